@@ -1,0 +1,147 @@
+//! Commands of one call. Only the owner of its slot proposes them, one at a time per call.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::record::{CancelCause, Cause, Dialog, Disposition, HangupBy, Target, Transport};
+use crate::{CallId, Epoch, Millis, Name, Step};
+
+/// A change of one call, fenced by its slot's epoch and made idempotent by its step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallCommand {
+    /// Which call.
+    pub call: CallId,
+    /// The epoch in which the proposer owns the call's slot; apply refuses an older one.
+    pub epoch: Epoch,
+    /// One more than the last committed step; 1 for an admission.
+    pub step: Step,
+    /// The proposer's time.
+    pub at: Millis,
+    /// What changes.
+    pub change: CallChange,
+}
+
+/// What changes in a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CallChange {
+    /// The INVITE is admitted. Committed before `100 Trying` and before the outgoing INVITE.
+    Admit(Box<Admit>),
+    /// The next target is tried. Committed before its INVITE.
+    Attempt(Attempt),
+    /// A provisional answer came. Committed before it is relayed if it carries SDP.
+    Early(Early),
+    /// The call is given up. Committed before the 200 to the CANCEL and before the outgoing CANCEL.
+    Cancel(Cancel),
+    /// The callee answered. Committed before the 2xx is relayed and before the callee is ACKed.
+    Answer(Box<Answer>),
+    /// The caller's ACK came. Committed before the callee's ACK if it carries SDP.
+    AckSeen(AckSeen),
+    /// The call failed before an answer. Committed before the failure is relayed; writes the CDR.
+    Fail(Box<Fail>),
+    /// An answered call is over. Committed before the 200 to the BYE and before the other leg's
+    /// BYE; writes the CDR.
+    End(End),
+}
+
+/// An INVITE is admitted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admit {
+    /// Whose call it is.
+    pub tenant: Name,
+    /// The trunk it came from.
+    pub trunk: Name,
+    /// The caller's URI.
+    pub from: String,
+    /// The dialled URI.
+    pub to: String,
+    /// The caller's Call-ID.
+    pub call_id: String,
+    /// Where the INVITE came from.
+    pub peer: SocketAddr,
+    /// The address of ours that it was sent to.
+    pub local: SocketAddr,
+    /// How it came.
+    pub transport: Transport,
+    /// The INVITE as received.
+    pub invite: Bytes,
+    /// Where the call may go, in order; the first is tried at once. At most
+    /// [`crate::limits::MAX_TARGETS`].
+    pub targets: Vec<Target>,
+    /// When the call is given up if nobody answers.
+    pub answer_by: Millis,
+}
+
+/// The next target is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Index of the target.
+    pub index: u16,
+}
+
+/// A provisional answer came from the current target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Early {
+    /// Its status code.
+    pub status: u16,
+    /// The answer as received; empty when it carried no SDP.
+    pub response: Bytes,
+}
+
+/// The call is given up before an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// Why.
+    pub cause: CancelCause,
+}
+
+/// The callee answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The callee's 2xx as received.
+    pub response: Bytes,
+    /// The dialog with the caller.
+    pub caller: Dialog,
+    /// The dialog with the callee.
+    pub callee: Dialog,
+    /// When the switch ends the call; `None` without a limit.
+    pub end_by: Option<Millis>,
+}
+
+/// The caller's ACK came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AckSeen {
+    /// The ACK as received if it carries SDP (late offer), else empty.
+    pub ack: Bytes,
+}
+
+/// The call failed before an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fail {
+    /// Who ended it.
+    pub by: HangupBy,
+    /// Why; its status is the one that the caller gets.
+    pub cause: Cause,
+    /// How it is billed.
+    pub disposition: Disposition,
+    /// The final answer as received from the callee, or empty if the switch makes its own.
+    pub response: Bytes,
+    /// The callee answered a call that was already given up: it is to be ACKed and sent a BYE.
+    pub late_answer: Option<Box<Dialog>>,
+}
+
+/// An answered call is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Who ended it.
+    pub by: HangupBy,
+    /// Why.
+    pub cause: Cause,
+    /// We owe the caller a BYE.
+    pub bye_caller: bool,
+    /// We owe the callee a BYE.
+    pub bye_callee: bool,
+    /// CSeq number of the BYE that was received, if one was.
+    pub bye_cseq: Option<u32>,
+}

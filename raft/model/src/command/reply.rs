@@ -1,0 +1,84 @@
+//! What apply answers to the proposer of a command.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::Phase;
+use crate::{CallId, CdrId, Epoch, NodeId, SlotId, Step};
+
+/// The outcome of a command. The same on every replica.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// It took effect, now or when it was first applied.
+    Done,
+    /// It ended a call, which is billed with this record.
+    Ended(CdrId),
+    /// How many slots moved, or tombstones went.
+    Count(u32),
+    /// It took no effect.
+    Rejected(Rejection),
+}
+
+/// Why a command took no effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Rejection {
+    /// The proposer no longer owns the slot.
+    #[error("slot {slot} is owned by node {owner} in epoch {current}; the proposal named epoch {named}")]
+    StaleEpoch {
+        /// Which slot.
+        slot: SlotId,
+        /// The epoch in the command.
+        named: Epoch,
+        /// The epoch in the table.
+        current: Epoch,
+        /// Who owns it now.
+        owner: NodeId,
+    },
+    /// The slot does not exist.
+    #[error("there is no slot {slot}")]
+    UnknownSlot {
+        /// Which slot.
+        slot: SlotId,
+    },
+    /// The call does not exist, or its tombstone is gone.
+    #[error("there is no call {call}")]
+    UnknownCall {
+        /// Which call.
+        call: CallId,
+    },
+    /// The command is not the call's next one.
+    #[error("call {call} is at step {committed}; step {named} does not follow")]
+    StepGap {
+        /// Which call.
+        call: CallId,
+        /// The last committed step.
+        committed: Step,
+        /// The step in the command.
+        named: Step,
+    },
+    /// The call is not in a phase in which this can happen.
+    #[error("call {call} is in phase {phase:?}, in which this cannot happen")]
+    WrongPhase {
+        /// Which call.
+        call: CallId,
+        /// Its phase.
+        phase: Phase,
+    },
+    /// A bound of [`crate::limits`] is passed, or a number is out of range.
+    #[error("{what} is out of bounds")]
+    OutOfBounds {
+        /// What.
+        what: String,
+    },
+    /// The node does not exist.
+    #[error("there is no node {node}")]
+    UnknownNode {
+        /// Which node.
+        node: NodeId,
+    },
+    /// The cluster was formed before, with another id.
+    #[error("the cluster was formed before, with another id")]
+    AlreadyFormed,
+    /// The cluster was not formed yet.
+    #[error("the cluster was not formed yet")]
+    NotFormed,
+}

@@ -1,0 +1,33 @@
+//! The words of the replicated state: ids, time, commands, persisted records and limits.
+//!
+//! This crate is PURE: no clock, no randomness, no IO. Everything here either travels in a Raft
+//! entry ([`Command`]), lies in a replicated table ([`CallRecord`], [`SlotRecord`], [`NodeRecord`],
+//! [`ClusterRecord`], [`Cdr`]) or names a bound ([`limits`]). It does not say how any of it is
+//! encoded (that is `storage/codec`) nor what a command does to the tables (that is `raft/apply`).
+//!
+//! Invariant: the order of fields and of enum variants is the persisted format. New variants go to
+//! the end; a changed field is a new format version with an upgrade file in `storage`.
+
+pub mod command;
+mod ids;
+pub mod limits;
+mod name;
+pub mod record;
+mod state;
+mod time;
+mod token;
+
+pub use command::{
+    Admit, Answer, AckSeen, Attempt, CallChange, CallCommand, Cancel, Command, Early, End, Fail,
+    FormCluster, NodeUp, Rejection, Reply, SetDraining, SlotMove, Sweep, TransferSlots,
+};
+pub use ids::{CallId, CdrId, ClusterId, Epoch, GroupId, Incarnation, NodeId, SlotId, Step};
+pub use name::Name;
+pub use record::{
+    Admission, CallRecord, CancelCause, Cause, Cdr, ClusterRecord, Dialog, Disposition, HangupBy,
+    AnswerState, EarlyState, EndState, NodeRecord, OwnerSpan, Phase, Side, SlotRecord, Target,
+    TransferReason, Transport,
+};
+pub use state::State;
+pub use time::Millis;
+pub use token::{Token, TokenKind};

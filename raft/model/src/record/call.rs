@@ -1,0 +1,157 @@
+//! A call, from its admission until its tombstone is swept.
+//!
+//! The record holds ingredients, not messages to send: each message that may have to be sent again
+//! is a pure function of the record (`node/call`), its branch, tags, Call-ID and CSeq included.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Cause, Dialog, HangupBy};
+use crate::{CallId, CdrId, Epoch, Millis, Name, Step};
+
+/// Everything that another node needs to go on with a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallRecord {
+    /// Which call.
+    pub call: CallId,
+    /// The last committed step.
+    pub step: Step,
+    /// The epoch of the slot when that step was committed.
+    pub epoch: Epoch,
+    /// The epoch of the slot when the call was admitted.
+    pub admit_epoch: Epoch,
+    /// How far the call has come.
+    pub phase: Phase,
+    /// What is known from the start and never changes.
+    pub admission: Admission,
+    /// The caller's INVITE as received; emptied when its ACK was seen.
+    pub invite: Bytes,
+    /// Where the call may go, in order.
+    pub targets: Vec<Target>,
+    /// Index of the target being tried, or that answered.
+    pub attempt: u16,
+    /// When an unanswered call is given up.
+    pub answer_by: Millis,
+    /// The last provisional answer from the current target.
+    pub early: Option<EarlyState>,
+    /// Set when the call is being given up before an answer.
+    pub cancel: Option<CancelCause>,
+    /// Set when the callee has answered.
+    pub answer: Option<Box<AnswerState>>,
+    /// Set when the call has ended; the record is then a tombstone.
+    pub end: Option<Box<EndState>>,
+}
+
+/// How far a call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Phase {
+    /// Admitted; the callee has not answered.
+    Inviting,
+    /// The callee has answered; the caller's ACK was not seen yet.
+    Answered,
+    /// The caller's ACK was seen.
+    Confirmed,
+    /// Over, and billed: kept for [`crate::limits::TOMBSTONE_MS`] to answer retransmissions.
+    Finished,
+}
+
+/// What a call's admission fixes for its whole life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admission {
+    /// When.
+    pub at: Millis,
+    /// Whose call it is.
+    pub tenant: Name,
+    /// The trunk it came from.
+    pub trunk: Name,
+    /// The caller's URI (From).
+    pub from: String,
+    /// The dialled URI (Request-URI).
+    pub to: String,
+    /// The caller's Call-ID.
+    pub call_id: String,
+    /// Where the INVITE came from, and where answers to it go.
+    pub peer: SocketAddr,
+    /// The address of ours that it was sent to.
+    pub local: SocketAddr,
+    /// How it came.
+    pub transport: Transport,
+}
+
+/// The transport of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Transport {
+    /// UDP.
+    Udp,
+}
+
+/// A place to try.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The trunk that the address belongs to.
+    pub trunk: Name,
+    /// Where the INVITE goes.
+    pub addr: SocketAddr,
+    /// Its Request-URI.
+    pub uri: String,
+}
+
+/// A provisional answer worth keeping.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlyState {
+    /// Its status code.
+    pub status: u16,
+    /// The answer as received from the callee; empty when it carried no SDP.
+    pub response: Bytes,
+}
+
+/// Why a call is given up before an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CancelCause {
+    /// The caller sent CANCEL.
+    Caller,
+    /// Nobody answered in time.
+    NoAnswer,
+    /// An administrator hung up.
+    Admin,
+}
+
+/// What the answer fixed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerState {
+    /// When the answer was committed: billing starts here.
+    pub at: Millis,
+    /// The callee's 2xx as received; emptied when the caller's ACK was seen.
+    pub response: Bytes,
+    /// The dialog with the caller.
+    pub caller: Dialog,
+    /// The dialog with the callee.
+    pub callee: Dialog,
+    /// When the call is ended by the switch; `None` without a limit.
+    pub end_by: Option<Millis>,
+    /// The caller's ACK as received, kept only if it carries SDP (late offer).
+    pub ack: Bytes,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndState {
+    /// When.
+    pub at: Millis,
+    /// Who ended it.
+    pub by: HangupBy,
+    /// Why.
+    pub cause: Cause,
+    /// For an unanswered call: the final answer as received from the callee, or empty if it is ours.
+    pub response: Bytes,
+    /// We owe the caller a BYE.
+    pub bye_caller: bool,
+    /// We owe the callee a BYE.
+    pub bye_callee: bool,
+    /// Set when the callee answered a call that was already given up: it is ACKed and sent a BYE.
+    pub late_answer: Option<Box<Dialog>>,
+    /// The call detail record.
+    pub cdr: CdrId,
+}

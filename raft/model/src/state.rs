@@ -1,0 +1,49 @@
+//! The replicated tables as `apply` sees them. Storage implements this trait over an engine; tests
+//! implement it over maps. Reads see the writes made before them in the same batch.
+
+use crate::{CallId, CallRecord, Cdr, ClusterRecord, Millis, NodeId, NodeRecord, SlotId, SlotRecord};
+
+/// The tables of one Raft group.
+///
+/// Every error is fatal to the node: it says that the disk or the stored bytes are bad, never that
+/// a command is (that is a [`crate::Rejection`]).
+pub trait State {
+    /// Why a table could not be read or written.
+    type Error: std::error::Error + Send + Sync + 'static;
+
+    /// What the cluster was formed with; `None` before it was formed.
+    fn cluster(&self) -> Result<Option<ClusterRecord>, Self::Error>;
+    /// Writes what the cluster was formed with.
+    fn put_cluster(&mut self, record: &ClusterRecord) -> Result<(), Self::Error>;
+
+    /// One node.
+    fn node(&self, node: NodeId) -> Result<Option<NodeRecord>, Self::Error>;
+    /// All nodes, by id.
+    fn nodes(&self) -> Result<Vec<NodeRecord>, Self::Error>;
+    /// Writes one node.
+    fn put_node(&mut self, record: &NodeRecord) -> Result<(), Self::Error>;
+
+    /// One slot.
+    fn slot(&self, slot: SlotId) -> Result<Option<SlotRecord>, Self::Error>;
+    /// All slots, by id.
+    fn slots(&self) -> Result<Vec<SlotRecord>, Self::Error>;
+    /// Writes one slot.
+    fn put_slot(&mut self, record: &SlotRecord) -> Result<(), Self::Error>;
+
+    /// One call, up or finished and not yet swept.
+    fn call(&self, call: CallId) -> Result<Option<CallRecord>, Self::Error>;
+    /// Writes one call.
+    fn put_call(&mut self, record: &CallRecord) -> Result<(), Self::Error>;
+    /// Removes one call.
+    fn delete_call(&mut self, call: CallId) -> Result<(), Self::Error>;
+
+    /// Adds a call detail record.
+    fn put_cdr(&mut self, cdr: &Cdr) -> Result<(), Self::Error>;
+
+    /// Notes that `call` is to be swept at `at`.
+    fn put_expiry(&mut self, at: Millis, call: CallId) -> Result<(), Self::Error>;
+    /// Removes such a note.
+    fn delete_expiry(&mut self, at: Millis, call: CallId) -> Result<(), Self::Error>;
+    /// The first `limit` notes with a time of `up_to` or before, in order of time.
+    fn expired(&self, up_to: Millis, limit: usize) -> Result<Vec<(Millis, CallId)>, Self::Error>;
+}
