@@ -18,15 +18,15 @@ mod time;
 mod token;
 
 pub use command::{
-    Admit, Answer, AckSeen, Attempt, CallChange, CallCommand, Cancel, Command, Early, End, Fail,
+    AckSeen, Admit, Answer, Attempt, CallChange, CallCommand, Cancel, Command, Early, End, Fail,
     FormCluster, NodeUp, Rejection, Reply, SetDraining, SlotMove, Sweep, TransferSlots,
 };
 pub use ids::{CallId, CdrId, ClusterId, Epoch, GroupId, Incarnation, NodeId, SlotId, Step};
 pub use name::Name;
 pub use record::{
-    Admission, CallRecord, CancelCause, Cause, Cdr, ClusterRecord, Dialog, Disposition, HangupBy,
-    AnswerState, EarlyState, EndState, NodeRecord, OwnerSpan, Phase, Side, SlotRecord, Target,
-    TransferReason, Transport,
+    Admission, AnswerState, CallRecord, CancelCause, Cause, Cdr, ClusterRecord, Dialog,
+    Disposition, EarlyState, EndState, HangupBy, NodeRecord, OwnerSpan, Phase, Side, SlotRecord,
+    Target, TransferReason, Transport,
 };
 pub use state::State;
 pub use time::Millis;

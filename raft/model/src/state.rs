@@ -1,7 +1,9 @@
 //! The replicated tables as `apply` sees them. Storage implements this trait over an engine; tests
 //! implement it over maps. Reads see the writes made before them in the same batch.
 
-use crate::{CallId, CallRecord, Cdr, ClusterRecord, Millis, NodeId, NodeRecord, SlotId, SlotRecord};
+use crate::{
+    CallId, CallRecord, Cdr, ClusterRecord, Millis, NodeId, NodeRecord, SlotId, SlotRecord,
+};
 
 /// The tables of one Raft group.
 ///

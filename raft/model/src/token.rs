@@ -123,7 +123,9 @@ mod tests {
 
     #[test]
     fn foreign_tokens_are_not_ours() {
-        for text in ["", "hl", "hello", "z9hG4bK776asdhds", "hl0007000000000000feedx", "z9hG4bKhl0007"] {
+        for text in
+            ["", "hl", "hello", "z9hG4bK776asdhds", "hl0007000000000000feedx", "z9hG4bKhl0007"]
+        {
             assert_eq!(Token::from_tag(text.as_bytes()), None, "{text}");
             assert_eq!(Token::from_branch(text.as_bytes()), None, "{text}");
         }

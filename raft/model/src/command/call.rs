@@ -58,6 +58,12 @@ pub struct Admit {
     pub to: String,
     /// The caller's Call-ID.
     pub call_id: String,
+    /// The caller's tag.
+    pub from_tag: String,
+    /// CSeq number of the INVITE.
+    pub cseq: u32,
+    /// Branch of the INVITE's top Via.
+    pub branch: String,
     /// Where the INVITE came from.
     pub peer: SocketAddr,
     /// The address of ours that it was sent to.

@@ -8,7 +8,9 @@ mod cluster;
 mod reply;
 mod slots;
 
-pub use call::{AckSeen, Admit, Answer, Attempt, CallChange, CallCommand, Cancel, Early, End, Fail};
+pub use call::{
+    AckSeen, Admit, Answer, Attempt, CallChange, CallCommand, Cancel, Early, End, Fail,
+};
 pub use cluster::{FormCluster, NodeUp, SetDraining, Sweep};
 pub use reply::{Rejection, Reply};
 pub use slots::{SlotMove, TransferSlots};

@@ -22,7 +22,9 @@ pub enum Reply {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Rejection {
     /// The proposer no longer owns the slot.
-    #[error("slot {slot} is owned by node {owner} in epoch {current}; the proposal named epoch {named}")]
+    #[error(
+        "slot {slot} is owned by node {owner} in epoch {current}; the proposal named epoch {named}"
+    )]
     StaleEpoch {
         /// Which slot.
         slot: SlotId,

@@ -70,8 +70,15 @@ pub struct Admission {
     pub from: String,
     /// The dialled URI (Request-URI).
     pub to: String,
-    /// The caller's Call-ID.
+    /// The caller's Call-ID. With `from_tag` and `cseq` it tells a late copy of the INVITE from a new
+    /// call, even when the INVITE itself is no longer kept.
     pub call_id: String,
+    /// The caller's tag.
+    pub from_tag: String,
+    /// CSeq number of the INVITE.
+    pub cseq: u32,
+    /// Branch of the INVITE's top Via.
+    pub branch: String,
     /// Where the INVITE came from, and where answers to it go.
     pub peer: SocketAddr,
     /// The address of ours that it was sent to.

@@ -7,7 +7,9 @@ mod dialog;
 mod node;
 mod slot;
 
-pub use call::{Admission, AnswerState, CallRecord, CancelCause, EarlyState, EndState, Phase, Target, Transport};
+pub use call::{
+    Admission, AnswerState, CallRecord, CancelCause, EarlyState, EndState, Phase, Target, Transport,
+};
 pub use cdr::{Cause, Cdr, Disposition, HangupBy};
 pub use cluster::ClusterRecord;
 pub use dialog::{Dialog, Side};

@@ -1,0 +1,18 @@
+//! `Early`: the last provisional answer is kept, so that it can be relayed again. One without SDP
+//! never replaces one with SDP: the caller already has a session to listen to.
+
+use holdline_model::{CallRecord, Early, EarlyState, Rejection, Reply, limits};
+
+use crate::Outcome;
+
+pub(crate) fn apply(record: &mut CallRecord, early: &Early) -> Outcome {
+    if early.response.len() > limits::MAX_MESSAGE_BYTES {
+        return Err(Rejection::OutOfBounds { what: "size of the answer".to_owned() });
+    }
+    let response = match &record.early {
+        Some(before) if early.response.is_empty() => before.response.clone(),
+        Some(_) | None => early.response.clone(),
+    };
+    record.early = Some(EarlyState { status: early.status, response });
+    Ok(Reply::Done)
+}

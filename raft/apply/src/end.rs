@@ -1,0 +1,59 @@
+//! `End`: an answered call is over. One entry writes the CDR and the tombstone, and says who is owed
+//! a BYE, so that the next owner can send it if this one did not.
+
+use bytes::Bytes;
+use holdline_model::{
+    CallRecord, Disposition, End, EndState, HangupBy, Millis, Phase, Reply, Side, SlotRecord,
+    State, limits,
+};
+
+use crate::cdr::{self, Ending};
+use crate::{Action, Outcome, Position};
+
+pub(crate) fn apply<S: State>(
+    state: &mut S,
+    position: Position,
+    mut record: CallRecord,
+    slot: &SlotRecord,
+    at: Millis,
+    end: &End,
+    actions: &mut Vec<Action>,
+) -> Result<Outcome, S::Error> {
+    let ending = Ending { at, by: end.by, cause: &end.cause, disposition: Disposition::Answered };
+    let cdr = cdr::compose(position, &record, slot, &ending);
+    state.put_cdr(&cdr)?;
+    state.put_expiry(at.plus_ms(limits::TOMBSTONE_MS), record.call)?;
+    record.phase = Phase::Finished;
+    record.invite = Bytes::new();
+    if let Some(answer) = &mut record.answer {
+        answer.response = Bytes::new();
+        answer.ack = Bytes::new();
+        if let (Some(side), Some(cseq)) = (hung_up(end.by), end.bye_cseq) {
+            match side {
+                Side::Caller => answer.caller.remote_cseq = cseq,
+                Side::Callee => answer.callee.remote_cseq = cseq,
+            }
+        }
+    }
+    record.end = Some(Box::new(EndState {
+        at,
+        by: end.by,
+        cause: end.cause.clone(),
+        response: Bytes::new(),
+        bye_caller: end.bye_caller,
+        bye_callee: end.bye_callee,
+        late_answer: None,
+        cdr: cdr.id,
+    }));
+    state.put_call(&record)?;
+    actions.push(Action::CallEnded(cdr.id, cdr.disposition));
+    Ok(Ok(Reply::Ended(cdr.id)))
+}
+
+const fn hung_up(by: HangupBy) -> Option<Side> {
+    match by {
+        HangupBy::Caller => Some(Side::Caller),
+        HangupBy::Callee => Some(Side::Callee),
+        HangupBy::Admin | HangupBy::Timer | HangupBy::Switch => None,
+    }
+}

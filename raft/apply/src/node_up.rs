@@ -1,0 +1,36 @@
+//! `NodeUp`: a node's process has started. Slots that it still owns get a new epoch, so that nothing
+//! which an earlier run of it had proposed takes effect any more.
+
+use holdline_model::{NodeRecord, NodeUp, Reply, State, TransferReason};
+
+use crate::transfer_slots::hand_over;
+use crate::{Action, Outcome};
+
+pub(crate) fn apply<S: State>(
+    state: &mut S,
+    up: &NodeUp,
+    actions: &mut Vec<Action>,
+) -> Result<Outcome, S::Error> {
+    if state.node(up.node)?.is_some_and(|known| known.incarnation == up.incarnation) {
+        return Ok(Ok(Reply::Done));
+    }
+    state.put_node(&NodeRecord {
+        node: up.node,
+        incarnation: up.incarnation,
+        pop: up.pop.clone(),
+        sip: up.sip.clone(),
+        rpc: up.rpc,
+        admin: up.admin,
+        version: up.version.clone(),
+        up_at: up.at,
+        draining: false,
+    })?;
+    actions.push(Action::NodeChanged(up.node));
+    for mut slot in state.slots()? {
+        if slot.owner == up.node {
+            actions.push(hand_over(&mut slot, up.node, TransferReason::Restart, up.at));
+            state.put_slot(&slot)?;
+        }
+    }
+    Ok(Ok(Reply::Done))
+}

@@ -1,0 +1,52 @@
+//! `TransferSlots`: slots get new owners, each in a new epoch. A move whose slot is no longer in the
+//! epoch that the leader saw does nothing, so the command may be repeated or come late.
+
+use holdline_model::{
+    Epoch, Millis, NodeId, OwnerSpan, Rejection, Reply, SlotRecord, State, TransferReason,
+    TransferSlots, limits,
+};
+
+use crate::{Action, Outcome};
+
+pub(crate) fn apply<S: State>(
+    state: &mut S,
+    transfer: &TransferSlots,
+    actions: &mut Vec<Action>,
+) -> Result<Outcome, S::Error> {
+    if transfer.moves.len() > usize::from(limits::MAX_SLOTS) {
+        return Ok(Err(Rejection::OutOfBounds { what: "number of moves".to_owned() }));
+    }
+    for slot_move in &transfer.moves {
+        if state.node(slot_move.to)?.is_none() {
+            return Ok(Err(Rejection::UnknownNode { node: slot_move.to }));
+        }
+    }
+    let mut moved = 0;
+    for slot_move in &transfer.moves {
+        let Some(mut slot) = state.slot(slot_move.slot)? else { continue };
+        if slot.epoch != slot_move.expected {
+            continue;
+        }
+        actions.push(hand_over(&mut slot, slot_move.to, transfer.reason, transfer.at));
+        state.put_slot(&slot)?;
+        moved += 1;
+    }
+    Ok(Ok(Reply::Count(moved)))
+}
+
+/// Gives the slot to `to` in the next epoch and remembers it.
+pub(crate) fn hand_over(
+    slot: &mut SlotRecord,
+    to: NodeId,
+    reason: TransferReason,
+    at: Millis,
+) -> Action {
+    let from = (slot.epoch > Epoch(0)).then_some(slot.owner);
+    slot.owner = to;
+    slot.epoch = slot.epoch.next();
+    if slot.history.len() >= limits::SLOT_HISTORY {
+        slot.history.remove(0);
+    }
+    slot.history.push(OwnerSpan { node: to, epoch: slot.epoch, since: at, reason });
+    Action::SlotMoved { slot: slot.slot, from, to, epoch: slot.epoch, reason }
+}
