@@ -1,0 +1,167 @@
+//! What each change does to a call.
+
+use bytes::Bytes;
+use holdline_model::{
+    AckSeen, Answer, Attempt, CallChange, Cancel, CancelCause, Cause, CdrId, Command, Dialog,
+    Disposition, Early, End, Fail, HangupBy, Millis, Name, Phase, Rejection, Reply, Sweep, limits,
+};
+
+use super::{CALL, Cluster, admit};
+use crate::Action;
+
+pub(super) fn dialog(tag: &str) -> Dialog {
+    Dialog {
+        call_id: format!("call-{tag}"),
+        local: "<sip:us@127.0.0.11>;tag=hl".to_owned(),
+        remote: format!("<sip:{tag}@127.0.0.31>;tag={tag}"),
+        local_cseq: 1,
+        remote_cseq: 1,
+        remote_target: format!("sip:{tag}@127.0.0.31"),
+        route_set: Vec::new(),
+        peer: "127.0.0.31:5060".parse().expect("an address"),
+        local_addr: "127.0.0.11:5060".parse().expect("an address"),
+    }
+}
+
+pub(super) fn answer() -> CallChange {
+    CallChange::Answer(Box::new(Answer {
+        response: Bytes::from_static(b"SIP/2.0 200 OK"),
+        caller: dialog("alice"),
+        callee: dialog("bob"),
+        end_by: Some(Millis(100_000)),
+    }))
+}
+
+pub(super) fn end(by: HangupBy) -> CallChange {
+    CallChange::End(End {
+        by,
+        cause: Cause { status: 200, text: Name::from("Normal call clearing") },
+        bye_caller: by != HangupBy::Caller,
+        bye_callee: by != HangupBy::Callee,
+        bye_cseq: Some(2),
+    })
+}
+
+pub(super) fn fail(status: u16, disposition: Disposition) -> CallChange {
+    CallChange::Fail(Box::new(Fail {
+        by: HangupBy::Callee,
+        cause: Cause { status, text: Name::from("because") },
+        disposition,
+        response: Bytes::from_static(b"SIP/2.0 486 Busy Here"),
+        late_answer: None,
+    }))
+}
+
+#[test]
+fn an_answered_call_is_billed_from_answer_to_end_by_the_ending_entry() {
+    let mut cluster = Cluster::new();
+    assert_eq!(cluster.call(1, 1, 2_000, admit()), Reply::Done);
+    assert_eq!(cluster.call(1, 2, 5_000, answer()), Reply::Done);
+    assert_eq!(
+        cluster.call(1, 3, 5_100, CallChange::AckSeen(AckSeen { ack: Bytes::new() })),
+        Reply::Done
+    );
+    assert!(cluster.state.cdrs.is_empty());
+    let ended = CdrId { index: cluster.index + 1, position: 0 };
+    assert_eq!(cluster.call(1, 4, 65_321, end(HangupBy::Caller)), Reply::Ended(ended));
+
+    let cdr = &cluster.state.cdrs[0];
+    assert_eq!(cdr.id, ended);
+    assert_eq!(cdr.duration_ms, 60_321);
+    assert_eq!(cdr.disposition, Disposition::Answered);
+    assert_eq!(cdr.hangup_by, HangupBy::Caller);
+    assert_eq!(cdr.trunk_out, Some(Name::from("out-1")));
+    assert_eq!(
+        (cdr.started_at, cdr.answered_at, cdr.ended_at),
+        (Millis(2_000), Some(Millis(5_000)), Millis(65_321))
+    );
+    assert_eq!(cdr.callee_call_id, "hl00000000000000000abcc");
+    assert_eq!(cdr.takeovers, 0);
+    assert_eq!(cdr.owners.len(), 1);
+    assert_eq!(cluster.actions, [Action::CallEnded(ended, Disposition::Answered)]);
+
+    let record = &cluster.state.calls[&CALL];
+    assert_eq!(record.phase, Phase::Finished);
+    let end = record.end.as_ref().expect("it ended");
+    assert!(end.bye_callee && !end.bye_caller);
+    assert_eq!(record.answer.as_ref().expect("it was answered").caller.remote_cseq, 2);
+}
+
+#[test]
+fn a_failed_call_is_billed_with_no_duration() {
+    let mut cluster = Cluster::new();
+    cluster.call(1, 1, 2_000, admit());
+    assert!(matches!(cluster.call(1, 2, 3_000, fail(486, Disposition::Busy)), Reply::Ended(_)));
+    let cdr = &cluster.state.cdrs[0];
+    assert_eq!((cdr.duration_ms, cdr.answered_at), (0, None));
+    assert_eq!((cdr.disposition.as_str(), cdr.cause.status), ("BUSY", 486));
+}
+
+#[test]
+fn the_next_target_forgets_what_the_last_one_said() {
+    let mut cluster = Cluster::new();
+    cluster.call(1, 1, 2_000, admit());
+    let ringing = CallChange::Early(Early { status: 180, response: Bytes::new() });
+    assert_eq!(cluster.call(1, 2, 2_100, ringing), Reply::Done);
+    assert_eq!(cluster.call(1, 3, 2_200, CallChange::Attempt(Attempt { index: 1 })), Reply::Done);
+    let record = &cluster.state.calls[&CALL];
+    assert_eq!((record.attempt, record.early.is_none()), (1, true));
+    for index in [0, 1, 2] {
+        let again = cluster.call(1, 4, 2_300, CallChange::Attempt(Attempt { index }));
+        assert!(matches!(again, Reply::Rejected(Rejection::OutOfBounds { .. })), "{index}");
+    }
+}
+
+#[test]
+fn a_provisional_without_sdp_does_not_replace_early_media() {
+    let mut cluster = Cluster::new();
+    cluster.call(1, 1, 2_000, admit());
+    let media = Bytes::from_static(b"SIP/2.0 183 ...");
+    cluster.call(1, 2, 2_100, CallChange::Early(Early { status: 183, response: media.clone() }));
+    cluster.call(1, 3, 2_200, CallChange::Early(Early { status: 180, response: Bytes::new() }));
+    let early = cluster.state.calls[&CALL].early.clone().expect("it rang");
+    assert_eq!((early.status, early.response), (180, media));
+}
+
+#[test]
+fn log_order_decides_between_cancel_and_answer() {
+    let mut cluster = Cluster::new();
+    cluster.call(1, 1, 2_000, admit());
+    let cancel = CallChange::Cancel(Cancel { cause: CancelCause::Caller });
+    assert_eq!(cluster.call(1, 2, 3_000, cancel.clone()), Reply::Done);
+    let late = cluster.call(1, 3, 3_001, answer());
+    assert_eq!(late, Reply::Rejected(Rejection::WrongPhase { call: CALL, phase: Phase::Inviting }));
+    assert!(matches!(cluster.call(1, 3, 3_002, fail(487, Disposition::Canceled)), Reply::Ended(_)));
+
+    let mut cluster = Cluster::new();
+    cluster.call(1, 1, 2_000, admit());
+    assert_eq!(cluster.call(1, 2, 3_000, answer()), Reply::Done);
+    let late = cluster.call(1, 3, 3_001, cancel);
+    assert_eq!(late, Reply::Rejected(Rejection::WrongPhase { call: CALL, phase: Phase::Answered }));
+}
+
+#[test]
+fn the_ack_lets_go_of_what_would_repeat_the_answer() {
+    let mut cluster = Cluster::new();
+    cluster.call(1, 1, 2_000, admit());
+    cluster.call(1, 2, 3_000, answer());
+    assert!(!cluster.state.calls[&CALL].invite.is_empty());
+    let ack = Bytes::from_static(b"ACK with SDP");
+    cluster.call(1, 3, 3_100, CallChange::AckSeen(AckSeen { ack: ack.clone() }));
+    let record = &cluster.state.calls[&CALL];
+    let answer = record.answer.as_ref().expect("it was answered");
+    assert_eq!((record.invite.len(), answer.response.len(), &answer.ack), (0, 0, &ack));
+}
+
+#[test]
+fn tombstones_stay_for_32_seconds() {
+    let mut cluster = Cluster::new();
+    cluster.call(1, 1, 2_000, admit());
+    cluster.call(1, 2, 3_000, fail(486, Disposition::Busy));
+    let due = 3_000 + limits::TOMBSTONE_MS;
+    assert_eq!(cluster.run(&Command::Sweep(Sweep { up_to: Millis(due - 1) })), Reply::Count(0));
+    assert!(cluster.state.calls.contains_key(&CALL));
+    assert_eq!(cluster.run(&Command::Sweep(Sweep { up_to: Millis(due) })), Reply::Count(1));
+    assert!(cluster.state.calls.is_empty() && cluster.state.expiry.is_empty());
+    assert_eq!(cluster.state.cdrs.len(), 1);
+}
