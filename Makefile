@@ -1,0 +1,70 @@
+# make demo    three nodes on loopback, calls up, owners killed, losses counted
+# make test    the tests (SIPp and real processes included)
+# make dev     a cluster of three nodes that stays up until Ctrl-C
+# make verify  format, lints, tests, docs, purity, file lengths; only reads
+# make fix     writes what can be fixed
+# make bench   takeover times, calls per second, memory
+# make chaos   the long version: more calls, more seeds (MINUTES=20)
+
+CARGO ?= cargo
+ARGS ?=
+MINUTES ?= 20
+SHELL := /bin/bash
+
+# ccache makes RocksDB's C++ a matter of two minutes instead of fifteen; it is used when it is there.
+ifneq ($(shell command -v ccache 2>/dev/null),)
+ifeq ($(origin CXX),default)
+export CXX := ccache g++
+endif
+ifeq ($(origin CC),default)
+export CC := ccache gcc
+endif
+endif
+
+TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+
+.PHONY: demo dev test verify fix bench chaos build setup
+
+setup:
+	@.ci/setup
+
+build: setup
+	@$(CARGO) build --locked -p holdline -p holdline-cluster-tests --bins
+
+demo: build
+	@$(TARGET)/debug/demo $(ARGS)
+
+dev: build
+	@$(TARGET)/debug/holdline dev $(ARGS)
+
+test:
+	@.ci/setup test
+	@$(CARGO) build --locked --workspace --all-targets
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		$(CARGO) nextest run --locked --workspace; \
+	else \
+		echo "cargo-nextest is not installed: using cargo test, one test at a time (cargo install cargo-nextest --locked)"; \
+		$(CARGO) test --locked --workspace -- --test-threads=1; \
+	fi
+	@.ci/purity
+
+verify:
+	@.ci/setup test
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@$(MAKE) --no-print-directory test
+	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check; \
+	else echo "cargo-deny is not installed: licences and advisories were NOT checked (cargo install cargo-deny --locked)"; fi
+
+fix:
+	@$(CARGO) fmt --all
+	@$(CARGO) clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+
+bench: build
+	@.ci/setup test
+	@$(TARGET)/debug/bench $(ARGS)
+
+chaos: build
+	@.ci/setup test
+	@MINUTES=$(MINUTES) .ci/chaos $(ARGS)
