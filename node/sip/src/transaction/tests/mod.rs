@@ -1,0 +1,1 @@
+//! Exact outputs on virtual time.
