@@ -10,4 +10,5 @@
     clippy::iter_over_hash_type
 )]
 
+pub mod message;
 pub mod transaction;

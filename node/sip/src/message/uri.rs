@@ -1,0 +1,242 @@
+//! URIs (RFC 3261 section 19.1, RFC 3966, RFC 5031): `sip:` and `sips:` taken apart, other schemes
+//! kept whole. Nothing is unescaped: what the switch compares and copies is the text itself.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::text::{is_token_byte, number, split_when};
+
+/// A URI, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uri<'a> {
+    /// The whole text.
+    pub raw: &'a str,
+    /// The scheme as it stands; compare it without regard to case, or ask [`Uri::is_sip`].
+    pub scheme: &'a str,
+    /// The user part without a password, not unescaped. With `tel:`, the number; with another
+    /// opaque scheme, what follows the colon.
+    pub user: Option<&'a str>,
+    /// The password, which nobody should send.
+    pub password: Option<&'a str>,
+    /// The host; an IPv6 address has its brackets. Empty with an opaque scheme.
+    pub host: &'a str,
+    /// The port, if one is given.
+    pub port: Option<u16>,
+    /// The parameters, from the first semicolon on; see [`Uri::param`].
+    pub params: &'a str,
+    /// The embedded header fields after the question mark.
+    pub headers: Option<&'a str>,
+}
+
+/// The text is no URI that the switch can act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UriError {
+    /// It has no scheme, or nothing after it.
+    #[error("the URI has no scheme, or nothing after it")]
+    NoScheme,
+    /// It has white space, a control character, a quote or an angle bracket in it.
+    #[error("the URI holds a character that must be escaped")]
+    BadCharacter,
+    /// It has no host, or one that is neither a name nor an address.
+    #[error("the URI has no host, or one that is neither a name nor an address")]
+    BadHost,
+    /// The port is no number from 1 to 65535.
+    #[error("the URI's port is no number from 1 to 65535")]
+    BadPort,
+}
+
+impl<'a> Uri<'a> {
+    /// Takes a URI apart.
+    ///
+    /// # Errors
+    /// [`UriError`], if the text is not a URI, or a SIP URI without a sound host and port.
+    pub fn parse(raw: &'a str) -> Result<Self, UriError> {
+        if raw.bytes().any(is_forbidden) {
+            return Err(UriError::BadCharacter);
+        }
+        let (scheme, rest) = raw.split_once(':').ok_or(UriError::NoScheme)?;
+        if !is_scheme(scheme) || rest.is_empty() {
+            return Err(UriError::NoScheme);
+        }
+        if is_sip_scheme(scheme) {
+            Self::parse_sip(raw, scheme, rest)
+        } else {
+            Ok(Self::opaque(raw, scheme, rest))
+        }
+    }
+
+    fn parse_sip(raw: &'a str, scheme: &'a str, rest: &'a str) -> Result<Self, UriError> {
+        // The user part may hold semicolons, question marks and slashes, so it is cut off first.
+        let (userinfo, rest) = match rest.split_once('@') {
+            Some((userinfo, rest)) => (Some(userinfo), rest),
+            None => (None, rest),
+        };
+        if rest.contains('@') || userinfo == Some("") {
+            return Err(UriError::BadHost);
+        }
+        let (user, password) = match userinfo.map(|text| (text, text.split_once(':'))) {
+            None => (None, None),
+            Some((text, None)) => (Some(text), None),
+            Some((_, Some((user, password)))) => (Some(user), Some(password)),
+        };
+        let (rest, headers) = match rest.split_once('?') {
+            Some((rest, headers)) => (rest, Some(headers)),
+            None => (rest, None),
+        };
+        let (hostport, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        let (host, port) = split_host_port(hostport)?;
+        Ok(Self { raw, scheme, user, password, host, port, params, headers })
+    }
+
+    fn opaque(raw: &'a str, scheme: &'a str, rest: &'a str) -> Self {
+        let (user, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        Self {
+            raw,
+            scheme,
+            user: Some(user),
+            password: None,
+            host: "",
+            port: None,
+            params,
+            headers: None,
+        }
+    }
+
+    /// Whether the scheme is `sip` or `sips`.
+    #[must_use]
+    pub fn is_sip(&self) -> bool {
+        is_sip_scheme(self.scheme)
+    }
+
+    /// The value of a parameter, not unescaped; an empty text for a parameter without a value such
+    /// as `lr`, `None` if it is absent.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&'a str> {
+        self.params.split(';').skip(1).find_map(|param| {
+            let (found, value) = param.split_once('=').unwrap_or((param, ""));
+            found.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    /// Whether it names a loose router (RFC 3261 section 16.12).
+    #[must_use]
+    pub fn is_loose_router(&self) -> bool {
+        self.param("lr").is_some()
+    }
+
+    /// The host as an address, if it is one rather than a name.
+    #[must_use]
+    pub fn host_ip(&self) -> Option<IpAddr> {
+        host_ip(self.host)
+    }
+}
+
+/// A host as an address, brackets allowed; `None` if it is a name.
+pub(super) fn host_ip(host: &str) -> Option<IpAddr> {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    bare.parse().ok()
+}
+
+/// Splits `host[:port]`, the host being a name, an IPv4 address or an IPv6 address in brackets.
+pub(super) fn split_host_port(text: &str) -> Result<(&str, Option<u16>), UriError> {
+    let (host, rest) = if text.starts_with('[') {
+        let end = text.find(']').ok_or(UriError::BadHost)?;
+        let (host, rest) = text.split_at_checked(end + 1).ok_or(UriError::BadHost)?;
+        let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        if address.is_none_or(|address| address.parse::<Ipv6Addr>().is_err()) {
+            return Err(UriError::BadHost);
+        }
+        (host, rest)
+    } else {
+        let (host, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
+        // Underscores are not in the grammar, but in many a name in use.
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        if host.is_empty() || !host.bytes().all(is_name) {
+            return Err(UriError::BadHost);
+        }
+        (host, rest)
+    };
+    let Some(port) = rest.strip_prefix(':') else {
+        return if rest.is_empty() { Ok((host, None)) } else { Err(UriError::BadHost) };
+    };
+    Ok((host, Some(parse_port(port).ok_or(UriError::BadPort)?)))
+}
+
+/// Reads a port from 1 to 65535.
+pub(super) fn parse_port(text: &str) -> Option<u16> {
+    let port = u16::try_from(number(text.as_bytes())?).ok()?;
+    (port > 0).then_some(port)
+}
+
+fn is_sip_scheme(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips")
+}
+
+fn is_scheme(scheme: &str) -> bool {
+    let (rest, _) = split_when(scheme.as_bytes(), |byte| !is_token_byte(byte));
+    rest.len() == scheme.len() && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+}
+
+const fn is_forbidden(byte: u8) -> bool {
+    byte <= b' ' || matches!(byte, 0x7f | b'<' | b'>' | b'"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_a_sip_uri_apart() {
+        let uri = Uri::parse("sip:+49;x=1?y:secret@[2001:db8::1]:5070;transport=udp;lr?Subject=hi")
+            .unwrap();
+        assert_eq!(uri.scheme, "sip");
+        assert_eq!((uri.user, uri.password), (Some("+49;x=1?y"), Some("secret")));
+        assert_eq!((uri.host, uri.port), ("[2001:db8::1]", Some(5070)));
+        assert_eq!(uri.host_ip(), Some("2001:db8::1".parse().unwrap()));
+        assert_eq!((uri.param("Transport"), uri.param("maddr")), (Some("udp"), None));
+        assert!(uri.is_sip() && uri.is_loose_router());
+        assert_eq!(uri.headers, Some("Subject=hi"));
+    }
+
+    #[test]
+    fn takes_a_host_alone() {
+        let uri = Uri::parse("SIPS:example.com").unwrap();
+        assert!(uri.is_sip());
+        assert_eq!(
+            (uri.user, uri.host, uri.port, uri.host_ip()),
+            (None, "example.com", None, None)
+        );
+    }
+
+    #[test]
+    fn keeps_other_schemes_whole() {
+        let uri = Uri::parse("tel:+1-201-555-0123;phone-context=example.com").unwrap();
+        assert_eq!((uri.user, uri.host), (Some("+1-201-555-0123"), ""));
+        assert_eq!(uri.param("phone-context"), Some("example.com"));
+        assert_eq!(Uri::parse("urn:service:sos").unwrap().user, Some("service:sos"));
+        assert_eq!(Uri::parse("soap.beep://192.0.2.103:3002").unwrap().scheme, "soap.beep");
+    }
+
+    #[test]
+    fn refuses_what_is_no_uri() {
+        for (text, error) in [
+            ("", UriError::NoScheme),
+            ("sip:", UriError::NoScheme),
+            ("example.com", UriError::NoScheme),
+            ("1sip:a@b", UriError::NoScheme),
+            ("sip:a b@c", UriError::BadCharacter),
+            ("<sip:a@b>", UriError::BadCharacter),
+            ("sip:a@", UriError::BadHost),
+            ("sip:a@b@c", UriError::BadHost),
+            ("sip:@c", UriError::BadHost),
+            ("sip:a@[::g]", UriError::BadHost),
+            ("sip:a@[::1]x", UriError::BadHost),
+            ("sip:a@[::1", UriError::BadHost),
+            ("sip:a@h,i", UriError::BadHost),
+            ("sip:a@b:", UriError::BadPort),
+            ("sip:a@b:0", UriError::BadPort),
+            ("sip:a@b:65536", UriError::BadPort),
+        ] {
+            assert_eq!(Uri::parse(text), Err(error), "{text}");
+        }
+    }
+}
