@@ -1,0 +1,132 @@
+//! Opens the data folder, and keeps it locked while it is used.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::data_dir::{DataDirError, Identity};
+use crate::engine::{RocksEngine, RocksOptions};
+
+const IDENTITY: &str = "IDENTITY";
+const IDENTITY_TEMPORARY: &str = "IDENTITY.tmp";
+const LOCK: &str = "LOCK";
+
+/// A data folder of this node, locked until this is dropped. The system drops the lock of a
+/// process that dies.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Opens a folder; makes it, and its identity, if it does not exist or is empty. Blocks on
+    /// the disk.
+    ///
+    /// # Errors
+    /// See [`DataDirError`]; nothing in the folder was changed then, except that it may have been made.
+    pub fn open(path: &Path, identity: &Identity) -> Result<Self, DataDirError> {
+        let text = identity.to_text()?;
+        fs::create_dir_all(path).map_err(|cause| io(path, cause))?;
+        let file = path.join(IDENTITY);
+        // Read before the lock is taken, so that a wrong folder is left alone, and after it,
+        // since another process may just be making it.
+        if !exists(&file)? {
+            refuse_foreign(path)?;
+        } else {
+            read_identity(path, &file)?.check(identity, path)?;
+        }
+        let lock = lock(path)?;
+        if exists(&file)? {
+            read_identity(path, &file)?.check(identity, path)?;
+        } else {
+            write_identity(path, &file, &text)?;
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of snapshots.
+    #[must_use]
+    pub fn snapshots_path(&self) -> PathBuf {
+        self.path.join("snapshots")
+    }
+
+    /// Opens the database in the folder. Blocks on the disk.
+    pub fn open_engine(&self, options: &RocksOptions) -> Result<RocksEngine, DataDirError> {
+        Ok(RocksEngine::open(&self.path.join("db"), options)?)
+    }
+
+    /// Bytes that this process may still write to the folder's file system.
+    pub fn free_bytes(&self) -> Result<u64, DataDirError> {
+        let space =
+            rustix::fs::statvfs(&self.path).map_err(|error| io(&self.path, error.into()))?;
+        Ok(space.f_bavail.saturating_mul(space.f_frsize))
+    }
+}
+
+fn io(path: &Path, cause: std::io::Error) -> DataDirError {
+    DataDirError::Io { path: path.to_owned(), cause }
+}
+
+fn exists(file: &Path) -> Result<bool, DataDirError> {
+    file.try_exists().map_err(|cause| io(file, cause))
+}
+
+/// A folder without an identity must be empty but for what an interrupted first start leaves.
+fn refuse_foreign(path: &Path) -> Result<(), DataDirError> {
+    for entry in fs::read_dir(path).map_err(|cause| io(path, cause))? {
+        let name = entry.map_err(|cause| io(path, cause))?.file_name();
+        // "lost+found" is in the root of every ext4 file system.
+        if ![LOCK, IDENTITY, IDENTITY_TEMPORARY, "lost+found"].iter().any(|ours| name == *ours) {
+            let found = name.to_string_lossy().into_owned();
+            return Err(DataDirError::NotOurs { path: path.to_owned(), found });
+        }
+    }
+    Ok(())
+}
+
+fn read_identity(folder: &Path, file: &Path) -> Result<Identity, DataDirError> {
+    let text = fs::read(file).map_err(|cause| io(file, cause))?;
+    Identity::from_text(&String::from_utf8_lossy(&text), folder, file)
+}
+
+/// Writes the identity so that it is there whole or not at all.
+fn write_identity(folder: &Path, file: &Path, text: &str) -> Result<(), DataDirError> {
+    let temporary = folder.join(IDENTITY_TEMPORARY);
+    let written = File::create(&temporary)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
+    written.map_err(|cause| io(&temporary, cause))?;
+    fs::rename(&temporary, file).map_err(|cause| io(file, cause))?;
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|cause| io(folder, cause))
+}
+
+fn lock(folder: &Path) -> Result<File, DataDirError> {
+    let path = folder.join(LOCK);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|cause| io(&path, cause))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let holder = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
+            return Err(DataDirError::InUse { path: folder.to_owned(), holder });
+        }
+        Err(TryLockError::Error(cause)) => return Err(io(&path, cause)),
+    }
+    // Only for the message above: who it is.
+    let named = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+    named.map_err(|cause| io(&path, cause))?;
+    Ok(file)
+}

@@ -1,0 +1,224 @@
+//! The one thread that writes the log, and the queue before it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use bytes::Bytes;
+use holdline_model::GroupId;
+
+use crate::engine::{Batch, Durability, Engine, EngineError};
+use crate::log::job::{Change, Job};
+use crate::log::keys::Purged;
+use crate::log::window::Window;
+use crate::log::{LogError, LogOptions};
+
+/// What the log's users and its flusher share.
+pub(super) struct Shared {
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) group: GroupId,
+    options: LogOptions,
+    inner: Mutex<Inner>,
+    /// Something was queued, or the log was closed.
+    work: Condvar,
+    /// The queue was emptied, or the log failed.
+    room: Condvar,
+}
+
+/// What the lock guards: the log as its users see it, and the queue.
+pub(super) struct Inner {
+    pub(super) window: Window,
+    pub(super) vote: Option<Bytes>,
+    pub(super) committed: Option<Bytes>,
+    pub(super) purged: Option<Purged>,
+    pub(super) state_flushed: Option<u64>,
+    queue: VecDeque<Job>,
+    queued_bytes: usize,
+    failed: Option<EngineError>,
+    closed: bool,
+}
+
+/// The running thread. Dropping it lets the thread write what is queued and end.
+pub(super) struct Flusher {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Flusher {
+    pub(super) fn start(shared: Arc<Shared>) -> Result<Self, LogError> {
+        let worker = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name(format!("log-flush-{}", shared.group))
+            .spawn(move || worker.run())
+            .map_err(|error| LogError::NoThread { text: error.to_string() })?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.work.notify_all();
+        self.shared.room.notify_all();
+        let Some(thread) = self.thread.take() else { return };
+        // A callback may hold the last clone of the log: the thread cannot wait for itself.
+        if thread.thread().id() != thread::current().id() && thread.join().is_err() {
+            tracing::error!("the log's flusher thread had panicked");
+        }
+    }
+}
+
+impl Inner {
+    pub(super) fn new(
+        window: Window,
+        vote: Option<Bytes>,
+        committed: Option<Bytes>,
+        purged: Option<Purged>,
+    ) -> Self {
+        Self {
+            window,
+            vote,
+            committed,
+            purged,
+            state_flushed: None,
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            failed: None,
+            closed: false,
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn new(
+        engine: Arc<dyn Engine>,
+        group: GroupId,
+        options: LogOptions,
+        inner: Inner,
+    ) -> Self {
+        let (work, room) = (Condvar::new(), Condvar::new());
+        Self { engine, group, options, inner: Mutex::new(inner), work, room }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locks, with room for one more job in the queue.
+    pub(super) fn wait_for_room(&self) -> Result<MutexGuard<'_, Inner>, LogError> {
+        let mut inner = self.lock();
+        let mut counted = false;
+        loop {
+            if let Some(cause) = &inner.failed {
+                return Err(LogError::Failed { cause: cause.clone() });
+            }
+            if inner.closed {
+                return Err(LogError::Closed);
+            }
+            let full = inner.queue.len() >= self.options.queue_jobs.get()
+                || inner.queued_bytes >= self.options.queue_bytes.get();
+            if !full {
+                return Ok(inner);
+            }
+            if !counted {
+                metrics::counter!("holdline_log_queue_full_total").increment(1);
+                counted = true;
+            }
+            inner = self.room.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub(super) fn push(&self, mut inner: MutexGuard<'_, Inner>, job: Job) {
+        inner.queued_bytes += job.change.bytes();
+        inner.queue.push_back(job);
+        drop(inner);
+        self.work.notify_one();
+    }
+
+    fn run(&self) {
+        while let Some(jobs) = self.take() {
+            match self.write(&jobs) {
+                Ok(()) => self.report_written(jobs),
+                Err(cause) => return self.report_failed(jobs, cause),
+            }
+        }
+    }
+
+    /// Waits for jobs and takes all there are; `None` when the log is closed and all is written.
+    fn take(&self) -> Option<VecDeque<Job>> {
+        let mut inner = self.lock();
+        while inner.queue.is_empty() {
+            if inner.closed {
+                return None;
+            }
+            inner = self.work.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+        inner.queued_bytes = 0;
+        let jobs = std::mem::take(&mut inner.queue);
+        drop(inner);
+        self.room.notify_all();
+        Some(jobs)
+    }
+
+    fn write(&self, jobs: &VecDeque<Job>) -> Result<(), EngineError> {
+        let mut batch = Batch::new();
+        for job in jobs {
+            job.change.write_to(self.group, &mut batch);
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let synced = jobs.iter().any(|job| job.change.needs_sync());
+        let entries: usize = jobs.iter().map(|job| job.change.entries()).sum();
+        metrics::counter!("holdline_log_written_bytes_total").increment(batch.bytes() as u64);
+        if !synced {
+            return self.engine.write(batch, Durability::Buffered);
+        }
+        let started = now();
+        self.engine.write(batch, Durability::Synced)?;
+        metrics::histogram!("holdline_log_sync_seconds").record(started.elapsed());
+        metrics::histogram!("holdline_log_batch_entries").record(count(entries));
+        metrics::histogram!("holdline_log_batch_jobs").record(count(jobs.len()));
+        Ok(())
+    }
+
+    fn report_written(&self, jobs: VecDeque<Job>) {
+        let mut inner = self.lock();
+        let (entries, bytes) = (self.options.tail_entries, self.options.tail_bytes);
+        for job in &jobs {
+            if let Change::Append { entries: appended, generation } = &job.change
+                && let Some((last, _)) = appended.last()
+            {
+                inner.window.written(last.saturating_add(1), *generation, entries, bytes);
+            }
+        }
+        drop(inner);
+        for on_durable in jobs.into_iter().filter_map(|job| job.on_durable) {
+            on_durable(Ok(()));
+        }
+    }
+
+    fn report_failed(&self, jobs: VecDeque<Job>, cause: EngineError) {
+        metrics::counter!("holdline_log_failures_total").increment(1);
+        let mut inner = self.lock();
+        inner.failed = Some(cause.clone());
+        inner.queued_bytes = 0;
+        let waiting = std::mem::take(&mut inner.queue);
+        drop(inner);
+        self.room.notify_all();
+        for on_durable in jobs.into_iter().chain(waiting).filter_map(|job| job.on_durable) {
+            on_durable(Err(LogError::Failed { cause: cause.clone() }));
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "measures a metric; nothing is decided by it")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn count(number: usize) -> f64 {
+    number as f64
+}

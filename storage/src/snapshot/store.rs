@@ -1,0 +1,175 @@
+//! The folder of snapshots: names, the newest, building, receiving, cleaning up.
+
+use std::fs::{self, File};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use holdline_model::{ClusterRecord, GroupId};
+
+use crate::codec;
+use crate::engine::{Direction, Engine, KeyRange, Read, Table};
+use crate::snapshot::writer::SnapshotWriter;
+use crate::snapshot::{SnapshotError, SnapshotFile, SnapshotHeader, SnapshotReceiver};
+use crate::tables::{applied_key, cluster_key, group_range, membership_key};
+
+/// The largest snapshot that is received, in bytes.
+const MAX_RECEIVED_BYTES: u64 = 64 << 30;
+
+/// A folder with the snapshots of a node's groups.
+///
+/// Invariant: one task at a time builds, receives or installs for a group.
+#[derive(Clone, Debug)]
+pub struct SnapshotStore {
+    folder: PathBuf,
+}
+
+impl SnapshotStore {
+    /// Opens the folder, or makes it, and removes unfinished files.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Io`].
+    pub fn open(folder: &Path) -> Result<Self, SnapshotError> {
+        let io = |cause| SnapshotError::io(folder, cause);
+        fs::create_dir_all(folder).map_err(io)?;
+        for entry in fs::read_dir(folder).map_err(io)? {
+            let path = entry.map_err(io)?.path();
+            if path.extension().is_some_and(|extension| extension == "tmp") {
+                fs::remove_file(&path).map_err(|cause| SnapshotError::io(&path, cause))?;
+            }
+        }
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    /// Writes a snapshot of a group from a consistent view, and removes older ones. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`SnapshotError::NoState`] before the first entry was applied; else the disk's or the
+    /// engine's failures. No unfinished file is left under a final name.
+    pub fn build(
+        &self,
+        engine: &dyn Engine,
+        group: GroupId,
+    ) -> Result<SnapshotFile, SnapshotError> {
+        let view = engine.view();
+        let header = header(view.as_ref(), group)?;
+        let sequence = self.next_sequence(group)?;
+        let temporary = self.temporary(group, sequence);
+        let mut writer = SnapshotWriter::create(&temporary, &header)?;
+        let (from, to) = group_range(group);
+        for table in Table::STATE {
+            let mut failed = None;
+            let range = KeyRange { from: &from, to: &to };
+            view.scan(table, range, Direction::Forward, &mut |key, value| match writer
+                .push(table, key, value)
+            {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            })?;
+            failed.map_or(Ok(()), Err)?;
+        }
+        drop(view);
+        let (bytes, records) = writer.finish()?;
+        let path = self.publish(&temporary, group, sequence)?;
+        self.keep_newest(group, sequence)?;
+        Ok(SnapshotFile { path, sequence, header, bytes, records })
+    }
+
+    /// Begins to receive a snapshot of a group.
+    pub fn receive(&self, group: GroupId) -> Result<SnapshotReceiver, SnapshotError> {
+        let sequence = self.next_sequence(group)?;
+        let path = self.temporary(group, sequence);
+        SnapshotReceiver::create(self.clone(), group, sequence, path, MAX_RECEIVED_BYTES)
+    }
+
+    /// The newest snapshot of a group, checked whole; `None` if there is none. A damaged one is
+    /// passed over, with a warning. Blocks on the disk.
+    pub fn newest(&self, group: GroupId) -> Result<Option<SnapshotFile>, SnapshotError> {
+        let mut sequences = self.sequences(group)?;
+        while let Some(sequence) = sequences.pop() {
+            match SnapshotFile::verify(&self.path(group, sequence), sequence) {
+                Ok(file) => return Ok(Some(file)),
+                Err(error @ (SnapshotError::Damaged { .. } | SnapshotError::Codec(_))) => {
+                    tracing::warn!(%error, "a damaged snapshot is passed over");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The snapshot with that number, checked whole.
+    pub(super) fn load(
+        &self,
+        group: GroupId,
+        sequence: u64,
+    ) -> Result<SnapshotFile, SnapshotError> {
+        SnapshotFile::verify(&self.path(group, sequence), sequence)
+    }
+
+    /// The file of a number.
+    pub(super) fn path(&self, group: GroupId, sequence: u64) -> PathBuf {
+        self.folder.join(format!("{:05}-{sequence:020}.snap", group.0))
+    }
+
+    /// Gives a finished file its final name, durably.
+    pub(super) fn publish(
+        &self,
+        temporary: &Path,
+        group: GroupId,
+        sequence: u64,
+    ) -> Result<PathBuf, SnapshotError> {
+        let path = self.path(group, sequence);
+        fs::rename(temporary, &path).map_err(|cause| SnapshotError::io(&path, cause))?;
+        let folder = File::open(&self.folder).and_then(|folder| folder.sync_all());
+        folder.map_err(|cause| SnapshotError::io(&self.folder, cause))?;
+        Ok(path)
+    }
+
+    /// Removes the snapshots of a group before `newest`.
+    pub(super) fn keep_newest(&self, group: GroupId, newest: u64) -> Result<(), SnapshotError> {
+        for sequence in self.sequences(group)?.into_iter().filter(|old| *old < newest) {
+            let path = self.path(group, sequence);
+            fs::remove_file(&path).map_err(|cause| SnapshotError::io(&path, cause))?;
+        }
+        Ok(())
+    }
+
+    fn temporary(&self, group: GroupId, sequence: u64) -> PathBuf {
+        self.path(group, sequence).with_extension("tmp")
+    }
+
+    fn next_sequence(&self, group: GroupId) -> Result<u64, SnapshotError> {
+        Ok(self.sequences(group)?.last().map_or(1, |last| last.saturating_add(1)))
+    }
+
+    /// The numbers of a group's snapshots, ascending.
+    fn sequences(&self, group: GroupId) -> Result<Vec<u64>, SnapshotError> {
+        let io = |cause| SnapshotError::io(&self.folder, cause);
+        let prefix = format!("{:05}-", group.0);
+        let mut sequences = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(io)? {
+            let name = entry.map_err(io)?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix(&prefix));
+            let number = number.and_then(|name| name.strip_suffix(".snap"));
+            sequences.extend(number.and_then(|number| number.parse::<u64>().ok()));
+        }
+        sequences.sort_unstable();
+        Ok(sequences)
+    }
+}
+
+fn header(view: &dyn Read, group: GroupId) -> Result<SnapshotHeader, SnapshotError> {
+    let applied = view.get(Table::Meta, &applied_key(group))?;
+    let applied = applied.ok_or(SnapshotError::NoState { group })?;
+    let membership = view.get(Table::Meta, &membership_key(group))?.unwrap_or_default();
+    let cluster = match view.get(Table::Meta, &cluster_key(group))? {
+        Some(bytes) => Some(codec::decode::<ClusterRecord>(&bytes)?.cluster),
+        None => None,
+    };
+    let (applied, membership) = (Bytes::from(applied), Bytes::from(membership));
+    Ok(SnapshotHeader { cluster, group, applied, membership })
+}

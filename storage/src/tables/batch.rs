@@ -1,0 +1,255 @@
+//! The tables as `apply` sees them: the committed state under the writes of one batch.
+//!
+//! A batch carries the writes of many commands. Records are kept decoded until the end, so that
+//! one written several times is encoded once.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use holdline_model::{
+    CallId, CallRecord, Cdr, CdrId, ClusterRecord, Millis, NodeId, NodeRecord, SlotId, SlotRecord,
+    State,
+};
+use serde::Serialize;
+
+use crate::codec;
+use crate::engine::{Batch, Direction, Durability, KeyRange, Table};
+use crate::tables::reader::read_call;
+use crate::tables::store::Shared;
+use crate::tables::{
+    Key, StateError, applied_key, calls, cdrs, expiry, membership_key, meta, nodes, slots,
+};
+
+/// Writes not yet committed, over the committed state. Dropped without [`StateBatch::commit`], it
+/// leaves no trace.
+#[derive(Debug)]
+pub struct StateBatch {
+    shared: Arc<Shared>,
+    cluster: Option<ClusterRecord>,
+    membership: Option<Bytes>,
+    nodes: BTreeMap<NodeId, NodeRecord>,
+    slots: BTreeMap<SlotId, SlotRecord>,
+    calls: BTreeMap<CallId, Option<CallRecord>>,
+    cdrs: BTreeMap<CdrId, Bytes>,
+    /// Notes written (true) and removed (false).
+    expiry: BTreeMap<(Millis, CallId), bool>,
+}
+
+impl StateBatch {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            cluster: None,
+            membership: None,
+            nodes: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            cdrs: BTreeMap::new(),
+            expiry: BTreeMap::new(),
+        }
+    }
+
+    /// Writes the membership: bytes of the Raft glue.
+    pub fn put_membership(&mut self, membership: &[u8]) {
+        self.membership = Some(Bytes::copy_from_slice(membership));
+    }
+
+    /// Writes everything in the batch and the applied mark (bytes of the Raft glue) as one. The
+    /// write is durable after the next flush of the state; readers see it when this returns.
+    ///
+    /// # Errors
+    /// All are fatal: after [`StateError::Engine`] it is unknown whether the batch was written.
+    pub fn commit(self, applied: &[u8]) -> Result<(), StateError> {
+        let batch = self.encode(applied)?;
+        metrics::counter!("holdline_state_written_bytes_total").increment(batch.bytes() as u64);
+        metrics::counter!("holdline_cdrs_written_total").increment(self.cdrs.len() as u64);
+        self.shared.engine.write(batch, Durability::State)?;
+        if self.cluster.is_some() || !self.nodes.is_empty() || !self.slots.is_empty() {
+            let mut cache = self.shared.cache_mut();
+            if self.cluster.is_some() {
+                cache.cluster = self.cluster;
+            }
+            cache.nodes.extend(self.nodes);
+            cache.slots.extend(self.slots);
+        }
+        Ok(())
+    }
+
+    fn encode(&self, applied: &[u8]) -> Result<Batch, StateError> {
+        let group = self.shared.group;
+        let mut batch = Batch::new();
+        for (node, record) in &self.nodes {
+            put(&mut batch, Table::Nodes, nodes::key(group, *node), record)?;
+        }
+        for (slot, record) in &self.slots {
+            put(&mut batch, Table::Slots, slots::key(group, *slot), record)?;
+        }
+        for (call, record) in &self.calls {
+            let key = calls::key(group, *call);
+            match record {
+                Some(record) => put(&mut batch, Table::Calls, key, record)?,
+                None => batch.delete(Table::Calls, key),
+            }
+        }
+        for (id, bytes) in &self.cdrs {
+            batch.put(Table::Cdrs, cdrs::key(group, *id), bytes.clone());
+        }
+        for ((at, call), present) in &self.expiry {
+            let key = expiry::key(group, *at, *call);
+            if *present {
+                batch.put(Table::Expiry, key, Bytes::from_static(&expiry::VALUE));
+            } else {
+                batch.delete(Table::Expiry, key);
+            }
+        }
+        if let Some(record) = &self.cluster {
+            put(&mut batch, Table::Meta, meta::cluster_key(group), record)?;
+        }
+        if let Some(membership) = &self.membership {
+            batch.put(Table::Meta, membership_key(group), membership.clone());
+        }
+        batch.put(Table::Meta, applied_key(group), Bytes::copy_from_slice(applied));
+        Ok(batch)
+    }
+}
+
+impl State for StateBatch {
+    type Error = StateError;
+
+    fn cluster(&self) -> Result<Option<ClusterRecord>, StateError> {
+        Ok(self.cluster.clone().or_else(|| self.shared.cache().cluster.clone()))
+    }
+
+    fn put_cluster(&mut self, record: &ClusterRecord) -> Result<(), StateError> {
+        self.cluster = Some(record.clone());
+        Ok(())
+    }
+
+    fn node(&self, node: NodeId) -> Result<Option<NodeRecord>, StateError> {
+        let written = self.nodes.get(&node).cloned();
+        Ok(written.or_else(|| self.shared.cache().nodes.get(&node).cloned()))
+    }
+
+    fn nodes(&self) -> Result<Vec<NodeRecord>, StateError> {
+        Ok(merge(&self.shared.cache().nodes, &self.nodes))
+    }
+
+    fn put_node(&mut self, record: &NodeRecord) -> Result<(), StateError> {
+        self.nodes.insert(record.node, record.clone());
+        Ok(())
+    }
+
+    fn slot(&self, slot: SlotId) -> Result<Option<SlotRecord>, StateError> {
+        let written = self.slots.get(&slot).cloned();
+        Ok(written.or_else(|| self.shared.cache().slots.get(&slot).cloned()))
+    }
+
+    fn slots(&self) -> Result<Vec<SlotRecord>, StateError> {
+        Ok(merge(&self.shared.cache().slots, &self.slots))
+    }
+
+    fn put_slot(&mut self, record: &SlotRecord) -> Result<(), StateError> {
+        self.slots.insert(record.slot, record.clone());
+        Ok(())
+    }
+
+    fn call(&self, call: CallId) -> Result<Option<CallRecord>, StateError> {
+        match self.calls.get(&call) {
+            Some(written) => Ok(written.clone()),
+            None => read_call(&self.shared, call),
+        }
+    }
+
+    fn put_call(&mut self, record: &CallRecord) -> Result<(), StateError> {
+        self.calls.insert(record.call, Some(record.clone()));
+        Ok(())
+    }
+
+    fn delete_call(&mut self, call: CallId) -> Result<(), StateError> {
+        self.calls.insert(call, None);
+        Ok(())
+    }
+
+    fn put_cdr(&mut self, cdr: &Cdr) -> Result<(), StateError> {
+        let bytes = encode(Table::Cdrs, cdr)?;
+        self.cdrs.insert(cdr.id, bytes.into());
+        Ok(())
+    }
+
+    fn put_expiry(&mut self, at: Millis, call: CallId) -> Result<(), StateError> {
+        self.expiry.insert((at, call), true);
+        Ok(())
+    }
+
+    fn delete_expiry(&mut self, at: Millis, call: CallId) -> Result<(), StateError> {
+        self.expiry.insert((at, call), false);
+        Ok(())
+    }
+
+    fn expired(&self, up_to: Millis, limit: usize) -> Result<Vec<(Millis, CallId)>, StateError> {
+        let stored = self.stored_expiry(up_to, limit)?;
+        let added = self.expiry.iter().filter(|((at, _), present)| **present && *at <= up_to);
+        let mut notes: Vec<_> = stored.into_iter().chain(added.map(|(note, _)| *note)).collect();
+        notes.sort_unstable();
+        notes.dedup();
+        notes.truncate(limit);
+        Ok(notes)
+    }
+}
+
+impl StateBatch {
+    /// The first `limit` stored notes that this batch does not remove.
+    fn stored_expiry(
+        &self,
+        up_to: Millis,
+        limit: usize,
+    ) -> Result<Vec<(Millis, CallId)>, StateError> {
+        let from = Key::new(self.shared.group);
+        let to = expiry::end(self.shared.group, up_to);
+        let mut notes = Vec::new();
+        let mut foreign = None;
+        let range = KeyRange { from: &from, to: &to };
+        let engine = self.shared.engine.as_ref();
+        engine.scan(Table::Expiry, range, Direction::Forward, &mut |key, _| {
+            if notes.len() == limit {
+                return ControlFlow::Break(());
+            }
+            let Some(note) = expiry::parse(key) else {
+                foreign = Some(key.to_vec());
+                return ControlFlow::Break(());
+            };
+            if self.expiry.get(&note) != Some(&false) {
+                notes.push(note);
+            }
+            ControlFlow::Continue(())
+        })?;
+        let table = Table::Expiry;
+        foreign.map_or(Ok(notes), |key| Err(StateError::ForeignKey { table, key }))
+    }
+}
+
+fn put<T: Serialize>(
+    batch: &mut Batch,
+    table: Table,
+    key: Key,
+    record: &T,
+) -> Result<(), StateError> {
+    batch.put(table, key, encode(table, record)?);
+    Ok(())
+}
+
+fn encode<T: Serialize>(table: Table, record: &T) -> Result<Vec<u8>, StateError> {
+    codec::encode(record).map_err(|cause| StateError::Encode { table, cause })
+}
+
+/// The values of both maps in the order of the keys; those of `over` win.
+fn merge<K: Ord, V: Clone>(under: &BTreeMap<K, V>, over: &BTreeMap<K, V>) -> Vec<V> {
+    if over.is_empty() {
+        return under.values().cloned().collect();
+    }
+    let mut all: BTreeMap<&K, &V> = under.iter().collect();
+    all.extend(over);
+    all.into_values().cloned().collect()
+}

@@ -1,0 +1,26 @@
+//! Table `meta`: what there is once per group.
+//!
+//! | key | value |
+//! |---|---|
+//! | group, `0x00` | applied mark: bytes of the Raft glue |
+//! | group, `0x01` | membership: bytes of the Raft glue |
+//! | group, `0x02` | [`holdline_model::ClusterRecord`] |
+
+use holdline_model::GroupId;
+
+use crate::tables::Key;
+
+/// The key of the applied mark.
+pub(crate) fn applied_key(group: GroupId) -> Key {
+    Key::new(group).u8(0)
+}
+
+/// The key of the membership.
+pub(crate) fn membership_key(group: GroupId) -> Key {
+    Key::new(group).u8(1)
+}
+
+/// The key of the cluster's record.
+pub(crate) fn cluster_key(group: GroupId) -> Key {
+    Key::new(group).u8(2)
+}

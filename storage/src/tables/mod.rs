@@ -1,0 +1,36 @@
+//! The replicated records of one Raft group as keys and values of an engine.
+//!
+//! One file per record, with its key layout and golden bytes. Every key starts with the group's id
+//! (two bytes, big endian, as all numbers in keys), so that keys sort as their ids do and groups
+//! can share an engine. Values are written by [`crate::codec`].
+//!
+//! It is not where commands are carried out: `raft/apply` does that, through [`StateBatch`].
+//!
+//! Invariant: a batch and the applied mark that it brings are written as one.
+
+mod batch;
+mod cache;
+mod calls;
+mod cdrs;
+mod error;
+mod expiry;
+mod key;
+mod meta;
+mod nodes;
+mod query;
+mod reader;
+mod slots;
+mod store;
+
+pub use batch::StateBatch;
+pub use calls::CallCounts;
+pub use error::StateError;
+pub use query::{CallPage, CdrPage, CdrQuery};
+pub use reader::StateReader;
+pub use store::StateStore;
+
+pub(crate) use key::{Key, group_range};
+pub(crate) use meta::{applied_key, cluster_key, membership_key};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! The state of one group: hands out readers, and the batches that `apply` writes.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use holdline_model::GroupId;
+
+use crate::engine::{Engine, Table};
+use crate::snapshot::{SnapshotError, SnapshotFile, SnapshotStore, install};
+use crate::tables::cache::Cache;
+use crate::tables::{StateBatch, StateError, StateReader, applied_key, membership_key};
+
+/// The replicated state of one group.
+///
+/// Invariant: one task at a time makes batches or installs snapshots (the one that applies).
+/// Readers may be used by anybody, at any time.
+pub struct StateStore {
+    shared: Arc<Shared>,
+}
+
+/// What store, readers and batches share.
+pub(super) struct Shared {
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) group: GroupId,
+    cache: RwLock<Cache>,
+}
+
+impl StateStore {
+    /// Opens the state of a group. If the installation of a snapshot was interrupted, it is run
+    /// again first, from its file in `snapshots`. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StateError::HalfInstalled`] if that cannot be done; else as the variants say.
+    pub fn open(
+        engine: Arc<dyn Engine>,
+        group: GroupId,
+        snapshots: &SnapshotStore,
+    ) -> Result<Self, StateError> {
+        install::resume(engine.as_ref(), group, snapshots)?;
+        let cache = RwLock::new(Cache::load(engine.as_ref(), group)?);
+        Ok(Self { shared: Arc::new(Shared { engine, group, cache }) })
+    }
+
+    /// The group.
+    #[must_use]
+    pub fn group(&self) -> GroupId {
+        self.shared.group
+    }
+
+    /// A reader: cheap to make and to clone.
+    #[must_use]
+    pub fn reader(&self) -> StateReader {
+        StateReader::new(Arc::clone(&self.shared))
+    }
+
+    /// An empty batch over the present state.
+    #[must_use]
+    pub fn batch(&self) -> StateBatch {
+        StateBatch::new(Arc::clone(&self.shared))
+    }
+
+    /// The applied mark that the last batch brought; `None` before the first.
+    pub fn applied(&self) -> Result<Option<Vec<u8>>, StateError> {
+        Ok(self.shared.engine.get(Table::Meta, &applied_key(self.shared.group))?)
+    }
+
+    /// The membership that was last written; `None` before the first.
+    pub fn membership(&self) -> Result<Option<Vec<u8>>, StateError> {
+        Ok(self.shared.engine.get(Table::Meta, &membership_key(self.shared.group))?)
+    }
+
+    /// Makes everything committed so far durable. Blocks on the disk. The log may then be purged
+    /// up to what had been applied before this was called
+    /// ([`crate::LogStore::note_state_flushed`]).
+    pub fn flush(&self) -> Result<(), StateError> {
+        Ok(self.shared.engine.flush_state()?)
+    }
+
+    /// Writes a snapshot of the present state to a new file. Blocks on the disk; applying goes on
+    /// meanwhile, since the snapshot is read from a view.
+    pub fn build_snapshot(&self, snapshots: &SnapshotStore) -> Result<SnapshotFile, SnapshotError> {
+        snapshots.build(self.shared.engine.as_ref(), self.shared.group)
+    }
+
+    /// Replaces the state by a snapshot's and makes it durable. Blocks on the disk. A crash
+    /// meanwhile leaves a mark, by which [`StateStore::open`] runs it again. Readers may see parts
+    /// of either state until it returns.
+    ///
+    /// # Errors
+    /// Before anything is changed: [`SnapshotError::Damaged`], [`SnapshotError::OtherGroup`].
+    /// Afterwards: [`SnapshotError::Engine`], which is fatal to the node.
+    pub fn install_snapshot(
+        &self,
+        snapshots: &SnapshotStore,
+        file: &SnapshotFile,
+    ) -> Result<(), SnapshotError> {
+        let shared = &self.shared;
+        install::install(shared.engine.as_ref(), shared.group, snapshots, file)?;
+        let fresh = Cache::load(shared.engine.as_ref(), shared.group)
+            .map_err(|cause| SnapshotError::Reload { cause: Box::new(cause) })?;
+        *shared.cache_mut() = fresh;
+        Ok(())
+    }
+}
+
+impl Shared {
+    pub(super) fn cache(&self) -> RwLockReadGuard<'_, Cache> {
+        self.cache.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn cache_mut(&self) -> RwLockWriteGuard<'_, Cache> {
+        self.cache.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for StateStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shared.fmt(f)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("group", &self.group).finish_non_exhaustive()
+    }
+}
