@@ -1,1 +1,22 @@
+//! Holdline: a clustered SIP switch in one binary.
+//!
+//! This package wires the parts together and gives them what only a process has: configuration,
+//! a clock, a log, metrics, an admin API and a command line. It decides nothing about calls (that
+//! is `node/call`), about the cluster's state (`raft/apply`) or about bytes (`node/sip`).
+//!
+//! | module | what |
+//! |---|---|
+//! | [`config`] | the node's configuration file |
+//! | [`clock`] | the process's one clock |
+//! | [`telemetry`] | log and metrics |
+//! | [`admin`] | the admin HTTP API, over the seam [`admin::ClusterApi`] |
+//! | [`cli`] | the command line, over the seam [`node_runner::NodeRunner`] |
+//! | [`panic_hook`] | a panic ends the process |
 
+pub mod admin;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod node_runner;
+pub mod panic_hook;
+pub mod telemetry;

@@ -1,0 +1,5 @@
+//! The admin HTTP API of a node.
+
+pub mod seam;
+
+pub use seam::ClusterApi;

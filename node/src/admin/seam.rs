@@ -1,0 +1,55 @@
+//! What the admin layer needs of the node: the seam between HTTP and the cluster.
+//!
+//! The composition root implements [`ClusterApi`] over the replicated state and the Raft handle;
+//! tests implement it over maps. It speaks in persisted records and facts, not in JSON: what they
+//! look like outside is in [`super::view`], what they mean for health in [`super::health`].
+
+mod error;
+mod facts;
+mod query;
+
+use async_trait::async_trait;
+use holdline_model::{CallId, CallRecord, Cdr, CdrId, NodeId, SlotRecord};
+
+pub use error::ClusterApiError;
+pub use facts::{ClusterFacts, LocalFacts, MemberFacts};
+pub use query::{CallFilter, CallQuery, CdrQuery, Page};
+
+/// The cluster, as one node sees it and can change it.
+///
+/// Every node answers for the whole cluster, because all state is replicated to it; reads may lag
+/// behind the leader by what [`LocalFacts`] says. All methods are cancel-safe: a caller that goes
+/// away (a request that times out) leaves reads without effect, and writes proposed or not proposed,
+/// never half done. Implementations keep blocking reads off the async threads.
+#[async_trait]
+pub trait ClusterApi: Send + Sync + 'static {
+    /// This node alone, at once and without touching disk or network: for probes.
+    fn local(&self) -> LocalFacts;
+
+    /// The whole cluster.
+    async fn cluster(&self) -> Result<ClusterFacts, ClusterApiError>;
+
+    /// A page of calls, by id. At most `query.limit`; it may be shorter although `next` is set,
+    /// because the records looked at are bounded, too.
+    async fn calls(&self, query: &CallQuery) -> Result<Page<CallRecord, CallId>, ClusterApiError>;
+
+    /// One call, with its slot; `None` if it does not exist or its tombstone is gone.
+    async fn call(
+        &self,
+        call: CallId,
+    ) -> Result<Option<(CallRecord, Option<SlotRecord>)>, ClusterApiError>;
+
+    /// A page of call detail records, in the order of the log; short pages as in
+    /// [`ClusterApi::calls`].
+    async fn cdrs(&self, query: &CdrQuery) -> Result<Page<Cdr, CdrId>, ClusterApiError>;
+
+    /// All slots, by id.
+    async fn slots(&self) -> Result<Vec<SlotRecord>, ClusterApiError>;
+
+    /// Asks the call's owner to hang up both sides. Returns when the owner has the request, not
+    /// when the call has ended: that is a commit away, and the CDR says who did it.
+    async fn hang_up(&self, call: CallId) -> Result<(), ClusterApiError>;
+
+    /// Commits that a node is to own nothing, or may own again. The leader moves the slots after.
+    async fn set_draining(&self, node: NodeId, draining: bool) -> Result<(), ClusterApiError>;
+}

@@ -1,0 +1,37 @@
+//! Why the cluster could not answer a request.
+
+use holdline_model::{CallId, NodeId};
+
+/// The cluster could not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterApiError {
+    /// There is no leader, or this node has no majority behind it.
+    #[error("there is no leader that a majority follows")]
+    NoMajority,
+    /// The outcome of a change is unknown: it may or may not take effect.
+    #[error("the outcome is unknown: the change was proposed but not confirmed in time")]
+    Undecided,
+    /// A queue is full.
+    #[error("too much is waiting to be committed")]
+    Overloaded,
+    /// The call does not exist.
+    #[error("there is no call {0}")]
+    UnknownCall(CallId),
+    /// The node does not exist.
+    #[error("there is no node {0}")]
+    UnknownNode(NodeId),
+    /// The call's owner cannot be reached.
+    #[error("node {owner}, which owns call {call}, cannot be reached")]
+    OwnerUnreachable {
+        /// Which call.
+        call: CallId,
+        /// Its owner.
+        owner: NodeId,
+    },
+    /// The replicated state could not be read.
+    #[error("the state cannot be read: {0}")]
+    Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The node is stopping.
+    #[error("this node is stopping")]
+    Stopping,
+}

@@ -1,0 +1,83 @@
+//! What a node knows of itself and of the cluster. Facts only: the verdict is in
+//! [`crate::admin::health`].
+
+use holdline_model::{Name, NodeId, NodeRecord};
+
+/// What a node knows of itself without asking anybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalFacts {
+    /// Which node.
+    pub node: NodeId,
+    /// The leader, as far as it knows.
+    pub leader: Option<NodeId>,
+    /// Raft's term.
+    pub term: u64,
+    /// Whether the cluster was formed, as far as this node has applied.
+    pub formed: bool,
+    /// Whether it holds its lease: without it, it answers nothing.
+    pub lease_held: bool,
+    /// Entries known to be committed but not yet applied here.
+    pub apply_lag: u64,
+    /// Room on the data folder's file system, in bytes; `None` if it could not be found out.
+    pub disk_free_bytes: Option<u64>,
+    /// With less room than this it is not ready, in bytes.
+    pub disk_min_free_bytes: u64,
+    /// Whether the node's log could be written and synced last time.
+    pub log_writable: bool,
+    /// Slots that it owns.
+    pub slots_owned: usize,
+    /// Slots it owns whose calls are not all rebuilt yet.
+    pub slots_recovering: usize,
+    /// Floating addresses it should have bound but could not.
+    pub addresses_missing: usize,
+    /// It is drained, or being drained.
+    pub draining: bool,
+    /// It is stopping.
+    pub stopping: bool,
+}
+
+/// What a node knows of the whole cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterFacts {
+    /// The cluster's name.
+    pub cluster: Name,
+    /// The node that answers.
+    pub answered_by: NodeId,
+    /// The leader, as far as the node knows.
+    pub leader: Option<NodeId>,
+    /// Raft's term.
+    pub term: u64,
+    /// Index of the last entry known to be committed.
+    pub committed_index: u64,
+    /// Index of the last entry applied by the node that answers.
+    pub applied_index: u64,
+    /// Whether the cluster was formed.
+    pub formed: bool,
+    /// How many slots there are.
+    pub slots: usize,
+    /// The members, by id, whether alive or not.
+    pub members: Vec<MemberFacts>,
+}
+
+/// What a node knows of one member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberFacts {
+    /// Which node.
+    pub node: NodeId,
+    /// Its site.
+    pub pop: Name,
+    /// Whether its vote counts towards a majority.
+    pub voter: bool,
+    /// Whether it is alive: heard by the leader or, seen from elsewhere, in gossip.
+    pub alive: bool,
+    /// What it announced when it started; `None` if it never did.
+    pub record: Option<NodeRecord>,
+    /// Entries it has not got yet; `None` if that is not known here.
+    pub log_lag: Option<u64>,
+    /// Slots it owns.
+    pub slots_owned: usize,
+    /// Slots whose home it is.
+    pub slots_home: usize,
+    /// Calls it owns that are up.
+    pub calls: usize,
+}

@@ -1,0 +1,101 @@
+//! From a file to a checked [`Config`]: size, TOML, sections, and what only several sections
+//! together can get wrong.
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::admin::RawAdmin;
+use super::cluster::RawCluster;
+use super::error::{ConfigError, Fault};
+use super::locate::Checker;
+use super::log::RawLog;
+use super::node::RawNode;
+use super::route::RawRoute;
+use super::sip::RawSip;
+use super::storage::RawStorage;
+use super::trunk::RawTrunk;
+use super::{Config, route, trunk};
+
+/// The file as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    node: Spanned<RawNode>,
+    cluster: Spanned<RawCluster>,
+    sip: Spanned<RawSip>,
+    #[serde(default)]
+    trunk: Vec<Spanned<RawTrunk>>,
+    #[serde(default)]
+    route: Vec<Spanned<RawRoute>>,
+    #[serde(default)]
+    admin: RawAdmin,
+    #[serde(default)]
+    log: RawLog,
+    #[serde(default)]
+    storage: RawStorage,
+}
+
+pub(super) fn file(path: &Path) -> Result<Config, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut text = String::new();
+    let size = file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
+    let size = u64::try_from(size).unwrap_or(u64::MAX);
+    if size > MAX_BYTES {
+        return Err(ConfigError::TooLarge { path: path.to_owned(), size, limit: MAX_BYTES });
+    }
+    self::text(&text, path)
+}
+
+pub(super) fn text(text: &str, path: &Path) -> Result<Config, ConfigError> {
+    let raw: RawConfig =
+        toml::from_str(text).map_err(|error| Checker::refused(text, path, &error))?;
+    let mut check = Checker::new(text, path);
+    let node_span = raw.node.span();
+    let node = raw.node.into_inner().build(&mut check);
+    let cluster_span = raw.cluster.span();
+    let cluster =
+        raw.cluster.into_inner().build(&mut check, cluster_span.clone(), node.id.get_ref());
+    let node = node.in_cluster(&mut check, node_span, &cluster);
+    let sip_span = raw.sip.span();
+    let sip = raw.sip.into_inner().build(&mut check, sip_span);
+    let trunks = trunk::build_all(&mut check, raw.trunk);
+    let routes = route::build_all(&mut check, raw.route, &trunks);
+    let (admin, admin_span) = raw.admin.build(&mut check);
+    let log = raw.log.build(&mut check);
+    let storage = raw.storage.build(&mut check);
+    shared_addresses(&mut check, cluster.rpc, admin.listen, admin_span.unwrap_or(cluster_span));
+    if routes.is_empty() {
+        check.warn("there is no [[route]]: every call will be answered 404".to_owned());
+    }
+    let warnings = check.finish()?;
+    super::routing(&trunks, &routes).map_err(|error| {
+        let mut check = Checker::new(text, path);
+        check.fault("route", 0..0, Fault::Routing(error));
+        check.into_error()
+    })?;
+    Ok(Config { node, cluster, sip, trunks, routes, admin, log, storage, warnings })
+}
+
+/// Both are TCP listeners of this process.
+fn shared_addresses(
+    check: &mut Checker<'_>,
+    rpc: SocketAddr,
+    admin: SocketAddr,
+    span: std::ops::Range<usize>,
+) {
+    if rpc == admin {
+        let fault = Fault::SharedAddress { address: admin, other: "cluster.rpc" };
+        check.fault("admin.listen", span, fault);
+    }
+}
+
+/// No configuration is larger; a larger file is another file.
+const MAX_BYTES: u64 = 4 << 20;
+
+#[cfg(test)]
+mod tests;

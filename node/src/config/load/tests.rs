@@ -1,0 +1,303 @@
+//! Each fault with its whole message: file, line, column, key, cause, next step.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use holdline_model::NodeId;
+
+use super::*;
+use crate::config::{EXAMPLE, FloatingConfig};
+
+/// A valid file; each case changes one line of it.
+const VALID: &str = r#"[node]
+id = 1
+data_dir = "data"
+[cluster]
+name = "test"
+key = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+members = [
+  { id = 1, rpc = "127.0.0.11:7060" },
+  { id = 2, rpc = "127.0.0.12:7060" },
+  { id = 3, rpc = "127.0.0.13:7060" },
+]
+[sip]
+addresses = ["127.0.0.11:5060"]
+[[trunk]]
+name = "carrier-a"
+address = "127.0.0.1:5070"
+[[route]]
+prefix = ""
+trunks = ["carrier-a"]
+[admin]
+listen = "127.0.0.11:8060"
+"#;
+
+fn load(text: &str) -> Result<Config, ConfigError> {
+    Config::from_toml(text, Path::new("/etc/holdline/node.toml"))
+}
+
+/// The message for the valid file with one text replaced by another.
+fn message(from: &str, to: &str) -> String {
+    assert!(VALID.contains(from), "{from:?} is not in the valid file");
+    let error = load(&VALID.replacen(from, to, 1)).expect_err(to).to_string();
+    error.replace("/etc/holdline/", "")
+}
+
+#[test]
+fn a_minimal_file_has_all_defaults() {
+    let config = load(VALID).unwrap();
+    assert_eq!(config.node.id, NodeId(1));
+    assert_eq!(config.node.data_dir, Path::new("/etc/holdline/data"));
+    assert_eq!(config.node.pop.as_str(), "default");
+    assert_eq!(config.cluster.slots, 64);
+    assert_eq!(config.cluster.rpc, "127.0.0.11:7060".parse().unwrap());
+    assert_eq!(config.cluster.gossip, config.cluster.rpc);
+    assert_eq!(config.cluster.seeds.len(), 3);
+    assert_eq!(config.cluster.key.bytes()[31], 0x1f);
+    assert_eq!(config.sip.floating, FloatingConfig::Bind);
+    assert_eq!(config.sip.calls.max_call_duration, None);
+    assert_eq!(config.trunks[0].tenant.as_str(), "default");
+    assert_eq!(config.trunks[0].sources, ["127.0.0.1".parse().unwrap()]);
+    assert_eq!(config.admin.token, None);
+    assert_eq!(config.warnings, Vec::<String>::new());
+    let routing = config.routing().unwrap();
+    assert_eq!(routing.targets("sip:123@h")[0].trunk.as_str(), "carrier-a");
+}
+
+#[test]
+fn keys_that_are_unknown_or_missing_are_named_where_they_are() {
+    assert_eq!(
+        message("trunks = [", "trunkz = ["),
+        "node.toml:19:1: [[route]]: unknown key \"trunkz\"; did you mean \"trunks\"?"
+    );
+    assert_eq!(
+        message("id = 1\n", "id = 1\nzzzzzz = 2\n"),
+        "node.toml:3:1: [node]: unknown key \"zzzzzz\"; known here: id, pop, data_dir"
+    );
+    assert_eq!(
+        message("data_dir = \"data\"\n", ""),
+        "node.toml:1:1: [node]: the key \"data_dir\" is missing; add \"data_dir\" to this section"
+    );
+    assert_eq!(
+        message("[[trunk]]", "[[trunks]]"),
+        "node.toml:14:3: [[trunks]]: unknown key \"trunks\"; did you mean \"trunk\"?"
+    );
+}
+
+#[test]
+fn values_of_the_wrong_form_are_named() {
+    assert_eq!(
+        message("\"127.0.0.1:5070\"", "\"carrier.example\""),
+        "node.toml:16:11: [[trunk]] address: invalid socket address syntax; write an IP address \
+         and a port, such as \"192.0.2.10:5060\""
+    );
+    assert_eq!(
+        message("id = 1\n", "id = \"one\"\n"),
+        "node.toml:2:6: [node] id: invalid type: string \"one\", expected u64; see `holdline \
+         config example` for its form"
+    );
+    assert_eq!(
+        message("id = 1\n", "id = \n"),
+        "node.toml:2:6: [node] id: string values must be quoted, expected literal string; see \
+         `holdline config example`"
+    );
+}
+
+#[test]
+fn contradictions_name_both_values() {
+    for (from, to, expected) in [
+        (
+            "id = 1\n",
+            "id = 7\n",
+            "node.toml:2:6: node.id: node 7 is not among the members (1, 2, 3); add { id = 7, rpc \
+             = \"…\" } to cluster.members, or correct node.id",
+        ),
+        (
+            "id = 1\n",
+            "id = 1\npop = \"ams\"\n",
+            "node.toml:3:7: node.pop: pop is \"ams\" here but \"default\" in the list of members; \
+             make them equal, or leave out node.pop",
+        ),
+        (
+            "{ id = 2",
+            "{ id = 1",
+            "node.toml:9:10: cluster.members.id: \"1\" stands twice; remove or change one of them",
+        ),
+        (
+            "name = \"test\"\n",
+            "name = \"test\"\nslots = 2\n",
+            "node.toml:6:9: cluster.slots: 2 slots for 3 members; set cluster.slots to 3 or more \
+             (64 is usual)",
+        ),
+        (
+            "name = \"test\"\n",
+            "name = \"test\"\nslots = 5000\n",
+            "node.toml:6:9: cluster.slots: 5000 is out of range; give a value from 1 to 4096",
+        ),
+        (
+            "trunks = [\"carrier-a\"]",
+            "trunks = [\"carier-a\"]",
+            "node.toml:19:11: route.trunks: there is no trunk \"carier-a\"; did you mean \
+             \"carrier-a\"?",
+        ),
+        (
+            "listen = \"127.0.0.11:8060\"",
+            "listen = \"127.0.0.11:7060\"",
+            "node.toml:21:10: admin.listen: 127.0.0.11:7060 is also cluster.rpc; give one of them \
+             another port",
+        ),
+        (
+            "[\"127.0.0.11:5060\"]",
+            "[\"0.0.0.0:5060\"]",
+            "node.toml:13:14: sip.addresses: 0.0.0.0:5060 names no host that others can reach; \
+             write the host's own address in place of it",
+        ),
+        (
+            "prefix = \"\"",
+            "prefix = \"49-69\"",
+            "node.toml:18:10: route.prefix: \"49-69\" is not a dialled prefix; use digits with an \
+             optional + in front, or \"\" for every number",
+        ),
+        (
+            "address = \"127.0.0.1:5070\"",
+            "address = \"127.0.0.1:5070\"\nsources = [\"10.0.0.1/8\"]",
+            "node.toml:17:12: trunk.sources: \"10.0.0.1/8\": the address has bits set below the \
+             prefix; did you mean 10.0.0.0/8?; write 192.0.2.7 or 192.0.2.0/24",
+        ),
+    ] {
+        assert_eq!(message(from, to), expected);
+    }
+}
+
+#[test]
+fn the_parts_checks_are_asked() {
+    let raft = message("[sip]", "[cluster.raft]\nelection_min_ms = 300\n[sip]");
+    assert!(raft.starts_with("node.toml:12:1: cluster.raft: "), "{raft}");
+    assert!(
+        raft.contains("election_min_ms is 300ms") && raft.contains("election_max_ms"),
+        "{raft}"
+    );
+    let call = message("[[trunk]]", "failover_statuses = [200]\n[[trunk]]");
+    assert!(call.starts_with("node.toml:12:1: sip: failover_statuses has 200"), "{call}");
+    let timers = message("[[trunk]]", "t1_ms = 500\nt2_ms = 100\n[[trunk]]");
+    assert!(timers.contains("sip.t1_ms: T2 (100 ms) is shorter than T1 (500 ms)"), "{timers}");
+    let unknown = message("[sip]", "[cluster.raft]\nheartbeat = 1\n[sip]");
+    assert!(unknown.contains("did you mean \"heartbeat_ms\"?"), "{unknown}");
+    let level = message("[admin]", "[log]\nlevel = \"loud\"\n[admin]");
+    assert!(level.contains("log.level: \"loud\" is not a log level"), "{level}");
+}
+
+#[test]
+fn one_source_belongs_to_one_trunk() {
+    let second = "[[trunk]]\nname = \"b\"\naddress = \"127.0.0.1:5071\"\n[[route]]";
+    let error = message("[[route]]", second);
+    let expected = "node.toml:19:11: trunk.sources: 127.0.0.1/32 is a source of trunk \"carrier-a\" \
+                    and of trunk \"b\"; a source tells which trunk a call came from: leave it to \
+                    one trunk, and give the other sources = []";
+    assert_eq!(error, expected);
+    let silent = second.replace("\n[[route]]", "\nsources = []\n[[route]]");
+    let config = load(&VALID.replacen("[[route]]", &silent, 1)).unwrap();
+    let routing = config.routing().unwrap();
+    let source = routing.source("127.0.0.1".parse().unwrap()).unwrap();
+    assert_eq!(source.name.as_str(), "carrier-a", "the other trunk claims nothing");
+}
+
+#[test]
+fn an_open_admin_api_needs_a_token() {
+    assert_eq!(
+        message("listen = \"127.0.0.11:8060\"", "listen = \"192.0.2.1:8060\""),
+        "node.toml:21:10: admin.listen: 192.0.2.1:8060 is not a loopback address and there is no \
+         token; set admin.token_file (make one with: openssl rand -hex 32), or listen on 127.0.0.1"
+    );
+    let token = "listen = \"192.0.2.1:8060\"\ntoken = \"0123456789abcdef\"";
+    let config = load(&VALID.replace("listen = \"127.0.0.11:8060\"", token)).unwrap();
+    assert_eq!(config.admin.token.unwrap().as_str(), "0123456789abcdef");
+    assert_eq!(
+        message("[admin]", "[admin]\ntoken = \"short\""),
+        "node.toml:21:9: admin.token: the token has 5 characters, fewer than 16; make one with: \
+         openssl rand -hex 32"
+    );
+}
+
+#[test]
+fn all_contradictions_are_reported_at_once() {
+    let text = VALID.replace("id = 1\n", "id = 9\n").replace("[\"carrier-a\"]", "[\"x\"]");
+    let ConfigError::Faults(faults) = load(&text).unwrap_err() else { panic!("no faults") };
+    assert_eq!(faults.iter().map(|fault| fault.line).collect::<Vec<_>>(), [2, 19]);
+}
+
+#[test]
+fn secrets_come_from_files_that_not_everybody_can_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("cluster.key");
+    let text = VALID.replacen("key = \"", "key_file = \"cluster.key\"\n# \"", 1);
+    let path = dir.path().join("node.toml");
+    let load = || Config::from_toml(&text, &path).map_err(|error| error.to_string());
+    assert!(load().unwrap_err().contains("No such file"), "{:?}", load());
+    fs::write(&file, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(load().unwrap_err().contains("(mode 0644); run: chmod 600 "), "{:?}", load());
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(load().unwrap().cluster.key.bytes()[31], 0x1f);
+    fs::write(&file, "AAEC").unwrap();
+    let error = load().unwrap_err();
+    assert!(error.contains("not 32 bytes") && !error.contains("AAEC"), "{error}");
+}
+
+#[test]
+fn secrets_are_not_in_the_debug_form() {
+    let config = load(&VALID.replace("[admin]", "[admin]\ntoken = \"0123456789abcdef\"")).unwrap();
+    let debug = format!("{config:?}");
+    assert!(!debug.contains("0123456789abcdef"), "{debug}");
+    assert!(debug.contains("ClusterKey(…)"), "{debug}");
+}
+
+#[test]
+fn the_cluster_s_id_follows_from_its_name() {
+    let id = |name: &str| load(&VALID.replace("\"test\"", name)).unwrap().cluster.id();
+    assert_eq!(id("\"test\""), id("\"test\""));
+    assert_ne!(id("\"test\""), id("\"other\""));
+}
+
+#[test]
+fn a_file_that_is_not_there_says_where_to_start() {
+    let error = Config::load(Path::new("/nonexistent/node.toml")).unwrap_err().to_string();
+    assert!(error.starts_with("/nonexistent/node.toml: cannot be read: No such file"), "{error}");
+    assert!(error.ends_with("holdline config example > node.toml"), "{error}");
+}
+
+#[test]
+fn the_example_is_valid_and_its_comments_show_the_defaults() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("cluster.key");
+    fs::write(&key, "0".repeat(64)).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let text = EXAMPLE.replace("/etc/holdline/cluster.key", &key.display().to_string());
+    let plain = Config::from_toml(&text, Path::new("node.toml")).unwrap();
+    // Every commented key is one with its default, so that the comments cannot go stale.
+    let uncommented: String = text
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(rest) if is_setting(rest) => format!("{rest}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let uncommented = uncommented
+        .lines()
+        .filter(|line| !["token_file", "pop", "shards"].iter().any(|key| line.starts_with(key)))
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert_ne!(uncommented, text);
+    let mut full = Config::from_toml(&uncommented, Path::new("node.toml")).unwrap();
+    full.sip.shards = plain.sip.shards;
+    assert_eq!(format!("{full:?}"), format!("{plain:?}"));
+    assert_eq!(plain.cluster.hand_back_after, Duration::from_secs(10));
+}
+
+fn is_setting(line: &str) -> bool {
+    let key = line.split_once(" = ").map(|(key, _)| key);
+    key.is_some_and(|key| key.chars().all(|c| c.is_ascii_lowercase() || "_124".contains(c)))
+        || line.starts_with("[cluster")
+        || line.starts_with("[storage")
+}

@@ -1,0 +1,120 @@
+//! The configuration of one node: a TOML file, read once at start.
+//!
+//! What it is: each section has its own file here, with the shape it has in TOML (`Raw…`, every key
+//! optional unless there can be no default) and the shape the node uses (real types: `Duration`,
+//! `SocketAddr`, `NodeId`). Numbers carry their unit at the end of the key (`_ms`, `_bytes`).
+//! What it is not: a source of anything from the environment, or of anything that the cluster must
+//! agree on while it runs (that is replicated state).
+//!
+//! Invariant: every default is written once, in the section's `DEFAULT…` constants; a value that
+//! contradicts another is refused at start with both values named, never corrected in silence.
+
+mod admin;
+mod cluster;
+mod error;
+mod example;
+mod floating;
+mod load;
+mod locate;
+mod log;
+mod node;
+mod route;
+mod secret;
+mod sip;
+mod storage;
+mod trunk;
+
+pub use admin::{AdminConfig, AdminToken};
+pub use cluster::{ClusterConfig, ClusterKey, Member};
+pub use error::{ConfigError, Fault, LocatedFault};
+pub use example::EXAMPLE;
+pub use floating::FloatingConfig;
+pub use log::{LogConfig, LogFormat};
+pub use node::NodeConfig;
+pub use route::RouteConfig;
+pub use sip::SipConfig;
+pub use storage::StorageConfig;
+pub use trunk::TrunkConfig;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+use holdline_call::{Cidr, Route, Routing, RoutingError, Trunk};
+
+/// Everything one node is told by its operator; already checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who this node is.
+    pub node: NodeConfig,
+    /// Which cluster it belongs to.
+    pub cluster: ClusterConfig,
+    /// Its SIP side.
+    pub sip: SipConfig,
+    /// The peers that calls are exchanged with; names are unique.
+    pub trunks: Vec<TrunkConfig>,
+    /// Where calls go; prefixes are unique and every trunk named here is in `trunks`.
+    pub routes: Vec<RouteConfig>,
+    /// The admin API.
+    pub admin: AdminConfig,
+    /// The log.
+    pub log: LogConfig,
+    /// The disk.
+    pub storage: StorageConfig,
+    /// What is allowed but probably not meant, one sentence each; to be logged at start.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads and checks a file. Relative paths in it are relative to the file's folder.
+    ///
+    /// # Errors
+    /// The file (or a key or token file it names) cannot be read, is not TOML, has an unknown key,
+    /// or contradicts itself; all contradictions are reported at once, with line and column.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        load::file(path)
+    }
+
+    /// Checks a text; `path` is what error messages call it and what relative paths start from.
+    ///
+    /// # Errors
+    /// As [`Config::load`], except that the text itself was read already.
+    pub fn from_toml(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        load::text(text, path)
+    }
+
+    /// The entry of this node in the list of members.
+    #[must_use]
+    pub fn this_member(&self) -> Option<&Member> {
+        self.cluster.members.iter().find(|member| member.id == self.node.id)
+    }
+
+    /// The trunks and routes as the switch uses them.
+    ///
+    /// # Errors
+    /// What is wrong with them; never for a configuration that was loaded, which was checked so.
+    pub fn routing(&self) -> Result<Routing, RoutingError> {
+        routing(&self.trunks, &self.routes)
+    }
+}
+
+fn routing(trunks: &[TrunkConfig], routes: &[RouteConfig]) -> Result<Routing, RoutingError> {
+    let trunks = trunks.iter().zip(0_u32..).map(|(trunk, index)| {
+        let mut sources = trunk.sources.clone();
+        if sources.is_empty() {
+            sources.push(no_source(index));
+        }
+        let TrunkConfig { name, tenant, address, .. } = trunk.clone();
+        Trunk { name, tenant, address, sources }
+    });
+    let routes = routes.iter().map(|route| {
+        let RouteConfig { prefix, trunks, strip } = route.clone();
+        Route { prefix, trunks, strip }
+    });
+    Routing::new(trunks.collect(), routes.collect())
+}
+
+/// The source of a trunk that sends no calls. An empty list would mean the trunk's own address, so
+/// it gets one of its own from 0.0.0.0/8, which no datagram can come from (RFC 1122 3.2.1.3).
+fn no_source(index: u32) -> Cidr {
+    Cidr::host(IpAddr::V4(Ipv4Addr::from_bits(index & 0x00ff_ffff)))
+}

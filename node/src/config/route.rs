@@ -1,0 +1,80 @@
+//! `[[route]]`: which trunks serve the numbers that begin with a prefix.
+
+use holdline_model::{Name, limits};
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::TrunkConfig;
+use super::error::{Fault, nearest};
+use super::locate::Checker;
+
+/// Numbers with this prefix go to these trunks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteConfig {
+    /// What the dialled number begins with; empty for every number. The longest prefix wins.
+    pub prefix: String,
+    /// Names of trunks, in the order of trying.
+    pub trunks: Vec<Name>,
+    /// How many leading characters of the number are removed before it is sent on.
+    pub strip: usize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRoute {
+    prefix: Spanned<String>,
+    trunks: Spanned<Vec<Spanned<String>>>,
+    strip: Option<Spanned<u64>>,
+}
+
+pub(super) fn build_all(
+    check: &mut Checker<'_>,
+    raw: Vec<Spanned<RawRoute>>,
+    trunks: &[TrunkConfig],
+) -> Vec<RouteConfig> {
+    let mut routes: Vec<RouteConfig> = Vec::with_capacity(raw.len());
+    for raw in raw {
+        let raw = raw.into_inner();
+        if routes.iter().any(|other| other.prefix == *raw.prefix.get_ref()) {
+            let fault = Fault::Duplicate { value: raw.prefix.get_ref().clone() };
+            check.fault("route.prefix", raw.prefix.span(), fault);
+        }
+        routes.push(raw.build(check, trunks));
+    }
+    routes
+}
+
+impl RawRoute {
+    fn build(self, check: &mut Checker<'_>, known: &[TrunkConfig]) -> RouteConfig {
+        if !is_prefix(self.prefix.get_ref()) {
+            let fault = Fault::NotAPrefix { found: self.prefix.get_ref().clone() };
+            check.fault("route.prefix", self.prefix.span(), fault);
+        }
+        let count = u64::try_from(self.trunks.get_ref().len()).unwrap_or(u64::MAX);
+        let max = u64::try_from(limits::MAX_TARGETS).unwrap_or(u64::MAX);
+        check.range("route.trunks", &Spanned::new(self.trunks.span(), count), 1..max + 1);
+        let mut trunks = Vec::new();
+        for name in self.trunks.into_inner() {
+            if !known.iter().any(|trunk| trunk.name.as_str() == name.get_ref()) {
+                let found = name.get_ref().clone();
+                let nearest = nearest(&found, known.iter().map(|trunk| trunk.name.as_str()));
+                check.fault("route.trunks", name.span(), Fault::UnknownTrunk { found, nearest });
+            }
+            trunks.push(Name::from(name.into_inner()));
+        }
+        let strip = self.strip.map_or(0, |raw| check.range("route.strip", &raw, 0..MAX_STRIP + 1));
+        let strip = usize::try_from(strip).unwrap_or_default();
+        RouteConfig { prefix: self.prefix.into_inner(), trunks, strip }
+    }
+}
+
+/// An optional plus sign, then what can be dialled. Visual separators are removed from dialled
+/// numbers, so that a prefix with one could never match.
+fn is_prefix(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    text.len() <= PREFIX_BYTES
+        && digits.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '*' | '#' | '_'))
+}
+
+const PREFIX_BYTES: usize = 64;
+const MAX_STRIP: u64 = 64;

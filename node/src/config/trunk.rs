@@ -1,0 +1,94 @@
+//! `[[trunk]]`: a peer we exchange calls with.
+
+use std::net::SocketAddr;
+
+use holdline_call::Cidr;
+use holdline_model::Name;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::cluster;
+use super::error::Fault;
+use super::locate::Checker;
+
+/// A peer we exchange calls with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrunkConfig {
+    /// Its name; it appears in CDRs and metrics.
+    pub name: Name,
+    /// Whose calls those are that come from it.
+    pub tenant: Name,
+    /// Where calls to it go.
+    pub address: SocketAddr,
+    /// Where calls from it come from; empty for a trunk that sends none.
+    pub sources: Vec<Cidr>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawTrunk {
+    name: Spanned<String>,
+    tenant: Option<Spanned<String>>,
+    address: Spanned<SocketAddr>,
+    sources: Option<Vec<Spanned<String>>>,
+}
+
+pub(super) fn build_all(check: &mut Checker<'_>, raw: Vec<Spanned<RawTrunk>>) -> Vec<TrunkConfig> {
+    let mut trunks: Vec<TrunkConfig> = Vec::with_capacity(raw.len());
+    let mut claimed: Vec<(Cidr, Name)> = Vec::new();
+    for raw in raw {
+        let raw = raw.into_inner();
+        if trunks.iter().any(|other| other.name.as_str() == raw.name.get_ref()) {
+            let fault = Fault::Duplicate { value: raw.name.get_ref().clone() };
+            check.fault("trunk.name", raw.name.span(), fault);
+        }
+        let trunk = raw.build(check, &mut claimed);
+        trunks.push(trunk);
+    }
+    trunks
+}
+
+impl RawTrunk {
+    fn build(self, check: &mut Checker<'_>, claimed: &mut Vec<(Cidr, Name)>) -> TrunkConfig {
+        check.name("trunk.name", &self.name);
+        if let Some(tenant) = &self.tenant {
+            check.name("trunk.tenant", tenant);
+        }
+        cluster::host(check, "trunk.address", &self.address);
+        cluster::port(check, "trunk.address", &self.address);
+        let name = Name::from(self.name.into_inner());
+        let address = *self.address.get_ref();
+        let own = vec![Spanned::new(self.address.span(), address.ip().to_canonical().to_string())];
+        let mut sources = Vec::new();
+        for text in self.sources.unwrap_or(own) {
+            match text.get_ref().parse::<Cidr>() {
+                Ok(source) => {
+                    claim(check, claimed, &name, source, text.span());
+                    sources.push(source);
+                }
+                Err(error) => check.fault("trunk.sources", text.span(), Fault::NotASource(error)),
+            }
+        }
+        let tenant = self.tenant.map_or(Name::from(DEFAULT_TENANT), |t| Name::from(t.into_inner()));
+        TrunkConfig { name, tenant, address, sources }
+    }
+}
+
+/// Blocks may nest (the smaller one wins), but two trunks may not share one.
+fn claim(
+    check: &mut Checker<'_>,
+    claimed: &mut Vec<(Cidr, Name)>,
+    trunk: &Name,
+    source: Cidr,
+    span: std::ops::Range<usize>,
+) {
+    let first = claimed.iter().find(|(block, other)| *block == source && other != trunk);
+    if let Some((_, first)) = first {
+        let (first, second) = (first.to_string(), trunk.to_string());
+        check.fault("trunk.sources", span, Fault::AmbiguousSource { block: source, first, second });
+    } else {
+        claimed.push((source, trunk.clone()));
+    }
+}
+
+const DEFAULT_TENANT: &str = "default";
