@@ -1,1 +1,44 @@
+//! The back-to-back user agent: two dialogs per call, routing, and recovery of calls by another node.
+//!
+//! PURE: no clock, no randomness, no IO. [`CallEngine`] is a value that is fed with [`Input`]s and
+//! asks for [`Output`]s; it proposes changes of calls as commands of `holdline-model` and sends
+//! nothing that depends on them before they are decided (rule one: commit before you speak, see
+//! docs/architecture.md). It does not find slots for messages, does not know nodes, does not open
+//! sockets and reads no configuration: that is `node`.
+//!
+//! Invariant: no message that stops a peer's retransmission, or creates state in a peer, is output
+//! before the command that lets another node continue was answered with success.
+//! Invariant: every message that may have to be sent again is a function of the call's record.
 
+#![warn(
+    missing_docs,
+    clippy::wildcard_enum_match_arm,
+    clippy::float_arithmetic,
+    clippy::iter_over_hash_type
+)]
+
+mod call;
+mod dialogs;
+mod engine;
+mod event;
+mod index;
+mod input;
+mod messages;
+mod mirror;
+mod nonce;
+mod options;
+mod output;
+mod outside;
+mod recovery;
+mod routing;
+mod timers;
+
+#[cfg(test)]
+mod tests;
+
+pub use engine::CallEngine;
+pub use event::{DropReason, Event, Refusal, Unconfirmed};
+pub use input::{Input, Undecided};
+pub use options::{InvalidOptions, Options};
+pub use output::Output;
+pub use routing::{Cidr, InvalidCidr, Route, Routing, RoutingError, Trunk};

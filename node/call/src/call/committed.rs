@@ -1,0 +1,194 @@
+//! What follows from a commit: the messages that rule one held back, sent at last, in order.
+
+use holdline_model::{CallChange, CallCommand, CdrId, Disposition, HangupBy, Phase, Side};
+use holdline_sip::message::Message;
+use holdline_sip::transaction::{InviteClient, InviteClientInput, InviteServerInput};
+
+use super::work::Work;
+use super::{Call, Ctx};
+use crate::messages;
+use crate::options::millis;
+use crate::{Event, mirror};
+
+impl Call {
+    pub(super) fn committed(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        command: &CallCommand,
+        trigger: Option<Work>,
+        cdr: Option<CdrId>,
+    ) {
+        let before = self.record.phase;
+        let was_late_offer = self.is_late_offer();
+        mirror::apply(&mut self.record, command, cdr);
+        match &command.change {
+            CallChange::Admit(_) => self.on_admitted(ctx),
+            CallChange::Attempt(_) => self.on_attempt(ctx, trigger),
+            CallChange::Early(_) => {
+                if let Some(Work::Provisional { message, .. }) = trigger {
+                    self.ringing = None;
+                    self.relay_provisional(ctx, &message);
+                }
+            }
+            CallChange::Cancel(_) => self.on_cancel(ctx, trigger),
+            CallChange::Answer(answer) => {
+                let setup_ms = command.at.since(self.record.admission.at);
+                ctx.event(Event::Answered { call: self.record.call, setup_ms });
+                self.on_answer(ctx, &answer.response, trigger);
+            }
+            CallChange::AckSeen(_) => self.on_ack_seen(ctx, was_late_offer),
+            CallChange::Fail(fail) => {
+                self.ended(ctx, fail.disposition, fail.by, cdr);
+                self.on_fail(ctx, trigger);
+            }
+            CallChange::End(end) => {
+                self.ended(ctx, Disposition::Answered, end.by, cdr);
+                if before == Phase::Answered && was_late_offer {
+                    // The callee still waits for an ACK; without one it cannot be sent a BYE.
+                    self.ack_callee(ctx);
+                }
+                self.on_end(ctx, trigger);
+            }
+        }
+    }
+
+    fn ended(&self, ctx: &mut Ctx<'_>, disposition: Disposition, by: HangupBy, cdr: Option<CdrId>) {
+        ctx.event(Event::Ended { call: self.record.call, disposition, by, cdr });
+    }
+
+    fn on_admitted(&mut self, ctx: &mut Ctx<'_>) {
+        let trunk = self.record.admission.trunk.clone();
+        ctx.event(Event::Admitted { call: self.record.call, trunk });
+        if !self.record.targets.is_empty() {
+            self.say_trying(ctx);
+            self.try_target(ctx);
+        }
+    }
+
+    fn on_attempt(&mut self, ctx: &mut Ctx<'_>, trigger: Option<Work>) {
+        if let Some(target) = self.record.targets.get(usize::from(self.record.attempt)) {
+            let trunk = target.trunk.clone();
+            ctx.event(Event::Attempted { call: self.record.call, trunk });
+        }
+        if let Some(Work::Failure { attempt, message }) = &trigger {
+            self.ack_failure(ctx, *attempt, message);
+        }
+        self.ringing = None;
+        self.try_target(ctx);
+    }
+
+    /// The INVITE to the present target.
+    fn try_target(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(invite) = self.target_invite() else { return };
+        self.legs.callee =
+            Some(Box::new(InviteClient::new(ctx.now, ctx.options.timers, false, invite)));
+        self.target_by = Some(ctx.now.plus_ms(millis(ctx.options.target_timeout)));
+        self.drain_callee(ctx);
+    }
+
+    pub(super) fn target_invite(&self) -> Option<bytes::Bytes> {
+        messages::invite(&self.record, self.invite.as_deref()?, self.record.attempt)
+    }
+
+    fn on_cancel(&mut self, ctx: &mut Ctx<'_>, trigger: Option<Work>) {
+        if let Some(trigger) = trigger {
+            self.confirm_request(ctx, &trigger);
+        }
+        self.ringing = None;
+        self.send_cancel_if_heard(ctx);
+    }
+
+    fn on_answer(&mut self, ctx: &mut Ctx<'_>, response: &bytes::Bytes, trigger: Option<Work>) {
+        let message = match trigger {
+            Some(Work::Success { message, .. }) => Some(message),
+            Some(_) | None => Message::parse(response.clone()).ok(),
+        };
+        self.legs.callee = None;
+        self.target_by = None;
+        self.ringing = None;
+        if let (Some(invite), Some(message)) = (self.invite.as_deref(), &message) {
+            let response = messages::answer(&self.record, invite, message);
+            self.answer_caller(ctx, InviteServerInput::Success { response, until_ack: true });
+        }
+        if !self.is_late_offer() {
+            self.ack_callee(ctx);
+        }
+    }
+
+    fn on_ack_seen(&mut self, ctx: &mut Ctx<'_>, was_late_offer: bool) {
+        if was_late_offer {
+            self.ack_callee(ctx);
+        }
+        self.legs.caller = None;
+        self.invite = None;
+    }
+
+    fn on_fail(&mut self, ctx: &mut Ctx<'_>, trigger: Option<Work>) {
+        self.legs.callee = None;
+        self.legs.cancel = None;
+        self.target_by = None;
+        self.ringing = None;
+        if let Some(Work::Failure { attempt, message }) = &trigger {
+            self.ack_failure(ctx, *attempt, message);
+        }
+        if self.record.end.as_ref().is_some_and(|end| end.late_answer.is_some()) {
+            self.ack_callee(ctx);
+            self.start_bye(ctx, Side::Callee, None);
+        }
+        if let Some(failure) = self.failure_to_caller() {
+            self.answer_caller(ctx, InviteServerInput::Failure(failure));
+        }
+    }
+
+    /// The final failure that a failed call's record holds for the caller.
+    pub(super) fn failure_to_caller(&self) -> Option<bytes::Bytes> {
+        let end = self.record.end.as_ref()?;
+        let invite = self.invite.as_deref()?;
+        let response =
+            (!end.response.is_empty()).then(|| Message::parse(end.response.clone()).ok()).flatten();
+        Some(messages::failure(&self.record, invite, end.cause.status, response.as_ref()))
+    }
+
+    fn on_end(&mut self, ctx: &mut Ctx<'_>, trigger: Option<Work>) {
+        if let Some(trigger) = trigger {
+            self.confirm_request(ctx, &trigger);
+        }
+        let (to_caller, to_callee) = match &self.record.end {
+            Some(end) => (end.bye_caller, end.bye_callee),
+            None => (false, false),
+        };
+        if to_callee {
+            self.start_bye(ctx, Side::Callee, None);
+        }
+        // Section 15: no BYE to the caller before its ACK came or is given up for lost.
+        let awaits_ack = self.legs.caller.as_ref().is_some_and(|server| server.awaits_ack());
+        if to_caller && !awaits_ack {
+            self.start_bye(ctx, Side::Caller, None);
+        }
+        if !to_caller || !awaits_ack {
+            self.legs.caller = None;
+            self.invite = None;
+        }
+    }
+
+    /// The CANCEL of our INVITE, if anything has answered it: before that it must not be sent
+    /// (section 9.1), and the INVITE goes on being resent until something does.
+    pub(super) fn send_cancel_if_heard(&mut self, ctx: &mut Ctx<'_>) {
+        use holdline_sip::transaction::{InviteClientState, NonInviteClient};
+        if self.legs.cancel.is_some() || self.record.cancel.is_none() {
+            return;
+        }
+        let Some(callee) = &mut self.legs.callee else { return };
+        if callee.state() != InviteClientState::Proceeding {
+            return;
+        }
+        let Some(invite) = self.invite.as_deref() else { return };
+        let Some(cancel) = messages::cancel(&self.record, invite, self.record.attempt) else {
+            return;
+        };
+        callee.handle(ctx.now, InviteClientInput::CancelSent);
+        self.legs.cancel =
+            Some(Box::new(NonInviteClient::new(ctx.now, ctx.options.timers, false, cancel)));
+        self.drain_cancel(ctx);
+    }
+}

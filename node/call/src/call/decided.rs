@@ -1,0 +1,91 @@
+//! The outcome of a proposal.
+
+use holdline_model::{CallChange, CdrId, Rejection, Reply, Step};
+
+use super::{Call, Ctx};
+use crate::messages::{self, Refuse};
+use crate::options::millis;
+use crate::{DropReason, Event, Refusal, Undecided};
+
+/// Whether a call's machine stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It stays.
+    Keep,
+    /// It is to be dropped; nothing more is said for the call.
+    Forget,
+}
+
+impl Call {
+    /// The replicated state has decided a step, or it is not known whether it has.
+    pub(crate) fn decided(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        step: Step,
+        outcome: Result<Reply, Undecided>,
+    ) -> Fate {
+        let Some(proposal) = self.proposal.as_mut().filter(|p| p.command.step == step) else {
+            ctx.dropped(DropReason::StrayDecision);
+            return Fate::Keep;
+        };
+        match outcome {
+            Err(Undecided) => {
+                // It may have been committed: nothing else may be proposed before this is known.
+                let retry_at = ctx.now.plus_ms(millis(ctx.options.propose_retry));
+                proposal.retry_at.get_or_insert(retry_at);
+                ctx.event(Event::Undecided { call: self.record.call });
+                Fate::Keep
+            }
+            Ok(Reply::Done | Reply::Count(_)) => self.accepted(ctx, None),
+            Ok(Reply::Ended(cdr)) => self.accepted(ctx, Some(cdr)),
+            Ok(Reply::Rejected(rejection)) => self.rejected(ctx, &rejection),
+        }
+    }
+
+    fn accepted(&mut self, ctx: &mut Ctx<'_>, cdr: Option<CdrId>) -> Fate {
+        if let Some(proposal) = self.proposal.take() {
+            self.committed(ctx, &proposal.command, proposal.trigger, cdr);
+        }
+        self.run(ctx);
+        Fate::Keep
+    }
+
+    fn rejected(&mut self, ctx: &mut Ctx<'_>, rejection: &Rejection) -> Fate {
+        match rejection {
+            // Somebody else owns the call, or has gone on with it: whatever we know is out of date.
+            Rejection::StaleEpoch { .. }
+            | Rejection::UnknownSlot { .. }
+            | Rejection::UnknownCall { .. }
+            | Rejection::StepGap { .. } => {
+                ctx.dropped(DropReason::Deposed);
+                Fate::Forget
+            }
+            Rejection::WrongPhase { .. }
+            | Rejection::OutOfBounds { .. }
+            | Rejection::UnknownNode { .. }
+            | Rejection::AlreadyFormed
+            | Rejection::NotFormed => self.refused(ctx, rejection),
+        }
+    }
+
+    /// No correct owner gets here. The call goes on without the change, and deadlines hold off for
+    /// a while, so that a fault of ours cannot become a storm of proposals.
+    fn refused(&mut self, ctx: &mut Ctx<'_>, rejection: &Rejection) -> Fate {
+        let reason = rejection.to_string();
+        ctx.event(Event::Rejected { call: self.record.call, reason });
+        let Some(proposal) = self.proposal.take() else { return Fate::Keep };
+        if matches!(proposal.command.change, CallChange::Admit(_)) {
+            if let Some(invite) = &self.invite {
+                let bytes =
+                    messages::refuse(invite, self.record.admission.peer, Refuse::InternalError);
+                let (local, to) = (self.local(), self.reply_to);
+                ctx.event(Event::Refused { reason: Refusal::NotAdmitted });
+                ctx.respond(local, to, "INVITE", 500, bytes);
+            }
+            return Fate::Forget;
+        }
+        self.hold_until = Some(ctx.now.plus_ms(millis(ctx.options.propose_retry)));
+        self.run(ctx);
+        Fate::Keep
+    }
+}

@@ -1,0 +1,30 @@
+//! A finished call: a tombstone that gives late messages their old answer (RFC 3261 timers H to J).
+//! Nothing is proposed any more.
+
+use holdline_sip::message::Message;
+
+use super::work::Work;
+use super::{Call, Ctx};
+use crate::DropReason;
+
+impl Call {
+    pub(super) fn work_finished(&mut self, ctx: &mut Ctx<'_>, work: Work) {
+        match work {
+            Work::Success { attempt, message } => self.answered_too_late(ctx, attempt, &message),
+            Work::Failure { attempt, message } => self.ack_failure(ctx, attempt, &message),
+            // The same answer as the first time; with BYEs from both sides, the second one's.
+            Work::Bye(_, request) | Work::Cancel(request) => self.reply_ok(ctx, &request),
+            Work::HangUp => ctx.dropped(DropReason::UnknownCall),
+            Work::Ack(_) | Work::NoAck | Work::Silent { .. } | Work::Provisional { .. } => {}
+        }
+    }
+
+    /// A 2xx for a call that is over. If it is the one that the record knows, only its ACK was lost.
+    fn answered_too_late(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: &Message) {
+        if self.is_the_answer(attempt, message) {
+            self.ack_callee(ctx);
+        } else {
+            self.hang_up_other(ctx, attempt, message);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The transactions that a call runs. Each is there only while it has something to send or to wait
+//! for, so that a confirmed call keeps none.
+
+use holdline_model::{Dialog, Millis};
+use holdline_sip::transaction::{InviteClient, InviteServer, NonInviteClient};
+
+/// The running transactions of one call.
+#[derive(Debug, Default)]
+pub(crate) struct Legs {
+    /// The caller's INVITE.
+    pub(crate) caller: Option<Box<InviteServer>>,
+    /// Our INVITE to the present target.
+    pub(crate) callee: Option<Box<InviteClient>>,
+    /// Our CANCEL to the present target.
+    pub(crate) cancel: Option<Box<NonInviteClient>>,
+    /// Our BYE to the caller.
+    pub(crate) bye_caller: Option<Box<NonInviteClient>>,
+    /// Our BYE to the callee.
+    pub(crate) bye_callee: Option<Box<NonInviteClient>>,
+    /// Answers of other forks that are being hung up.
+    pub(crate) forks: Vec<Fork>,
+}
+
+/// A 2xx that came after the call was decided otherwise: it is acknowledged and hung up.
+#[derive(Debug)]
+pub(crate) struct Fork {
+    /// The dialog that it made.
+    pub(crate) dialog: Box<Dialog>,
+    /// The target that it came from.
+    pub(crate) attempt: u16,
+    /// Our BYE.
+    pub(crate) bye: NonInviteClient,
+}
+
+impl Legs {
+    /// The earliest time at which one of them wants to be looked at.
+    pub(crate) fn next_timer(&self) -> Option<Millis> {
+        let byes = [&self.cancel, &self.bye_caller, &self.bye_callee].into_iter().flatten();
+        let invites = [
+            self.caller.as_ref().and_then(|leg| leg.next_timer()),
+            self.callee.as_ref().and_then(|leg| leg.next_timer()),
+        ];
+        let forks = self.forks.iter().filter_map(|fork| fork.bye.next_timer());
+        byes.filter_map(|leg| leg.next_timer())
+            .chain(invites.into_iter().flatten())
+            .chain(forks)
+            .min()
+    }
+
+    /// Whether a request of ours still waits for its answer.
+    pub(crate) fn has_pending_requests(&self) -> bool {
+        self.bye_caller.is_some() || self.bye_callee.is_some() || !self.forks.is_empty()
+    }
+}

@@ -1,0 +1,237 @@
+//! The machine of one call: two dialogs, back to back (RFC 3261 sections 12 to 15).
+//!
+//! Its state is the committed record plus the transactions that run; every change of the record is
+//! proposed first, and what may be said only after it is said when it is decided. By state:
+//! [`inviting`], [`up`] (answered or confirmed), [`finished`]. By input: `in_dialog`, `responses`,
+//! `tick`. What follows from a commit: `committed`. It does not find calls for messages (the
+//! engine does) and does not build messages ([`crate::messages`] does).
+//!
+//! Invariant: at most one proposal is in flight.
+//! Invariant: everything sent is a function of the committed record and of the message answered.
+
+mod committed;
+mod decided;
+mod finished;
+mod forks;
+mod in_dialog;
+mod inviting;
+mod legs;
+mod recover;
+mod responses;
+mod tick;
+mod transact;
+mod up;
+mod work;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use holdline_model::{
+    Admit, CallChange, CallCommand, CallId, CallRecord, Epoch, Millis, Phase, Step,
+};
+use holdline_sip::message::Message;
+
+use crate::messages;
+use crate::{DropReason, Event, Options, Output, mirror};
+
+pub(crate) use decided::Fate;
+pub(crate) use work::Request;
+
+use legs::Legs;
+use work::{Queue, Queued, Work};
+
+/// What a call needs from outside while it handles something.
+#[derive(Debug)]
+pub(crate) struct Ctx<'a> {
+    /// The time.
+    pub(crate) now: Millis,
+    /// Limits and times.
+    pub(crate) options: &'a Options,
+    /// Where outputs go, in order.
+    pub(crate) out: &'a mut VecDeque<Output>,
+}
+
+impl Ctx<'_> {
+    pub(crate) fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
+        self.out.push_back(Output::Send { from, to, bytes });
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+
+    pub(crate) fn dropped(&mut self, reason: DropReason) {
+        self.event(Event::Dropped { reason });
+    }
+}
+
+/// A proposal whose outcome is awaited.
+#[derive(Debug)]
+struct Proposal {
+    command: CallCommand,
+    /// What it was made for; answered once it is decided.
+    trigger: Option<Work>,
+    /// When it is made again, its outcome being unknown.
+    retry_at: Option<Millis>,
+}
+
+/// One call.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// As committed; before the admission is, as it will be.
+    record: CallRecord,
+    /// The epoch in which we own the slot.
+    epoch: Epoch,
+    /// The caller's INVITE, taken apart; `None` when it is not needed any more.
+    invite: Option<Box<Message>>,
+    /// Where answers to the caller's INVITE go.
+    reply_to: SocketAddr,
+    proposal: Option<Box<Proposal>>,
+    waiting: Queue,
+    /// A provisional answer was relayed that the record does not know of yet.
+    ringing: Option<u16>,
+    legs: Legs,
+    /// The caller was told something about its INVITE in this owner's time.
+    spoken: bool,
+    /// When a target that has said nothing is given up.
+    target_by: Option<Millis>,
+    /// When a 2xx is acknowledged that a predecessor perhaps did not acknowledge.
+    ack_at: Option<Millis>,
+    /// No deadline proposes anything before: the last proposal was refused.
+    hold_until: Option<Millis>,
+    /// The highest CSeq number seen from the caller and from the callee.
+    seen_cseq: [u32; 2],
+}
+
+impl Call {
+    /// Proposes the admission of a call.
+    pub(crate) fn admit(
+        ctx: &mut Ctx<'_>,
+        call: CallId,
+        epoch: Epoch,
+        admit: Admit,
+        invite: Message,
+    ) -> Self {
+        let reply_to = messages::reply_address(&invite, admit.peer);
+        let record = mirror::admitted(call, epoch, ctx.now, &admit);
+        let mut this = Self::around(record, epoch, Some(Box::new(invite)), reply_to);
+        this.propose(ctx, CallChange::Admit(Box::new(admit)), None);
+        this
+    }
+
+    fn around(
+        record: CallRecord,
+        epoch: Epoch,
+        invite: Option<Box<Message>>,
+        reply_to: SocketAddr,
+    ) -> Self {
+        let seen_cseq = match &record.answer {
+            Some(answer) => [answer.caller.remote_cseq, answer.callee.remote_cseq],
+            None => [record.admission.cseq, 0],
+        };
+        Self {
+            record,
+            epoch,
+            invite,
+            reply_to,
+            proposal: None,
+            waiting: Queue::default(),
+            ringing: None,
+            legs: Legs::default(),
+            spoken: false,
+            target_by: None,
+            ack_at: None,
+            hold_until: None,
+            seen_cseq,
+        }
+    }
+
+    /// The record as last committed.
+    pub(crate) const fn record(&self) -> &CallRecord {
+        &self.record
+    }
+
+    /// Whether the admission is committed.
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.record.step > Step(0)
+    }
+
+    /// Whether the call is over and only answers retransmissions.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.record.phase == Phase::Finished
+    }
+
+    /// Our address on both legs.
+    const fn local(&self) -> SocketAddr {
+        self.record.admission.local
+    }
+
+    /// The call's INVITE came again (same branch).
+    pub(crate) fn invite_again(&mut self, ctx: &mut Ctx<'_>) {
+        if !self.is_admitted() {
+            // Rule one: the caller keeps repeating its INVITE until the admission is committed.
+            ctx.dropped(DropReason::Absorbed);
+            return;
+        }
+        if self.record.phase == Phase::Inviting && !self.spoken {
+            self.say_trying(ctx);
+            return;
+        }
+        if let Some(server) = &mut self.legs.caller {
+            server.handle(ctx.now, holdline_sip::transaction::InviteServerInput::Invite);
+            self.drain_caller(ctx);
+        }
+    }
+
+    /// The caller's CANCEL of its INVITE.
+    pub(crate) fn cancel(&mut self, ctx: &mut Ctx<'_>, request: Request) {
+        self.push(ctx, Work::Cancel(request));
+    }
+
+    /// An administrator hangs up.
+    pub(crate) fn hang_up(&mut self, ctx: &mut Ctx<'_>) {
+        self.push(ctx, Work::HangUp);
+    }
+
+    /// Puts work into the queue and does what can be done.
+    fn push(&mut self, ctx: &mut Ctx<'_>, work: Work) {
+        self.enqueue(ctx, work);
+        self.run(ctx);
+    }
+
+    fn enqueue(&mut self, ctx: &mut Ctx<'_>, work: Work) {
+        let deciding = self.proposal.as_ref().and_then(|proposal| proposal.trigger.as_ref());
+        match self.waiting.push(work, deciding, ctx.options.max_waiting.get()) {
+            Queued::Waiting | Queued::Repeated => {}
+            Queued::Full => ctx.dropped(DropReason::QueueFull),
+        }
+    }
+
+    /// Works until a proposal is in flight or nothing is left to do.
+    pub(crate) fn run(&mut self, ctx: &mut Ctx<'_>) {
+        while self.proposal.is_none() {
+            if let Some(work) = self.waiting.pop() {
+                match self.record.phase {
+                    Phase::Inviting => self.work_inviting(ctx, work),
+                    Phase::Answered | Phase::Confirmed => self.work_up(ctx, work),
+                    Phase::Finished => self.work_finished(ctx, work),
+                }
+            } else if !self.propose_what_is_due(ctx) {
+                break;
+            }
+        }
+    }
+
+    fn propose(&mut self, ctx: &mut Ctx<'_>, change: CallChange, trigger: Option<Work>) {
+        let command = CallCommand {
+            call: self.record.call,
+            epoch: self.epoch,
+            step: self.record.step.next(),
+            at: ctx.now,
+            change,
+        };
+        ctx.out.push_back(Output::Propose(command.clone()));
+        self.proposal = Some(Box::new(Proposal { command, trigger, retry_at: None }));
+    }
+}

@@ -1,0 +1,136 @@
+//! Answers of peers to our requests, by the branch that they bring back.
+
+use holdline_model::{Phase, Side};
+use holdline_sip::message::{Message, Method};
+use holdline_sip::transaction::{
+    InviteClientInput, InviteClientState, NonInviteClient, NonInviteClientInput, ResponseClass,
+};
+
+use super::work::Work;
+use super::{Call, Ctx};
+use crate::DropReason;
+use crate::messages::{self, Answered, status_of};
+
+impl Call {
+    /// An answer whose branch names this call.
+    pub(crate) fn response(&mut self, ctx: &mut Ctx<'_>, message: Message, suffix: &str) {
+        if !self.is_admitted() {
+            ctx.dropped(DropReason::StrayResponse);
+            return;
+        }
+        match (Answered::from_suffix(suffix), message.method()) {
+            (Some(Answered::Invite(attempt)), Method::Invite) => {
+                self.invite_answered(ctx, attempt, message);
+            }
+            (Some(Answered::Invite(attempt)), Method::Cancel) => {
+                self.cancel_answered(ctx, attempt, &message);
+            }
+            (Some(Answered::Bye(side)), Method::Bye) => self.bye_answered(ctx, side, &message),
+            (Some(Answered::Fork), Method::Bye) => self.fork_answered(ctx, &message),
+            // RFC 3261 section 17.1.3: branch and method must both match.
+            (Some(Answered::Invite(_) | Answered::Bye(_) | Answered::Fork) | None, _) => {
+                ctx.dropped(DropReason::StrayResponse);
+            }
+        }
+    }
+
+    fn invite_answered(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: Message) {
+        if usize::from(attempt) >= self.record.targets.len() || attempt > self.record.attempt {
+            ctx.dropped(DropReason::StrayResponse);
+            return;
+        }
+        let class = ResponseClass::of(status_of(&message));
+        let current = attempt == self.record.attempt && self.record.phase == Phase::Inviting;
+        if current && let Some(client) = &mut self.legs.callee {
+            client.handle(ctx.now, InviteClientInput::Response(class));
+            if client.state() != InviteClientState::Calling {
+                self.target_by = None;
+            }
+            self.drain_callee(ctx);
+        }
+        match class {
+            ResponseClass::Provisional if current => self.provisional(ctx, attempt, message),
+            ResponseClass::Provisional => self.late_provisional(ctx, attempt),
+            ResponseClass::Success => self.push(ctx, Work::Success { attempt, message }),
+            ResponseClass::Failure => self.push(ctx, Work::Failure { attempt, message }),
+        }
+    }
+
+    fn provisional(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: Message) {
+        if self.record.cancel.is_some() {
+            // Now the CANCEL may be sent; the caller has given up and need not know of ringing.
+            self.send_cancel_if_heard(ctx);
+            return;
+        }
+        let status = status_of(&message);
+        if status == 100 {
+            // Section 16.7 step 5 for proxies; here too, it says nothing beyond the next hop.
+            return;
+        }
+        if message.has_sdp() {
+            self.push(ctx, Work::Provisional { attempt, message });
+            return;
+        }
+        self.relay_provisional(ctx, &message);
+        if self.record.early.is_none() {
+            self.ringing = Some(status);
+            self.run(ctx);
+        }
+    }
+
+    /// A target that was given up for its silence rings after all: it is told to stop.
+    fn late_provisional(&self, ctx: &mut Ctx<'_>, attempt: u16) {
+        if self.record.answer.is_some() && attempt == self.record.attempt {
+            // Overtaken by its own 2xx.
+            return;
+        }
+        let Some(invite) = self.invite.as_deref() else { return };
+        let Some(target) = self.record.targets.get(usize::from(attempt)) else { return };
+        if let Some(cancel) = messages::cancel(&self.record, invite, attempt) {
+            ctx.send(self.record.admission.local, target.addr, cancel);
+        }
+    }
+
+    fn cancel_answered(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: &Message) {
+        let class = ResponseClass::of(status_of(message));
+        match &mut self.legs.cancel {
+            Some(client) if attempt == self.record.attempt => {
+                client.handle(ctx.now, NonInviteClientInput::Response(class));
+                self.drain_cancel(ctx);
+            }
+            // The answer to a CANCEL that was sent once, or by a predecessor, or is over.
+            Some(_) | None => {}
+        }
+    }
+
+    fn bye_answered(&mut self, ctx: &mut Ctx<'_>, side: Side, message: &Message) {
+        let slot = match side {
+            Side::Caller => &mut self.legs.bye_caller,
+            Side::Callee => &mut self.legs.bye_callee,
+        };
+        if let Some(client) = slot {
+            heard(client, ctx, message);
+            self.drain_bye(ctx, side);
+        } else if !self.is_finished() {
+            ctx.dropped(DropReason::StrayResponse);
+        }
+    }
+
+    fn fork_answered(&mut self, ctx: &mut Ctx<'_>, message: &Message) {
+        let call = self.record.call;
+        let branch = message.top_via().branch.unwrap_or_default();
+        let fork =
+            self.legs.forks.iter_mut().find(|fork| {
+                messages::fork_branch(call, 'y', fork.attempt, &fork.dialog) == branch
+            });
+        if let Some(fork) = fork {
+            heard(&mut fork.bye, ctx, message);
+            self.drain_forks(ctx);
+        }
+    }
+}
+
+fn heard(client: &mut NonInviteClient, ctx: &Ctx<'_>, message: &Message) {
+    let class = ResponseClass::of(status_of(message));
+    client.handle(ctx.now, NonInviteClientInput::Response(class));
+}

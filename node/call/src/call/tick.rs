@@ -1,0 +1,168 @@
+//! Time. Deadlines are absolute, come from the record and are looked at whenever the call is free to
+//! propose: they have no state of their own that a takeover could lose. Retransmissions are the
+//! transactions' business.
+
+use holdline_model::{CancelCause, Millis, Phase, Side, limits};
+use holdline_sip::transaction::{
+    InviteClientInput, InviteClientState, InviteServerInput, NonInviteClientInput,
+};
+
+use super::work::Work;
+use super::{Call, Ctx, Fate};
+use crate::Output;
+
+impl Call {
+    /// Looks at everything that may be due.
+    pub(crate) fn tick(&mut self, ctx: &mut Ctx<'_>) -> Fate {
+        self.propose_again_if_due(ctx);
+        if self.ack_at.is_some_and(|at| at <= ctx.now) {
+            // Before any BYE: the callee takes none before its ACK (section 15).
+            self.ack_at = None;
+            self.ack_callee(ctx);
+        }
+        self.tick_legs(ctx);
+        if self.hold_until.is_some_and(|at| at <= ctx.now) {
+            self.hold_until = None;
+        }
+        self.run(ctx);
+        if self.is_forgettable(ctx.now) { Fate::Forget } else { Fate::Keep }
+    }
+
+    /// When [`Call::tick`] is to be called next.
+    pub(crate) fn next_timer(&self) -> Option<Millis> {
+        let retry = self.proposal.as_ref().and_then(|proposal| proposal.retry_at);
+        let deadline = match (&self.proposal, self.hold_until) {
+            // A deadline that is due while a proposal is in flight is looked at when that is
+            // decided; a timer would only spin.
+            (Some(_), _) => None,
+            (None, Some(hold)) => Some(hold),
+            (None, None) => self.next_deadline(),
+        };
+        let tombstone = self.tombstone_end().filter(|_| !self.legs.has_pending_requests());
+        [retry, deadline, tombstone, self.ack_at, self.legs.next_timer()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn next_deadline(&self) -> Option<Millis> {
+        match self.record.phase {
+            Phase::Inviting if self.record.cancel.is_none() => {
+                Some(self.record.answer_by).into_iter().chain(self.target_by).min()
+            }
+            Phase::Answered | Phase::Confirmed => self.record.answer.as_ref()?.end_by,
+            Phase::Inviting | Phase::Finished => None,
+        }
+    }
+
+    /// Proposes what a deadline asks for, or what is left over; false if there is nothing.
+    pub(super) fn propose_what_is_due(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        if !self.is_admitted() || self.hold_until.is_some_and(|at| ctx.now < at) {
+            return false;
+        }
+        match self.record.phase {
+            Phase::Inviting => self.due_inviting(ctx),
+            Phase::Answered | Phase::Confirmed => {
+                let end_by = self.record.answer.as_ref().and_then(|answer| answer.end_by);
+                let due = end_by.is_some_and(|at| at <= ctx.now);
+                if due {
+                    self.end_by_duration(ctx);
+                }
+                due
+            }
+            Phase::Finished => false,
+        }
+    }
+
+    fn due_inviting(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        if self.record.targets.is_empty() {
+            self.fail_without_route(ctx);
+            return true;
+        }
+        if self.record.cancel.is_some() {
+            // The transaction of the INVITE or of the CANCEL tells when nothing more will come.
+            return false;
+        }
+        if self.record.answer_by <= ctx.now {
+            self.give_up(ctx, CancelCause::NoAnswer, None);
+            return true;
+        }
+        if self.target_by.is_some_and(|at| at <= ctx.now) {
+            self.target_by = None;
+            let calling = InviteClientState::Calling;
+            if self.legs.callee.as_ref().is_some_and(|client| client.state() == calling) {
+                self.enqueue(ctx, Work::Silent { attempt: self.record.attempt });
+            }
+            return true;
+        }
+        self.propose_ringing(ctx)
+    }
+
+    fn propose_again_if_due(&mut self, ctx: &mut Ctx<'_>) {
+        let Some(proposal) = &mut self.proposal else { return };
+        if proposal.retry_at.is_some_and(|at| at <= ctx.now) {
+            proposal.retry_at = None;
+            ctx.out.push_back(Output::Propose(proposal.command.clone()));
+        }
+    }
+
+    /// The lease is held again. The answer to a proposal may have been missed: it is made again.
+    pub(crate) fn resume(&mut self, ctx: &mut Ctx<'_>) {
+        if let Some(proposal) = &mut self.proposal {
+            proposal.retry_at = Some(ctx.now);
+        }
+    }
+
+    fn tick_legs(&mut self, ctx: &mut Ctx<'_>) {
+        let now = ctx.now;
+        if let Some(server) = self.legs.caller.as_mut().filter(|leg| is_due(leg.next_timer(), now))
+        {
+            server.handle(now, InviteServerInput::Timer);
+            self.drain_caller(ctx);
+        }
+        if let Some(client) = self.legs.callee.as_mut().filter(|leg| is_due(leg.next_timer(), now))
+        {
+            client.handle(now, InviteClientInput::Timer);
+            self.drain_callee(ctx);
+        }
+        if let Some(client) = self.legs.cancel.as_mut().filter(|leg| is_due(leg.next_timer(), now))
+        {
+            client.handle(now, NonInviteClientInput::Timer);
+            self.drain_cancel(ctx);
+        }
+        for side in [Side::Caller, Side::Callee] {
+            let slot = match side {
+                Side::Caller => &mut self.legs.bye_caller,
+                Side::Callee => &mut self.legs.bye_callee,
+            };
+            if let Some(client) = slot.as_mut().filter(|leg| is_due(leg.next_timer(), now)) {
+                client.handle(now, NonInviteClientInput::Timer);
+                self.drain_bye(ctx, side);
+            }
+        }
+        let mut any = false;
+        for fork in &mut self.legs.forks {
+            if is_due(fork.bye.next_timer(), now) {
+                fork.bye.handle(now, NonInviteClientInput::Timer);
+                any = true;
+            }
+        }
+        if any {
+            self.drain_forks(ctx);
+        }
+    }
+
+    fn tombstone_end(&self) -> Option<Millis> {
+        self.record.end.as_ref().map(|end| end.at.plus_ms(limits::TOMBSTONE_MS))
+    }
+
+    /// Its time as a tombstone is over, and no BYE of ours is still waiting for its answer.
+    fn is_forgettable(&self, now: Millis) -> bool {
+        let over = self.tombstone_end().is_some_and(|end| end <= now);
+        over && self.proposal.is_none() && !self.legs.has_pending_requests()
+    }
+}
+
+fn is_due(at: Option<Millis>, now: Millis) -> bool {
+    at.is_some_and(|at| at <= now)
+}

@@ -1,0 +1,100 @@
+//! An answered call, before and after the caller's ACK: what each event leads to (RFC 3261 sections
+//! 13.2.2.4, 13.3.1.4 and 15).
+
+use bytes::Bytes;
+use holdline_model::{AckSeen, CallChange, Cause, End, HangupBy, Phase, Side};
+use holdline_sip::message::Message;
+
+use super::work::Work;
+use super::{Call, Ctx};
+
+impl Call {
+    pub(super) fn work_up(&mut self, ctx: &mut Ctx<'_>, work: Work) {
+        match work {
+            Work::Success { attempt, message } => self.answered_again(ctx, attempt, &message),
+            // A fork's failure, or a late repetition; what followed from it is committed.
+            Work::Failure { attempt, message } => self.ack_failure(ctx, attempt, &message),
+            Work::Ack(request) => self.ack_came(ctx, request),
+            Work::NoAck => self.ack_missing(ctx),
+            // Section 9.2: a CANCEL has no effect on an INVITE that has its final answer.
+            Work::Cancel(request) => self.reply_ok(ctx, &request),
+            Work::Bye(side, request) => self.hung_up(ctx, side, Work::Bye(side, request)),
+            Work::HangUp => {
+                let text = "hung up by an administrator";
+                self.end_both(ctx, HangupBy::Admin, 200, text, Work::HangUp);
+            }
+            // Section 13.2.2.4: provisional answers after the 2xx mean nothing any more.
+            Work::Provisional { .. } | Work::Silent { .. } => {}
+        }
+    }
+
+    /// A 2xx after the answer: a repetition, or another fork's.
+    fn answered_again(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: &Message) {
+        if self.is_the_answer(attempt, message) {
+            if self.may_ack_callee() {
+                self.ack_callee(ctx);
+            }
+        } else {
+            self.hang_up_other(ctx, attempt, message);
+        }
+    }
+
+    /// The callee is acknowledged as soon as the answer is committed; with a late offer, when the
+    /// caller's ACK is, which carries the SDP that the callee waits for.
+    fn may_ack_callee(&self) -> bool {
+        self.record.phase == Phase::Confirmed || !self.is_late_offer()
+    }
+
+    fn ack_came(&mut self, ctx: &mut Ctx<'_>, request: super::Request) {
+        if self.record.phase != Phase::Answered {
+            return;
+        }
+        let keep = self.is_late_offer() && request.message.has_sdp();
+        let ack = if keep { request.message.bytes().clone() } else { Bytes::new() };
+        self.propose(ctx, CallChange::AckSeen(AckSeen { ack }), Some(Work::Ack(request)));
+    }
+
+    fn ack_missing(&mut self, ctx: &mut Ctx<'_>) {
+        if self.record.phase == Phase::Answered {
+            let text = "the caller never confirmed the answer";
+            self.end_both(ctx, HangupBy::Timer, 408, text, Work::NoAck);
+        }
+    }
+
+    fn hung_up(&mut self, ctx: &mut Ctx<'_>, side: Side, trigger: Work) {
+        let Work::Bye(_, request) = &trigger else { return };
+        let (by, text) = match side {
+            Side::Caller => (HangupBy::Caller, "hung up by the caller"),
+            Side::Callee => (HangupBy::Callee, "hung up by the callee"),
+        };
+        let end = End {
+            by,
+            cause: Cause { status: 200, text: text.into() },
+            bye_caller: side == Side::Callee,
+            bye_callee: side == Side::Caller,
+            bye_cseq: Some(request.message.cseq().number),
+        };
+        self.propose(ctx, CallChange::End(end), Some(trigger));
+    }
+
+    /// The call has lasted as long as it may.
+    pub(super) fn end_by_duration(&mut self, ctx: &mut Ctx<'_>) {
+        let cause = Cause { status: 200, text: "maximum duration reached".into() };
+        let end =
+            End { by: HangupBy::Timer, cause, bye_caller: true, bye_callee: true, bye_cseq: None };
+        self.propose(ctx, CallChange::End(end), None);
+    }
+
+    fn end_both(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        by: HangupBy,
+        status: u16,
+        text: &str,
+        trigger: Work,
+    ) {
+        let cause = Cause { status, text: text.into() };
+        let end = End { by, cause, bye_caller: true, bye_callee: true, bye_cseq: None };
+        self.propose(ctx, CallChange::End(end), Some(trigger));
+    }
+}

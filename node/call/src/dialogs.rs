@@ -1,0 +1,192 @@
+//! The two dialogs of a call (RFC 3261 section 12.1), and how a request within one is addressed
+//! (section 12.2.1.1).
+//!
+//! Pure functions of messages and of the call's record. A dialog's peer is the first route if there
+//! is one, else the remote target, if that is an address; names are not resolved here: then it is
+//! the address that the leg's messages came from.
+
+use std::net::SocketAddr;
+
+use holdline_model::{CallRecord, Dialog, Token};
+use holdline_sip::message::{Address, Identity, Message, Uri};
+
+/// The port of a SIP URI that names none.
+const DEFAULT_PORT: u16 = 5060;
+
+/// The dialog with the caller: we are its UAS (section 12.1.1).
+pub(crate) fn caller(record: &CallRecord, invite: &Message) -> Dialog {
+    let route_set: Vec<String> = invite.record_routes().into_iter().map(str::to_owned).collect();
+    let remote_target = invite.contact_uri().unwrap_or(invite.from().uri).to_owned();
+    let peer = next_hop(&route_set, &remote_target).unwrap_or(record.admission.peer);
+    Dialog {
+        call_id: record.admission.call_id.clone(),
+        local: with_tag(&invite.to(), &Token::caller_tag(record.call)),
+        remote: invite.from().text().into_owned(),
+        local_cseq: 0,
+        remote_cseq: invite.cseq().number,
+        remote_target,
+        route_set,
+        peer,
+        local_addr: record.admission.local,
+    }
+}
+
+/// The dialog that a 2xx from a target makes: we are its UAC (section 12.1.2). `None` if the target
+/// is not one of the call's, or if what the dialog needs is not known any more.
+pub(crate) fn callee(
+    record: &CallRecord,
+    invite: Option<&Message>,
+    attempt: u16,
+    answer: &Message,
+) -> Option<Dialog> {
+    let target = record.targets.get(usize::from(attempt))?;
+    let local = match (&record.answer, invite) {
+        (Some(state), _) => state.callee.local.clone(),
+        (None, Some(invite)) => callee_from(record, invite),
+        (None, None) => return None,
+    };
+    let mut route_set: Vec<String> =
+        answer.record_routes().into_iter().map(str::to_owned).collect();
+    route_set.reverse();
+    let remote_target = answer.contact_uri().unwrap_or(&target.uri).to_owned();
+    let peer = next_hop(&route_set, &remote_target).unwrap_or(target.addr);
+    Some(Dialog {
+        call_id: Token::callee_call_id(record.call),
+        local,
+        remote: answer.to().text().into_owned(),
+        local_cseq: u32::from(attempt).saturating_add(1),
+        remote_cseq: 0,
+        remote_target,
+        route_set,
+        peer,
+        local_addr: record.admission.local,
+    })
+}
+
+/// Our From towards the callee: the caller's identity with our tag.
+pub(crate) fn callee_from(record: &CallRecord, invite: &Message) -> String {
+    with_tag(&invite.from(), &Token::callee_tag(record.call))
+}
+
+/// An identity without its parameters, but with our tag.
+fn with_tag(identity: &Identity<'_>, tag: &str) -> String {
+    // Identities were checked when the message was parsed, so this reads back.
+    let display = Address::parse(identity.raw).map(|address| address.display).unwrap_or_default();
+    let uri = identity.uri;
+    if display.is_empty() {
+        return format!("<{uri}>;tag={tag}");
+    }
+    let display = match std::str::from_utf8(display) {
+        Ok(text) => text.to_owned(),
+        Err(_) => display.iter().map(|byte| char::from(*byte)).collect(),
+    };
+    format!("{display} <{uri}>;tag={tag}")
+}
+
+/// The tag in a stored identity.
+pub(crate) fn tag_of(identity: &str) -> Option<&str> {
+    Identity::parse(identity.as_bytes()).ok()?.tag
+}
+
+/// How a request within a dialog is addressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Addressing<'a> {
+    /// Its Request-URI.
+    pub(crate) uri: &'a str,
+    /// Its Route values, each a name-addr.
+    pub(crate) routes: Vec<String>,
+}
+
+/// Addresses a request by the dialog's route set: loose routers get the remote target in the
+/// Request-URI; if the first route is a strict router, it gets its own URI there, and the remote
+/// target goes to the end of the routes.
+pub(crate) fn address(dialog: &Dialog) -> Addressing<'_> {
+    let target = dialog.remote_target.as_str();
+    let Some((first, rest)) = dialog.route_set.split_first() else {
+        return Addressing { uri: target, routes: Vec::new() };
+    };
+    match route_uri(first) {
+        Some(uri) if !uri.is_loose_router() => {
+            let mut routes = rest.to_vec();
+            routes.push(format!("<{target}>"));
+            Addressing { uri: uri.raw, routes }
+        }
+        Some(_) | None => Addressing { uri: target, routes: dialog.route_set.clone() },
+    }
+}
+
+/// The address of the first route, or of the remote target if there are no routes.
+fn next_hop(route_set: &[String], remote_target: &str) -> Option<SocketAddr> {
+    let uri = match route_set.first() {
+        Some(route) => route_uri(route)?,
+        None => Uri::parse(remote_target).ok()?,
+    };
+    Some(SocketAddr::new(uri.host_ip()?, uri.port.unwrap_or(DEFAULT_PORT)))
+}
+
+fn route_uri(route: &str) -> Option<Uri<'_>> {
+    Uri::parse(Address::parse(route.as_bytes()).ok()?.uri).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dialog(remote_target: &str, route_set: &[&str]) -> Dialog {
+        Dialog {
+            call_id: "c".to_owned(),
+            local: "<sip:us@h>;tag=1".to_owned(),
+            remote: "<sip:them@h>;tag=2".to_owned(),
+            local_cseq: 0,
+            remote_cseq: 1,
+            remote_target: remote_target.to_owned(),
+            route_set: route_set.iter().map(|route| (*route).to_owned()).collect(),
+            peer: "192.0.2.1:5060".parse().unwrap(),
+            local_addr: "192.0.2.2:5060".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn without_routes_the_remote_target_is_the_request_uri() {
+        let dialog = dialog("sip:a@192.0.2.9", &[]);
+        assert_eq!(address(&dialog), Addressing { uri: "sip:a@192.0.2.9", routes: vec![] });
+    }
+
+    #[test]
+    fn a_loose_router_keeps_the_remote_target_in_the_request_uri() {
+        let dialog = dialog("sip:a@192.0.2.9", &["<sip:p1;lr>", "<sip:p2>"]);
+        let routes = vec!["<sip:p1;lr>".to_owned(), "<sip:p2>".to_owned()];
+        assert_eq!(address(&dialog), Addressing { uri: "sip:a@192.0.2.9", routes });
+    }
+
+    #[test]
+    fn a_strict_router_is_the_request_uri_and_the_target_goes_last() {
+        let dialog = dialog("sip:a@192.0.2.9", &["<sip:p1>", "<sip:p2;lr>"]);
+        let routes = vec!["<sip:p2;lr>".to_owned(), "<sip:a@192.0.2.9>".to_owned()];
+        assert_eq!(address(&dialog), Addressing { uri: "sip:p1", routes });
+    }
+
+    #[test]
+    fn the_next_hop_is_the_first_route_else_the_remote_target_else_unknown() {
+        let hop = |routes: &[&str], target: &str| {
+            let routes: Vec<String> = routes.iter().map(|route| (*route).to_owned()).collect();
+            next_hop(&routes, target).map(|addr| addr.to_string())
+        };
+        assert_eq!(
+            hop(&["<sip:192.0.2.5:5070;lr>"], "sip:a@192.0.2.9").as_deref(),
+            Some("192.0.2.5:5070")
+        );
+        assert_eq!(hop(&[], "sip:a@192.0.2.9").as_deref(), Some("192.0.2.9:5060"));
+        assert_eq!(hop(&[], "sip:a@[2001:db8::1]:5080").as_deref(), Some("[2001:db8::1]:5080"));
+        assert_eq!(hop(&[], "sip:a@example.com"), None);
+        assert_eq!(hop(&["<sip:proxy.example.com;lr>"], "sip:a@192.0.2.9"), None);
+    }
+
+    #[test]
+    fn our_tag_replaces_the_identitys_parameters() {
+        let of = |raw: &str| with_tag(&Identity::parse(raw.as_bytes()).unwrap(), "t");
+        assert_eq!(of("\"A, B\" <sip:a@h>;tag=1;x=y"), "\"A, B\" <sip:a@h>;tag=t");
+        assert_eq!(of("sip:a@h;tag=1"), "<sip:a@h>;tag=t");
+        assert_eq!(of("Alice <sip:a@h;lr>"), "Alice <sip:a@h;lr>;tag=t");
+    }
+}

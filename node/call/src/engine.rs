@@ -1,0 +1,366 @@
+//! The engine: all calls of the slots we own, found by message, by call id or by time.
+//!
+//! A value: `handle(now, input)`, then `poll()` until there is nothing, then wait for the next input
+//! or for `next_timer()`. It knows which calls there are and which slots are ours; what happens in a
+//! call is its machine's business (`call`), what happens to a request outside any call is in
+//! `outside`.
+//!
+//! Invariant: while suspended, nothing is sent and nothing is proposed.
+//! Invariant: every call of a slot that is not ours has been forgotten.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use holdline_model::{CallId, CallRecord, Epoch, Millis, Reply, SlotId, Step, Token, TokenKind};
+use holdline_sip::message::{Message, Method, ParseError, ParseErrorKind, Via};
+
+use crate::call::{Call, Ctx, Fate, Request};
+use crate::index::Index;
+use crate::messages::{self, Refuse};
+use crate::nonce::Nonces;
+use crate::recovery::Pacer;
+use crate::timers::Timers;
+use crate::{DropReason, Event, Input, Options, Output, Refusal, Routing, Undecided};
+
+/// All calls of the slots that this shard of this node owns.
+#[derive(Debug)]
+pub struct CallEngine {
+    pub(crate) options: Options,
+    pub(crate) routing: Arc<Routing>,
+    pub(crate) nonces: Nonces,
+    /// The slots we own, with the epoch in which we do.
+    pub(crate) slots: BTreeMap<SlotId, Epoch>,
+    pub(crate) calls: BTreeMap<CallId, Box<Call>>,
+    /// How many of `calls` are finished.
+    pub(crate) tombstones: usize,
+    pub(crate) index: Index,
+    pub(crate) timers: Timers,
+    pub(crate) pacer: Pacer,
+    suspended: bool,
+    pub(crate) out: VecDeque<Output>,
+}
+
+impl CallEngine {
+    /// An engine that owns nothing yet. `seed` makes the numbers of its calls; give each engine and
+    /// each run another one.
+    #[must_use]
+    pub fn new(options: Options, routing: Arc<Routing>, seed: u64) -> Self {
+        let pacer = Pacer::new(options.recovery_rate);
+        Self {
+            options,
+            routing,
+            nonces: Nonces::new(seed),
+            slots: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            tombstones: 0,
+            index: Index::default(),
+            timers: Timers::default(),
+            pacer,
+            suspended: false,
+            out: VecDeque::new(),
+        }
+    }
+
+    /// Uses another routing for calls that come from now on.
+    pub fn set_routing(&mut self, routing: Arc<Routing>) {
+        self.routing = routing;
+    }
+
+    /// Handles one input; drain [`CallEngine::poll`] afterwards. Never fails: what cannot be acted
+    /// upon is dropped and told as an [`Event`].
+    pub fn handle(&mut self, now: Millis, input: Input) {
+        match input {
+            Input::Gained { slot, epoch, calls } => self.gained(now, slot, epoch, calls),
+            Input::Lost { slot } => self.lost(slot),
+            Input::Suspended(suspended) => self.suspend(now, suspended),
+            Input::Sip { .. }
+            | Input::Malformed { .. }
+            | Input::Decided { .. }
+            | Input::HangUp { .. }
+                if self.suspended =>
+            {
+                self.dropped(DropReason::Suspended);
+            }
+            Input::Sip { local, peer, message, slot } => self.sip(now, local, peer, message, slot),
+            Input::Malformed { local, peer, error } => self.malformed(local, peer, &error),
+            Input::Decided { call, step, outcome } => self.decided(now, call, step, outcome),
+            Input::HangUp { call } => self.hang_up(now, call),
+            Input::Tick => self.tick(now),
+        }
+    }
+
+    /// The next output, in the order in which they are to be carried out.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When [`Input::Tick`] is to be given next; `None` if nothing will be due.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Millis> {
+        if self.suspended { None } else { self.timers.next() }
+    }
+
+    /// The record of a call as last committed, if the call is known here.
+    #[must_use]
+    pub fn record(&self, call: CallId) -> Option<&CallRecord> {
+        self.calls.get(&call).filter(|call| call.is_admitted()).map(|call| call.record())
+    }
+
+    /// How many calls are up or being set up.
+    #[must_use]
+    pub fn live_calls(&self) -> usize {
+        self.calls.len().saturating_sub(self.tombstones)
+    }
+
+    /// How many finished calls are kept for late retransmissions.
+    #[must_use]
+    pub const fn tombstones(&self) -> usize {
+        self.tombstones
+    }
+
+    fn suspend(&mut self, now: Millis, suspended: bool) {
+        let resumed = self.suspended && !suspended;
+        self.suspended = suspended;
+        if resumed {
+            let calls: Vec<CallId> = self.calls.keys().copied().collect();
+            for call in calls {
+                self.with_call(now, call, |call, ctx| {
+                    call.resume(ctx);
+                    call.tick(ctx)
+                });
+            }
+        }
+    }
+
+    fn gained(&mut self, now: Millis, slot: SlotId, epoch: Epoch, calls: Vec<CallRecord>) {
+        match self.slots.get(&slot) {
+            Some(known) if *known > epoch => {
+                self.dropped(DropReason::OldEpoch);
+                return;
+            }
+            // The same news again: the machines we have are further than the records given.
+            Some(known) if *known == epoch => {}
+            Some(_) | None => self.forget_slot(slot),
+        }
+        self.slots.insert(slot, epoch);
+        self.recover(now, epoch, calls);
+        if !self.suspended {
+            let calls: Vec<CallId> = self.calls.range(of_slot(slot)).map(|(id, _)| *id).collect();
+            for call in calls {
+                self.with_call(now, call, |call, ctx| {
+                    call.run(ctx);
+                    Fate::Keep
+                });
+            }
+        }
+    }
+
+    fn lost(&mut self, slot: SlotId) {
+        self.slots.remove(&slot);
+        self.forget_slot(slot);
+    }
+
+    fn forget_slot(&mut self, slot: SlotId) {
+        let calls: Vec<CallId> = self.calls.range(of_slot(slot)).map(|(id, _)| *id).collect();
+        for call in calls {
+            self.forget(call);
+        }
+    }
+
+    fn decided(
+        &mut self,
+        now: Millis,
+        call: CallId,
+        step: Step,
+        outcome: Result<Reply, Undecided>,
+    ) {
+        if !self.with_call(now, call, |call, ctx| call.decided(ctx, step, outcome)) {
+            self.dropped(DropReason::StrayDecision);
+        }
+    }
+
+    fn hang_up(&mut self, now: Millis, call: CallId) {
+        let known = self.with_call(now, call, |call, ctx| {
+            call.hang_up(ctx);
+            Fate::Keep
+        });
+        if !known {
+            self.dropped(DropReason::UnknownCall);
+        }
+    }
+
+    fn tick(&mut self, now: Millis) {
+        if self.suspended {
+            return;
+        }
+        // Collected first, so that a call that wants to be asked again at once cannot keep us here.
+        let due: Vec<CallId> = std::iter::from_fn(|| self.timers.pop_due(now)).collect();
+        for call in due {
+            self.with_call(now, call, Call::tick);
+        }
+    }
+
+    fn sip(
+        &mut self,
+        now: Millis,
+        local: SocketAddr,
+        peer: SocketAddr,
+        message: Message,
+        slot: SlotId,
+    ) {
+        if !self.slots.contains_key(&slot) {
+            self.dropped(DropReason::NotOwner);
+            return;
+        }
+        if !message.is_request() {
+            self.response(now, message);
+            return;
+        }
+        self.event(Event::Request { method: messages::label(message.method()) });
+        let request = Request { peer, message };
+        match request.message.to().tag {
+            _ if *request.message.method() == Method::Cancel => self.cancel(now, local, request),
+            None => self.outside(now, local, request, slot),
+            Some(tag) => match Token::from_tag(tag.as_bytes()) {
+                Some(Token { kind: TokenKind::Stateless, .. })
+                    if *request.message.method() == Method::Ack =>
+                {
+                    // The ACK of a refusal that kept no state (RFC 3261 section 8.2.7).
+                }
+                token => self.in_dialog(now, local, token.map(|token| token.call), request),
+            },
+        }
+    }
+
+    fn response(&mut self, now: Millis, message: Message) {
+        let branch = message.top_via().branch.map(str::to_owned).unwrap_or_default();
+        let known = Token::from_branch(branch.as_bytes()).is_some_and(|token| {
+            self.with_call(now, token.call, |call, ctx| {
+                ctx.heard(&message);
+                let suffix = branch.split_once('.').map_or("", |(_, suffix)| suffix);
+                call.response(ctx, message, suffix);
+                Fate::Keep
+            })
+        });
+        if !known {
+            self.dropped(DropReason::StrayResponse);
+        }
+    }
+
+    fn in_dialog(
+        &mut self,
+        now: Millis,
+        local: SocketAddr,
+        call: Option<CallId>,
+        request: Request,
+    ) {
+        let found = call.and_then(|id| {
+            let side = self.calls.get(&id)?.side_of(&request.message)?;
+            Some((id, side))
+        });
+        match found {
+            Some((id, side)) => {
+                self.with_call(now, id, |call, ctx| {
+                    call.request(ctx, side, request);
+                    Fate::Keep
+                });
+            }
+            None if *request.message.method() == Method::Ack => self.dropped(DropReason::StrayAck),
+            None => self.refuse(local, &request, Refuse::NoDialog, Refusal::NoDialog),
+        }
+    }
+
+    fn malformed(&mut self, local: SocketAddr, peer: SocketAddr, error: &ParseError) {
+        if matches!(error.kind, ParseErrorKind::KeepAlive | ParseErrorKind::Empty) {
+            return;
+        }
+        let Some(bytes) = messages::malformed(error, peer) else {
+            self.dropped(DropReason::Unanswerable);
+            return;
+        };
+        self.event(Event::Refused { reason: Refusal::Malformed });
+        let top = error.answerable.as_ref().and_then(|known| known.vias.first());
+        let via = top.and_then(|top| Via::parse(top).ok());
+        let to = via.map_or(peer, |via| messages::via_address(&via, peer));
+        let method =
+            error.answerable.as_ref().map_or("OTHER", |known| messages::label(&known.method));
+        let status = error.kind.status();
+        self.ctx(Millis::default()).respond(local, to, method, status, bytes);
+    }
+
+    /// Refuses a request without state.
+    pub(crate) fn refuse(
+        &mut self,
+        local: SocketAddr,
+        request: &Request,
+        refuse: Refuse,
+        reason: Refusal,
+    ) {
+        let bytes = messages::refuse(&request.message, request.peer, refuse);
+        let to = messages::reply_address(&request.message, request.peer);
+        let method = messages::label(request.message.method());
+        self.event(Event::Refused { reason });
+        self.ctx(Millis::default()).respond(local, to, method, refuse.status(), bytes);
+    }
+
+    /// Lets a call handle something, and keeps the books; false if the call is not known.
+    pub(crate) fn with_call(
+        &mut self,
+        now: Millis,
+        id: CallId,
+        handle: impl FnOnce(&mut Call, &mut Ctx<'_>) -> Fate,
+    ) -> bool {
+        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let was_finished = call.is_finished();
+        let mut ctx = Ctx { now, options: &self.options, out: &mut self.out };
+        let fate = handle(call, &mut ctx);
+        if call.is_finished() && !was_finished {
+            self.tombstones += 1;
+        }
+        match fate {
+            Fate::Keep => self.timers.set(id, call.next_timer()),
+            Fate::Forget => self.forget(id),
+        }
+        true
+    }
+
+    /// Adds a call's machine to the books.
+    pub(crate) fn insert(&mut self, call: Call) {
+        let id = call.record().call;
+        self.index.insert(call.record());
+        self.timers.set(id, call.next_timer());
+        if call.is_finished() {
+            self.tombstones += 1;
+        }
+        self.calls.insert(id, Box::new(call));
+    }
+
+    pub(crate) fn forget(&mut self, id: CallId) {
+        self.timers.set(id, None);
+        if let Some(call) = self.calls.remove(&id) {
+            self.index.remove(call.record());
+            if call.is_finished() {
+                self.tombstones = self.tombstones.saturating_sub(1);
+            }
+        }
+    }
+
+    pub(crate) fn ctx(&mut self, now: Millis) -> Ctx<'_> {
+        Ctx { now, options: &self.options, out: &mut self.out }
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+
+    pub(crate) fn dropped(&mut self, reason: DropReason) {
+        self.event(Event::Dropped { reason });
+    }
+}
+
+/// All calls that a slot can have.
+const fn of_slot(slot: SlotId) -> RangeInclusive<CallId> {
+    CallId { slot, nonce: 0 }..=CallId { slot, nonce: u64::MAX }
+}

@@ -1,0 +1,239 @@
+//! What an engine tells the node for logs, metrics and tests. No personal data: no numbers, no
+//! addresses, no Call-IDs of peers.
+
+use std::fmt;
+
+use holdline_model::{CallId, CdrId, Disposition, HangupBy, Name};
+
+/// Something worth counting or logging.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A request was received.
+    Request {
+        /// Its method; `OTHER` for one that we do not know.
+        method: &'static str,
+    },
+    /// An answer was received from a peer.
+    ResponseReceived {
+        /// The method it answers; `OTHER` for one that we do not know.
+        method: &'static str,
+        /// The first digit of its status.
+        class: u16,
+    },
+    /// An answer was sent to a peer for the first time or again.
+    ResponseSent {
+        /// The method it answers; `OTHER` for one that we do not know.
+        method: &'static str,
+        /// The first digit of its status.
+        class: u16,
+    },
+    /// A call was admitted, and that is committed.
+    Admitted {
+        /// Which.
+        call: CallId,
+        /// The trunk it came from.
+        trunk: Name,
+    },
+    /// The next target of a call is tried, and that is committed.
+    Attempted {
+        /// Which call.
+        call: CallId,
+        /// The trunk that is tried.
+        trunk: Name,
+    },
+    /// A call was answered, and that is committed.
+    Answered {
+        /// Which.
+        call: CallId,
+        /// From admission to answer, in milliseconds.
+        setup_ms: u64,
+    },
+    /// A call ended, and that is committed.
+    Ended {
+        /// Which.
+        call: CallId,
+        /// How it is billed.
+        disposition: Disposition,
+        /// Who ended it.
+        by: HangupBy,
+        /// Its call detail record; `None` if the reply did not name it.
+        cdr: Option<CdrId>,
+    },
+    /// A call was taken over from another owner, rebuilt, and is in our hands.
+    Recovered {
+        /// Which.
+        call: CallId,
+        /// Whether something committed had to be sent again.
+        resent: bool,
+    },
+    /// A request was answered with a refusal, without state.
+    Refused {
+        /// Why.
+        reason: Refusal,
+    },
+    /// Something was not acted upon.
+    Dropped {
+        /// Why.
+        reason: DropReason,
+    },
+    /// The outcome of a proposal is unknown; it will be made again.
+    Undecided {
+        /// Which call.
+        call: CallId,
+    },
+    /// A proposal was refused for a reason that no correct owner meets. A human must look.
+    Rejected {
+        /// Which call.
+        call: CallId,
+        /// Why, as the replicated state says.
+        reason: String,
+    },
+    /// A peer never confirmed a message of ours, and it was given up.
+    GaveUp {
+        /// Which call.
+        call: CallId,
+        /// What was sent in vain.
+        what: Unconfirmed,
+    },
+}
+
+/// Why a request was refused without state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// Its source belongs to no trunk: 403.
+    UnknownSource,
+    /// Too many calls, or too many finished ones: 503.
+    TooManyCalls,
+    /// Max-Forwards is used up: 483.
+    TooManyHops,
+    /// It requires an extension that we do not have: 420.
+    BadExtension,
+    /// A header that this method needs is missing or wrong: 400.
+    BadRequest,
+    /// It could not be parsed: 400 or 505.
+    Malformed,
+    /// It names a dialog or transaction that is not there: 481.
+    NoDialog,
+    /// The same INVITE came another way: 482.
+    Merged,
+    /// Its method is not allowed: 405, or 501 if it is not known.
+    Method,
+    /// A change of the session, which is not supported: 488.
+    NoChange,
+    /// Its CSeq is lower than one seen before: 500.
+    OldCSeq,
+    /// The admission was rejected by the replicated state: 500.
+    NotAdmitted,
+}
+
+/// Why something was not acted upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DropReason {
+    /// The slot is not ours.
+    NotOwner,
+    /// No lease: whatever we did might be done twice.
+    Suspended,
+    /// An answer that matches nothing of ours.
+    StrayResponse,
+    /// An ACK that matches nothing of ours.
+    StrayAck,
+    /// A message that could not be parsed, and cannot be answered.
+    Unanswerable,
+    /// The call's queue is full; the peer sends it again.
+    QueueFull,
+    /// A call that somebody else owns now: our machine for it is gone.
+    Deposed,
+    /// The call is not known here.
+    UnknownCall,
+    /// A decision that no proposal of ours waits for.
+    StrayDecision,
+    /// The admission is already being committed.
+    Absorbed,
+    /// A record that should be rebuilt cannot be: a stored message does not parse.
+    BadRecord,
+    /// Slots gained in an epoch older than the one we know.
+    OldEpoch,
+    /// More forks answered than one call hangs up.
+    TooManyForks,
+}
+
+/// A message that was never confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unconfirmed {
+    /// A BYE.
+    Bye,
+    /// A CANCEL.
+    Cancel,
+    /// A final failure to the caller, whose ACK never came.
+    Failure,
+    /// An answer to the caller, whose ACK never came.
+    Answer,
+}
+
+impl Refusal {
+    /// The word used as a metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownSource => "unknown_source",
+            Self::TooManyCalls => "too_many_calls",
+            Self::TooManyHops => "too_many_hops",
+            Self::BadExtension => "bad_extension",
+            Self::BadRequest => "bad_request",
+            Self::Malformed => "malformed",
+            Self::NoDialog => "no_dialog",
+            Self::Merged => "merged",
+            Self::Method => "method",
+            Self::NoChange => "no_change",
+            Self::OldCSeq => "old_cseq",
+            Self::NotAdmitted => "not_admitted",
+        }
+    }
+}
+
+impl DropReason {
+    /// The word used as a metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotOwner => "not_owner",
+            Self::Suspended => "suspended",
+            Self::StrayResponse => "stray_response",
+            Self::StrayAck => "stray_ack",
+            Self::Unanswerable => "unanswerable",
+            Self::QueueFull => "queue_full",
+            Self::Deposed => "deposed",
+            Self::UnknownCall => "unknown_call",
+            Self::StrayDecision => "stray_decision",
+            Self::Absorbed => "absorbed",
+            Self::BadRecord => "bad_record",
+            Self::OldEpoch => "old_epoch",
+            Self::TooManyForks => "too_many_forks",
+        }
+    }
+}
+
+impl Unconfirmed {
+    /// The word used as a metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bye => "bye",
+            Self::Cancel => "cancel",
+            Self::Failure => "failure",
+            Self::Answer => "answer",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

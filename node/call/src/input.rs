@@ -1,0 +1,69 @@
+//! What an engine is fed with.
+
+use std::net::SocketAddr;
+
+use holdline_model::{CallId, CallRecord, Epoch, Reply, SlotId, Step};
+use holdline_sip::message::{Message, ParseError};
+
+/// One input of a [`crate::CallEngine`].
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A message arrived.
+    Sip {
+        /// The address of ours that it was sent to.
+        local: SocketAddr,
+        /// Where it came from.
+        peer: SocketAddr,
+        /// The message.
+        message: Message,
+        /// The slot that the dispatcher found for it.
+        slot: SlotId,
+    },
+    /// A datagram arrived that is not a message we can act on.
+    Malformed {
+        /// The address of ours that it was sent to.
+        local: SocketAddr,
+        /// Where it came from.
+        peer: SocketAddr,
+        /// What is wrong with it.
+        error: ParseError,
+    },
+    /// A proposal was decided, or will not be by this attempt.
+    Decided {
+        /// The call.
+        call: CallId,
+        /// The step that was proposed.
+        step: Step,
+        /// What became of it.
+        outcome: Result<Reply, Undecided>,
+    },
+    /// We own a slot, with these calls: everything committed in it by the moment we became owner.
+    Gained {
+        /// Which slot.
+        slot: SlotId,
+        /// In which epoch; it goes into every proposal.
+        epoch: Epoch,
+        /// Its calls, tombstones included.
+        calls: Vec<CallRecord>,
+    },
+    /// We no longer own a slot.
+    Lost {
+        /// Which slot.
+        slot: SlotId,
+    },
+    /// An administrator wants a call ended.
+    HangUp {
+        /// Which call.
+        call: CallId,
+    },
+    /// Time has passed: look at what is due.
+    Tick,
+    /// The lease was lost (`true`) or is held again (`false`). Without a lease the engine sends
+    /// nothing, proposes nothing and drops what arrives.
+    Suspended(bool),
+}
+
+/// The outcome of a proposal is not known: it may have been committed or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("the outcome of the proposal is not known")]
+pub struct Undecided;

@@ -1,0 +1,67 @@
+//! Requests within a dialog: the ACK of a 2xx (RFC 3261 section 13.2.2.4) and the BYE (section 15).
+
+use bytes::Bytes;
+use holdline_model::{CallId, Dialog, Side, Token};
+use holdline_sip::message::{Builder, HeaderName, Message, Method};
+
+use super::suffix;
+use crate::dialogs;
+
+/// The ACK of the callee's 2xx; with a late offer it carries the SDP of the caller's ACK.
+pub(crate) fn ack(call: CallId, dialog: &Dialog, offer: Option<&Message>) -> Bytes {
+    let attempt = dialog.local_cseq.saturating_sub(1);
+    let branch = Token::branch(call, &suffix::ack(attempt));
+    let builder = head(dialog, &Method::Ack, dialog.local_cseq, &branch);
+    match offer {
+        None => builder.finish(),
+        Some(ack) => {
+            let builder = [HeaderName::ContentType, HeaderName::ContentDisposition]
+                .into_iter()
+                .fold(builder, |builder, name| match ack.header(name) {
+                    Some(value) => builder.header(name, value),
+                    None => builder,
+                });
+            builder.body(ack.body())
+        }
+    }
+}
+
+/// Our BYE to one side.
+pub(crate) fn bye(call: CallId, side: Side, dialog: &Dialog) -> Bytes {
+    let branch = Token::branch(call, suffix::bye(side));
+    head(dialog, &Method::Bye, dialog.local_cseq.saturating_add(1), &branch).finish()
+}
+
+/// The ACK of a 2xx whose dialog is not the call's.
+pub(crate) fn fork_ack(call: CallId, attempt: u16, dialog: &Dialog) -> Bytes {
+    let branch = fork_branch(call, 'a', attempt, dialog);
+    head(dialog, &Method::Ack, dialog.local_cseq, &branch).finish()
+}
+
+/// The BYE in a dialog that is not the call's.
+pub(crate) fn fork_bye(call: CallId, attempt: u16, dialog: &Dialog) -> Bytes {
+    let branch = fork_branch(call, 'y', attempt, dialog);
+    head(dialog, &Method::Bye, dialog.local_cseq.saturating_add(1), &branch).finish()
+}
+
+/// The branch of a request to a fork.
+pub(crate) fn fork_branch(call: CallId, kind: char, attempt: u16, dialog: &Dialog) -> String {
+    let tag = dialogs::tag_of(&dialog.remote).unwrap_or_default();
+    Token::branch(call, &suffix::fork(kind, attempt, tag))
+}
+
+fn head(dialog: &Dialog, method: &Method, cseq: u32, branch: &str) -> Builder {
+    let addressing = dialogs::address(dialog);
+    let builder = Builder::request(method, addressing.uri)
+        .header(HeaderName::Via, format!("SIP/2.0/UDP {};branch={branch}", dialog.local_addr));
+    let builder = addressing
+        .routes
+        .iter()
+        .fold(builder, |builder, route| builder.header(HeaderName::Route, route));
+    builder
+        .header(HeaderName::MaxForwards, "70")
+        .header(HeaderName::From, &dialog.local)
+        .header(HeaderName::To, &dialog.remote)
+        .header(HeaderName::CallId, &dialog.call_id)
+        .header(HeaderName::CSeq, format!("{cseq} {method}"))
+}

@@ -1,0 +1,63 @@
+//! Our INVITE to a target, its CANCEL and the ACK of its failure: one client transaction, one branch
+//! (RFC 3261 sections 9.1 and 17.1.1.3).
+
+use bytes::Bytes;
+use holdline_model::{CallRecord, Target, Token};
+use holdline_sip::message::{Builder, HeaderName, Message, Method};
+
+use super::{pass, suffix};
+use crate::dialogs;
+
+/// What a request that names no Max-Forwards is taken to have.
+const DEFAULT_MAX_FORWARDS: u32 = 70;
+
+/// The INVITE to a target. `None` if the call has no such target.
+pub(crate) fn invite(record: &CallRecord, invite: &Message, attempt: u16) -> Option<Bytes> {
+    let hops = invite.max_forwards().unwrap_or(DEFAULT_MAX_FORWARDS).saturating_sub(1);
+    let builder = head(record, invite, attempt, &Method::Invite, None, hops)?
+        .header(HeaderName::Contact, format!("<sip:{}>", record.admission.local))
+        .header(HeaderName::Allow, pass::ALLOW);
+    Some(pass::through(builder, invite, false).body(invite.body()))
+}
+
+/// The CANCEL of that INVITE.
+pub(crate) fn cancel(record: &CallRecord, invite: &Message, attempt: u16) -> Option<Bytes> {
+    let head = head(record, invite, attempt, &Method::Cancel, None, DEFAULT_MAX_FORWARDS)?;
+    Some(head.finish())
+}
+
+/// The ACK of a failure of that INVITE; its To is the failure's.
+pub(crate) fn failure_ack(
+    record: &CallRecord,
+    invite: &Message,
+    attempt: u16,
+    failure: &Message,
+) -> Option<Bytes> {
+    let to = Some(failure.to().raw);
+    Some(head(record, invite, attempt, &Method::Ack, to, DEFAULT_MAX_FORWARDS)?.finish())
+}
+
+/// The header fields that the requests of one transaction have in common.
+fn head(
+    record: &CallRecord,
+    invite: &Message,
+    attempt: u16,
+    method: &Method,
+    to: Option<&[u8]>,
+    max_forwards: u32,
+) -> Option<Builder> {
+    let Target { uri, .. } = record.targets.get(usize::from(attempt))?;
+    let local = record.admission.local;
+    let branch = Token::branch(record.call, &suffix::invite(attempt));
+    let cseq = u32::from(attempt).saturating_add(1);
+    let dialled = format!("<{}>", record.admission.to);
+    Some(
+        Builder::request(method, uri)
+            .header(HeaderName::Via, format!("SIP/2.0/UDP {local};branch={branch}"))
+            .header(HeaderName::MaxForwards, max_forwards.to_string())
+            .header(HeaderName::From, dialogs::callee_from(record, invite))
+            .header(HeaderName::To, to.unwrap_or(dialled.as_bytes()))
+            .header(HeaderName::CallId, Token::callee_call_id(record.call))
+            .header(HeaderName::CSeq, format!("{cseq} {method}")),
+    )
+}

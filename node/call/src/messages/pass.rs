@@ -1,0 +1,131 @@
+//! Which header fields go through the switch (RFC 3261 section 16 does not bind a back-to-back user
+//! agent; what it does not act on it passes on, byte for byte).
+//!
+//! Not passed: what belongs to one leg (Via, routes, identities, Contact, CSeq, credentials), and
+//! what offers or asks for an extension that the switch would have to take part in and does not
+//! (reliable provisional answers, session timers, transfer).
+
+use holdline_sip::message::{Builder, HeaderName, Message};
+
+/// Methods that we take, for Allow.
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+
+/// Option tags that work through us because all they ask for is that header fields pass.
+const TRANSPARENT_OPTIONS: &[&str] = &["histinfo", "resource-priority", "answermode"];
+
+/// Whether an option tag that a peer insists on is one that works through us.
+pub(crate) fn is_transparent(option: &str) -> bool {
+    TRANSPARENT_OPTIONS.iter().any(|known| known.eq_ignore_ascii_case(option))
+}
+
+/// Adds the header fields of `from` that go through. `with_contact`: as a redirection does.
+pub(super) fn through(mut builder: Builder, from: &Message, with_contact: bool) -> Builder {
+    for header in from.headers() {
+        match verdict(header.name) {
+            Verdict::Pass => {
+                let name = match header.name {
+                    HeaderName::Other => header.raw_name,
+                    known => known.as_str(),
+                };
+                builder = builder.header_named(name, header.value);
+            }
+            Verdict::Contact if with_contact => {
+                builder = builder.header(HeaderName::Contact, header.value);
+            }
+            Verdict::Contact | Verdict::Stop | Verdict::Options => {}
+        }
+    }
+    for name in [HeaderName::Require, HeaderName::Supported] {
+        let kept: Vec<&str> =
+            from.list(name).into_iter().filter(|option| is_transparent(option)).collect();
+        if !kept.is_empty() {
+            builder = builder.header(name, kept.join(", "));
+        }
+    }
+    builder
+}
+
+enum Verdict {
+    /// Goes through as it is.
+    Pass,
+    /// Goes through in a redirection only.
+    Contact,
+    /// Goes through with the option tags that work through us.
+    Options,
+    /// Ends here.
+    Stop,
+}
+
+fn verdict(name: HeaderName) -> Verdict {
+    use HeaderName as H;
+    match name {
+        H::Contact => Verdict::Contact,
+        H::Require | H::Supported => Verdict::Options,
+        // One leg's own, or written anew.
+        H::Via
+        | H::From
+        | H::To
+        | H::CallId
+        | H::CSeq
+        | H::MaxForwards
+        | H::ContentLength
+        | H::Route
+        | H::RecordRoute
+        | H::Path
+        | H::ServiceRoute
+        | H::Authorization
+        | H::ProxyAuthorization
+        | H::AuthenticationInfo
+        | H::Timestamp
+        | H::ProxyRequire
+        | H::Allow
+        // Extensions that both ends would think they had agreed upon.
+        | H::Unsupported
+        | H::SessionExpires
+        | H::MinSe
+        | H::RSeq
+        | H::RAck
+        | H::Replaces
+        | H::ReferTo
+        | H::AllowEvents => Verdict::Stop,
+        H::ContentType
+        | H::UserAgent
+        | H::Server
+        | H::Expires
+        | H::MinExpires
+        | H::Reason
+        | H::RetryAfter
+        | H::Warning
+        | H::Date
+        | H::Subject
+        | H::Organization
+        | H::Priority
+        | H::Accept
+        | H::AcceptEncoding
+        | H::AcceptLanguage
+        | H::AcceptContact
+        | H::RejectContact
+        | H::RequestDisposition
+        | H::AlertInfo
+        | H::CallInfo
+        | H::ErrorInfo
+        | H::InReplyTo
+        | H::ReplyTo
+        | H::MimeVersion
+        | H::ContentDisposition
+        | H::ContentEncoding
+        | H::ContentLanguage
+        | H::Event
+        | H::SubscriptionState
+        | H::ReferredBy
+        | H::Identity
+        | H::Privacy
+        | H::PAssertedIdentity
+        | H::PPreferredIdentity
+        | H::Diversion
+        | H::HistoryInfo
+        | H::WwwAuthenticate
+        | H::ProxyAuthenticate
+        | H::Other => Verdict::Pass,
+    }
+}

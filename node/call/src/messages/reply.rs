@@ -1,0 +1,125 @@
+//! Answers to a single request, that need nothing but the request: a repeated request gets the very
+//! same answer again, so no state is kept for it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use holdline_model::Token;
+use holdline_sip::message::{Builder, HeaderName, Message, ParseError};
+
+use super::pass;
+
+/// Why, and with what, a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refuse {
+    /// 400, with the reason phrase saying what is wrong.
+    BadRequest(&'static str),
+    /// 403.
+    Forbidden,
+    /// 405.
+    NotAllowed,
+    /// 420: the options in Require that we do not have.
+    BadExtension,
+    /// 481.
+    NoDialog,
+    /// 482: the same request came another way.
+    Merged,
+    /// 483.
+    TooManyHops,
+    /// 488.
+    NotAcceptable,
+    /// 500: out of order, or not admitted.
+    InternalError,
+    /// 501.
+    NotImplemented,
+    /// 503 with Retry-After.
+    Unavailable(Duration),
+}
+
+impl Refuse {
+    pub(crate) const fn status(self) -> u16 {
+        match self {
+            Self::BadRequest(_) => 400,
+            Self::Forbidden => 403,
+            Self::NotAllowed => 405,
+            Self::BadExtension => 420,
+            Self::NoDialog => 481,
+            Self::Merged => 482,
+            Self::TooManyHops => 483,
+            Self::NotAcceptable => 488,
+            Self::InternalError => 500,
+            Self::NotImplemented => 501,
+            Self::Unavailable(_) => 503,
+        }
+    }
+}
+
+/// A refusal. Its To tag is the stateless one, unless the request has a tag.
+pub(crate) fn refuse(request: &Message, peer: SocketAddr, why: Refuse) -> Bytes {
+    let reason = match why {
+        Refuse::BadRequest(reason) => reason,
+        Refuse::Forbidden
+        | Refuse::NotAllowed
+        | Refuse::BadExtension
+        | Refuse::NoDialog
+        | Refuse::Merged
+        | Refuse::TooManyHops
+        | Refuse::NotAcceptable
+        | Refuse::InternalError
+        | Refuse::NotImplemented
+        | Refuse::Unavailable(_) => "",
+    };
+    let builder = Builder::response_to(request, why.status(), reason)
+        .with_source(peer)
+        .to_tag(&Token::stateless_tag());
+    match why {
+        Refuse::NotAllowed | Refuse::NotImplemented => {
+            builder.header(HeaderName::Allow, pass::ALLOW)
+        }
+        Refuse::BadExtension => {
+            let options = request.require();
+            let unsupported: Vec<&str> =
+                options.into_iter().filter(|option| !pass::is_transparent(option)).collect();
+            builder.header(HeaderName::Unsupported, unsupported.join(", "))
+        }
+        Refuse::Unavailable(after) => {
+            builder.header(HeaderName::RetryAfter, after.as_secs().max(1).to_string())
+        }
+        Refuse::BadRequest(_)
+        | Refuse::Forbidden
+        | Refuse::NoDialog
+        | Refuse::Merged
+        | Refuse::TooManyHops
+        | Refuse::NotAcceptable
+        | Refuse::InternalError => builder,
+    }
+    .finish()
+}
+
+/// Whether a request insists on an extension that does not work through us.
+pub(crate) fn has_bad_extension(request: &Message) -> bool {
+    request.require().iter().any(|option| !pass::is_transparent(option))
+}
+
+/// The 200 to a BYE or CANCEL.
+pub(crate) fn ok(request: &Message, peer: SocketAddr, tag: &str) -> Bytes {
+    Builder::response_to(request, 200, "").with_source(peer).to_tag(tag).finish()
+}
+
+/// The 200 to an OPTIONS: what we can do.
+pub(crate) fn options(request: &Message, peer: SocketAddr) -> Bytes {
+    Builder::response_to(request, 200, "")
+        .with_source(peer)
+        .to_tag(&Token::stateless_tag())
+        .header(HeaderName::Allow, pass::ALLOW)
+        .header(HeaderName::Accept, "application/sdp")
+        .header(HeaderName::Supported, "")
+        .finish()
+}
+
+/// The answer to a request that could not be read, where there may be one.
+pub(crate) fn malformed(error: &ParseError, peer: SocketAddr) -> Option<Bytes> {
+    let answer = Builder::answer(error)?;
+    Some(answer.with_source(peer).to_tag(&Token::stateless_tag()).finish())
+}

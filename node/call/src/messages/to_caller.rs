@@ -1,0 +1,53 @@
+//! Answers to the caller's INVITE. Each is a function of the call's id, the caller's INVITE and what
+//! the callee said, so that the next owner's resend is the very same bytes.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use holdline_model::{CallRecord, Token};
+use holdline_sip::message::{Builder, HeaderName, Message};
+
+use super::{pass, reason_of, status_of};
+
+/// 100 Trying (RFC 3261 section 8.2.6.1). It has no tag.
+pub(crate) fn trying(invite: &Message, peer: SocketAddr) -> Bytes {
+    Builder::response_to(invite, 100, "").with_source(peer).finish()
+}
+
+/// The callee's provisional answer, relayed.
+pub(crate) fn provisional(record: &CallRecord, invite: &Message, early: &Message) -> Bytes {
+    in_dialog(record, invite, early)
+}
+
+/// The callee's 2xx, relayed.
+pub(crate) fn answer(record: &CallRecord, invite: &Message, success: &Message) -> Bytes {
+    in_dialog(record, invite, success)
+}
+
+/// The final failure: the callee's, relayed, if the record has it, else ours.
+pub(crate) fn failure(
+    record: &CallRecord,
+    invite: &Message,
+    status: u16,
+    response: Option<&Message>,
+) -> Bytes {
+    let reason = response.map_or("", reason_of);
+    let builder = Builder::response_to(invite, status, reason)
+        .with_source(record.admission.peer)
+        .to_tag(&Token::caller_tag(record.call));
+    let Some(response) = response else { return builder.finish() };
+    // In a redirection, and in a 485, the Contacts are what the answer is about.
+    let with_contact = (300..400).contains(&status) || status == 485;
+    pass::through(builder, response, with_contact).body(response.body())
+}
+
+/// An answer that makes a dialog, or an early one (RFC 3261 section 12.1.1).
+fn in_dialog(record: &CallRecord, invite: &Message, answer: &Message) -> Bytes {
+    let builder = Builder::response_to(invite, status_of(answer), reason_of(answer))
+        .with_source(record.admission.peer)
+        .to_tag(&Token::caller_tag(record.call))
+        .record_routes_of(invite)
+        .header(HeaderName::Contact, format!("<sip:{}>", record.admission.local))
+        .header(HeaderName::Allow, pass::ALLOW);
+    pass::through(builder, answer, false).body(answer.body())
+}

@@ -1,0 +1,136 @@
+//! What a committed command does to our copy of the call's record.
+//!
+//! Not the authority: that is `raft/apply`, which knows slots, epochs and CDRs. A test applies the
+//! same commands on both sides and compares the records.
+//!
+//! Invariant: called only for commands that the replicated state answered with success.
+
+use bytes::Bytes;
+use holdline_model::{
+    Admission, Admit, Answer, AnswerState, CallChange, CallCommand, CallId, CallRecord, CdrId,
+    Early, EarlyState, End, EndState, Epoch, Fail, HangupBy, Millis, Phase, Step,
+};
+
+/// The record that an admission makes, at step 0: it is not committed yet.
+pub(crate) fn admitted(call: CallId, epoch: Epoch, at: Millis, admit: &Admit) -> CallRecord {
+    CallRecord {
+        call,
+        step: Step(0),
+        epoch,
+        admit_epoch: epoch,
+        phase: Phase::Inviting,
+        admission: Admission {
+            at,
+            tenant: admit.tenant.clone(),
+            trunk: admit.trunk.clone(),
+            from: admit.from.clone(),
+            to: admit.to.clone(),
+            call_id: admit.call_id.clone(),
+            from_tag: admit.from_tag.clone(),
+            cseq: admit.cseq,
+            branch: admit.branch.clone(),
+            peer: admit.peer,
+            local: admit.local,
+            transport: admit.transport,
+        },
+        invite: admit.invite.clone(),
+        targets: admit.targets.clone(),
+        attempt: 0,
+        answer_by: admit.answer_by,
+        early: None,
+        cancel: None,
+        answer: None,
+        end: None,
+    }
+}
+
+/// Carries a committed command out on the record. `cdr` is what the reply named.
+pub(crate) fn apply(record: &mut CallRecord, command: &CallCommand, cdr: Option<CdrId>) {
+    record.step = command.step;
+    record.epoch = command.epoch;
+    match &command.change {
+        // The record was made from it by `admitted`.
+        CallChange::Admit(_) => {}
+        CallChange::Attempt(attempt) => {
+            record.attempt = attempt.index;
+            record.early = None;
+        }
+        CallChange::Early(early) => apply_early(record, early),
+        CallChange::Cancel(cancel) => {
+            record.cancel.get_or_insert(cancel.cause);
+        }
+        CallChange::Answer(answer) => apply_answer(record, answer, command.at),
+        CallChange::AckSeen(seen) => {
+            record.phase = Phase::Confirmed;
+            record.invite = Bytes::new();
+            if let Some(answer) = &mut record.answer {
+                answer.response = Bytes::new();
+                answer.ack = seen.ack.clone();
+            }
+        }
+        CallChange::Fail(fail) => apply_fail(record, fail, command.at, cdr),
+        CallChange::End(end) => apply_end(record, end, command.at, cdr),
+    }
+}
+
+fn apply_early(record: &mut CallRecord, early: &Early) {
+    let response = match &record.early {
+        Some(before) if early.response.is_empty() => before.response.clone(),
+        Some(_) | None => early.response.clone(),
+    };
+    record.early = Some(EarlyState { status: early.status, response });
+}
+
+fn apply_answer(record: &mut CallRecord, answer: &Answer, at: Millis) {
+    record.phase = Phase::Answered;
+    record.early = None;
+    record.answer = Some(Box::new(AnswerState {
+        at,
+        response: answer.response.clone(),
+        caller: answer.caller.clone(),
+        callee: answer.callee.clone(),
+        end_by: answer.end_by,
+        ack: Bytes::new(),
+    }));
+}
+
+fn apply_fail(record: &mut CallRecord, fail: &Fail, at: Millis, cdr: Option<CdrId>) {
+    record.phase = Phase::Finished;
+    record.early = None;
+    record.end = Some(Box::new(EndState {
+        at,
+        by: fail.by,
+        cause: fail.cause.clone(),
+        response: fail.response.clone(),
+        bye_caller: false,
+        bye_callee: fail.late_answer.is_some(),
+        late_answer: fail.late_answer.clone(),
+        cdr: cdr.unwrap_or_default(),
+    }));
+}
+
+fn apply_end(record: &mut CallRecord, end: &End, at: Millis, cdr: Option<CdrId>) {
+    record.phase = Phase::Finished;
+    record.invite = Bytes::new();
+    if let Some(answer) = &mut record.answer {
+        answer.response = Bytes::new();
+        answer.ack = Bytes::new();
+        if let Some(cseq) = end.bye_cseq {
+            match end.by {
+                HangupBy::Caller => answer.caller.remote_cseq = cseq,
+                HangupBy::Callee => answer.callee.remote_cseq = cseq,
+                HangupBy::Admin | HangupBy::Timer | HangupBy::Switch => {}
+            }
+        }
+    }
+    record.end = Some(Box::new(EndState {
+        at,
+        by: end.by,
+        cause: end.cause.clone(),
+        response: Bytes::new(),
+        bye_caller: end.bye_caller,
+        bye_callee: end.bye_callee,
+        late_answer: None,
+        cdr: cdr.unwrap_or_default(),
+    }));
+}

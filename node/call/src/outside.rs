@@ -1,0 +1,169 @@
+//! Requests that belong to no dialog of ours: new calls, their CANCEL, and the rest (RFC 3261
+//! section 8.2). What is refused here leaves no state.
+
+use std::net::SocketAddr;
+
+use holdline_model::{Admit, CallId, Millis, SlotId, Transport};
+use holdline_sip::message::{Message, Method};
+
+use crate::call::{Call, Fate, Request};
+use crate::messages::{self, Refuse};
+use crate::{CallEngine, DropReason, Refusal};
+
+/// How many numbers are drawn for a new call before it is refused. One is enough but for a chance
+/// of one in 2^64 times the number of calls.
+const NONCE_DRAWS: usize = 8;
+
+impl CallEngine {
+    /// A request without a To tag, other than CANCEL.
+    pub(crate) fn outside(
+        &mut self,
+        now: Millis,
+        local: SocketAddr,
+        request: Request,
+        slot: SlotId,
+    ) {
+        match request.message.method() {
+            Method::Invite => self.invite(now, local, request, slot),
+            // An ACK of a failure without the tag that the failure had: taken by its transaction.
+            Method::Ack => self.ack_without_tag(now, &request),
+            Method::Options => self.options(local, &request),
+            Method::Bye | Method::Prack | Method::Update | Method::Info | Method::Notify => {
+                // Section 12.2: these exist within a dialog only.
+                self.refuse(local, &request, Refuse::NoDialog, Refusal::NoDialog);
+            }
+            Method::Cancel
+            | Method::Register
+            | Method::Refer
+            | Method::Subscribe
+            | Method::Message
+            | Method::Publish => {
+                self.refuse(local, &request, Refuse::NotAllowed, Refusal::Method);
+            }
+            Method::Other(_) => {
+                self.refuse(local, &request, Refuse::NotImplemented, Refusal::Method);
+            }
+        }
+    }
+
+    /// A CANCEL, whatever its To tag is: its transaction is found by its INVITE's branch.
+    pub(crate) fn cancel(&mut self, now: Millis, local: SocketAddr, request: Request) {
+        match self.transaction_of(&request.message) {
+            Some(id) => {
+                self.with_call(now, id, |call, ctx| {
+                    call.cancel(ctx, request);
+                    Fate::Keep
+                });
+            }
+            None => self.refuse(local, &request, Refuse::NoDialog, Refusal::NoDialog),
+        }
+    }
+
+    fn ack_without_tag(&mut self, now: Millis, request: &Request) {
+        let found = self.transaction_of(&request.message);
+        match found.filter(|id| self.calls.get(id).is_some_and(|call| call.is_finished())) {
+            Some(id) => {
+                self.with_call(now, id, |call, ctx| {
+                    call.ack_of_invite(ctx, None);
+                    Fate::Keep
+                });
+            }
+            None => self.dropped(DropReason::StrayAck),
+        }
+    }
+
+    /// The call whose INVITE has the same Call-ID, From tag, CSeq number and branch (section
+    /// 17.2.3; 9.1 for CANCEL).
+    fn transaction_of(&self, request: &Message) -> Option<CallId> {
+        let id = self.index.find(request)?;
+        let branch = request.top_via().branch.unwrap_or_default();
+        let same = self.calls.get(&id)?.record().admission.branch == branch;
+        same.then_some(id)
+    }
+
+    fn options(&mut self, local: SocketAddr, request: &Request) {
+        if self.routing.source(request.peer.ip()).is_none() {
+            self.refuse(local, request, Refuse::Forbidden, Refusal::UnknownSource);
+            return;
+        }
+        let bytes = messages::options(&request.message, request.peer);
+        let to = messages::reply_address(&request.message, request.peer);
+        self.ctx(Millis::default()).respond(local, to, "OPTIONS", 200, bytes);
+    }
+
+    fn invite(&mut self, now: Millis, local: SocketAddr, request: Request, slot: SlotId) {
+        if let Some(id) = self.index.find(&request.message) {
+            if self.transaction_of(&request.message).is_some() {
+                self.with_call(now, id, |call, ctx| {
+                    call.invite_again(ctx);
+                    Fate::Keep
+                });
+            } else {
+                // Section 8.2.2.2: the same request over two paths.
+                self.refuse(local, &request, Refuse::Merged, Refusal::Merged);
+            }
+            return;
+        }
+        if let Some((refuse, reason)) = self.objection(&request) {
+            self.refuse(local, &request, refuse, reason);
+            return;
+        }
+        self.admit(now, local, request, slot);
+    }
+
+    /// Why a new INVITE is refused, if it is.
+    fn objection(&self, request: &Request) -> Option<(Refuse, Refusal)> {
+        let message = &request.message;
+        if self.routing.source(request.peer.ip()).is_none() {
+            return Some((Refuse::Forbidden, Refusal::UnknownSource));
+        }
+        if message.max_forwards() == Some(0) {
+            return Some((Refuse::TooManyHops, Refusal::TooManyHops));
+        }
+        if messages::has_bad_extension(message) {
+            return Some((Refuse::BadExtension, Refusal::BadExtension));
+        }
+        if message.contact_uri().is_none() {
+            return Some((Refuse::BadRequest("Missing Contact"), Refusal::BadRequest));
+        }
+        let full = self.live_calls() >= self.options.max_calls.get()
+            || self.tombstones() >= self.options.max_tombstones.get();
+        full.then_some((Refuse::Unavailable(self.options.retry_after), Refusal::TooManyCalls))
+    }
+
+    fn admit(&mut self, now: Millis, local: SocketAddr, request: Request, slot: SlotId) {
+        let Request { peer, message } = request;
+        let Some(epoch) = self.slots.get(&slot).copied() else { return };
+        let Some(trunk) = self.routing.source(peer.ip()) else { return };
+        let dialled = message.request_uri().unwrap_or_default();
+        let admit = Admit {
+            tenant: trunk.tenant.clone(),
+            trunk: trunk.name.clone(),
+            from: message.from().uri.to_owned(),
+            to: dialled.to_owned(),
+            call_id: message.call_id().to_owned(),
+            from_tag: message.from().tag.unwrap_or_default().to_owned(),
+            cseq: message.cseq().number,
+            branch: message.top_via().branch.unwrap_or_default().to_owned(),
+            peer,
+            local,
+            transport: Transport::Udp,
+            invite: message.bytes().clone(),
+            targets: self.routing.targets(dialled),
+            answer_by: now + self.options.answer_timeout,
+        };
+        let Some(id) = self.new_call_id(slot) else {
+            let refuse = Refuse::Unavailable(self.options.retry_after);
+            self.refuse(local, &Request { peer, message }, refuse, Refusal::TooManyCalls);
+            return;
+        };
+        let call = Call::admit(&mut self.ctx(now), id, epoch, admit, message);
+        self.insert(call);
+    }
+
+    fn new_call_id(&mut self, slot: SlotId) -> Option<CallId> {
+        (0..NONCE_DRAWS)
+            .map(|_| CallId { slot, nonce: self.nonces.draw() })
+            .find(|id| !self.calls.contains_key(id))
+    }
+}

@@ -1,0 +1,272 @@
+//! The called far end.
+
+use std::net::SocketAddr;
+
+use super::caller::{Ended, OFFER};
+use super::dialog::{FarDialog, Path};
+use super::resends::{Datagram, Resends, What, Wish};
+use super::script::{CalleePlan, Flavour, Ring};
+use super::text::{self, Text};
+
+pub(crate) const ANSWER: &str = "v=0\r\no=callee 1 1 IN IP4 10.3.0.1\r\ns=-\r\n";
+pub(crate) const EARLY: &str = "v=0\r\no=early 1 1 IN IP4 10.3.0.1\r\ns=-\r\n";
+const RING_AFTER_MS: u64 = 50;
+
+/// A callee with at most one call.
+#[derive(Debug)]
+pub(crate) struct Callee {
+    who: String,
+    plan: CalleePlan,
+    path: Path,
+    tag: String,
+    call: Option<Call>,
+    /// The first INVITE carried SDP, so the ACK needs none.
+    offered: bool,
+    pub(crate) status: Option<u16>,
+    pub(crate) acked: bool,
+    pub(crate) ended: Option<Ended>,
+    pub(crate) bye_sent_at: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Call {
+    from: SocketAddr,
+    bytes: String,
+    invite: Text,
+    dialog: FarDialog,
+    last: Option<String>,
+    resends: Resends,
+    ring_at: Option<u64>,
+    answer_at: Option<(u16, u64)>,
+    hang_up_at: Option<u64>,
+}
+
+impl Callee {
+    pub(crate) fn new(plan: CalleePlan, flavour: Flavour, index: usize) -> Self {
+        Self {
+            who: format!("callee {index}"),
+            plan,
+            path: Path::callee(flavour, index),
+            tag: format!("callee{index}"),
+            call: None,
+            offered: true,
+            status: None,
+            acked: false,
+            ended: None,
+            bye_sent_at: None,
+        }
+    }
+
+    /// Where calls to it go.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.path.source()
+    }
+
+    pub(crate) fn owns(&self, address: SocketAddr) -> bool {
+        self.path.owns(address)
+    }
+
+    pub(crate) fn invited(&self) -> bool {
+        self.call.is_some()
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.call.as_ref().is_none_or(|call| call.resends.is_empty())
+    }
+
+    pub(crate) fn receive(
+        &mut self,
+        now: u64,
+        from: SocketAddr,
+        at: SocketAddr,
+        message: &Text,
+        bytes: &str,
+        wish: &mut Wish,
+    ) {
+        if self.plan.ring == Ring::Dead {
+            return;
+        }
+        match (message.status(), message.method()) {
+            (None, "INVITE") => self.on_invite(now, from, message, bytes, wish),
+            (None, "ACK") => self.on_ack(now, at, message, wish),
+            (None, "CANCEL") => self.on_cancel(now, from, message, wish),
+            (None, "BYE") => self.on_bye(from, at, message, wish),
+            (Some(200), "BYE") => {
+                self.ended.get_or_insert(Ended::Here);
+                if let Some(call) = &mut self.call {
+                    call.resends.stop(What::Bye);
+                }
+            }
+            (Some(_) | None, _) => {
+                wish.complain(&self.who, format!("unexpected {}", message.brief()));
+            }
+        }
+    }
+
+    pub(crate) fn tick(&mut self, now: u64, wish: &mut Wish) {
+        let Some(call) = &mut self.call else { return };
+        for what in call.resends.tick(now, wish) {
+            wish.complain(&self.who, format!("nobody answered my {what:?}"));
+        }
+        if call.ring_at.is_some_and(|at| at <= now) {
+            call.ring_at = None;
+            if self.status.is_none() {
+                self.ring(wish);
+            }
+        }
+        let due = self.call.as_ref().and_then(|call| call.answer_at).filter(|(_, at)| *at <= now);
+        if let (Some((status, _)), None) = (due, self.status) {
+            self.answer(now, status, wish);
+        }
+        let Some(call) = &mut self.call else { return };
+        if call.hang_up_at.is_some_and(|at| at <= now) {
+            call.hang_up_at = None;
+            if self.ended.is_none() {
+                let branch = format!("z9hG4bK{}-bye", self.tag);
+                let bye = call.dialog.request("BYE", &branch, None, &self.path);
+                self.bye_sent_at = Some(now);
+                call.resends.start(now, What::Bye, bye, wish);
+            }
+        }
+    }
+
+    pub(crate) fn next(&self) -> Option<u64> {
+        let call = self.call.as_ref()?;
+        let answer_at = call.answer_at.map(|(_, at)| at);
+        let times = [call.resends.next(), call.ring_at, answer_at, call.hang_up_at];
+        times.into_iter().flatten().min()
+    }
+
+    fn on_invite(
+        &mut self,
+        now: u64,
+        from: SocketAddr,
+        invite: &Text,
+        bytes: &str,
+        wish: &mut Wish,
+    ) {
+        if let Some(call) = &self.call {
+            if invite.branch() != call.invite.branch() {
+                wish.complain(&self.who, format!("a second INVITE: {}", invite.brief()));
+            } else if bytes != call.bytes {
+                wish.complain(&self.who, "the INVITE was not resent byte for byte");
+            } else if let Some(last) = &call.last {
+                wish.sends.push(self.datagram(from, last.clone()));
+            }
+            return;
+        }
+        if invite.get("X-Passed-Through") != "yes, and twice" {
+            wish.complain(&self.who, "an unknown header was not passed through");
+        }
+        self.offered = invite.has_sdp();
+        if self.offered && invite.body != OFFER {
+            wish.complain(&self.who, "the offer was changed");
+        }
+        self.call = Some(Call {
+            from,
+            bytes: bytes.to_owned(),
+            invite: invite.clone(),
+            dialog: FarDialog::of_invite(invite, from, &self.tag, &self.path),
+            last: None,
+            resends: Resends::default(),
+            ring_at: (self.plan.ring != Ring::Not).then_some(now + RING_AFTER_MS),
+            answer_at: self.plan.answer.map(|(status, wait_ms)| (status, now + wait_ms)),
+            hang_up_at: None,
+        });
+    }
+
+    fn ring(&mut self, wish: &mut Wish) {
+        match self.plan.ring {
+            Ring::WithSdp => self.say(183, Some(EARLY), wish),
+            Ring::Plain | Ring::Not | Ring::Dead => self.say(180, None, wish),
+        }
+    }
+
+    /// Gives the final answer, and repeats it until the ACK.
+    fn answer(&mut self, now: u64, status: u16, wish: &mut Wish) {
+        self.status = Some(status);
+        let (what, sdp) =
+            if status < 300 { (What::Success, Some(ANSWER)) } else { (What::Failure, None) };
+        let text = self.response(status, sdp);
+        let Some(call) = &mut self.call else { return };
+        (call.ring_at, call.answer_at) = (None, None);
+        call.last = Some(text.clone());
+        let datagram = Datagram { from: self.path.source(), to: call.from, text };
+        call.resends.start(now, what, datagram, wish);
+    }
+
+    fn say(&mut self, status: u16, sdp: Option<&str>, wish: &mut Wish) {
+        let text = self.response(status, sdp);
+        let Some(call) = &mut self.call else { return };
+        call.last = Some(text.clone());
+        wish.sends.push(Datagram { from: self.path.source(), to: call.from, text });
+    }
+
+    fn response(&self, status: u16, sdp: Option<&str>) -> String {
+        let Some(call) = &self.call else { return String::new() };
+        let mut more = vec![("Contact", format!("<{}>", self.path.contact_uri()))];
+        more.extend(self.path.record_route());
+        text::respond(&call.invite, status, &self.tag, &more, sdp)
+    }
+
+    fn on_ack(&mut self, now: u64, at: SocketAddr, ack: &Text, wish: &mut Wish) {
+        let who = self.who.clone();
+        let (Some(call), Some(status)) = (&mut self.call, self.status) else {
+            wish.complain(&who, format!("an ACK of nothing: {}", ack.brief()));
+            return;
+        };
+        if status >= 300 {
+            if ack.branch() != call.invite.branch() {
+                wish.complain(&who, "the ACK of a failure has another branch than its INVITE");
+            }
+            call.resends.stop(What::Failure);
+            self.acked = true;
+            return;
+        }
+        if let Some(fault) = call.dialog.fault_in_request(at, ack, &self.path) {
+            wish.complain(&who, fault);
+        }
+        if ack.has_sdp() == self.offered || (!self.offered && ack.body != OFFER) {
+            wish.complain(&who, "the ACK's SDP is not the caller's");
+        }
+        call.resends.stop(What::Success);
+        if !self.acked {
+            self.acked = true;
+            call.hang_up_at = self.plan.hang_up_after_ms.map(|wait_ms| now + wait_ms);
+        }
+    }
+
+    fn on_cancel(&mut self, now: u64, from: SocketAddr, cancel: &Text, wish: &mut Wish) {
+        let matches = |call: &Call| match self.path.flavour() {
+            Flavour::Sipp => call.invite.call_id() == cancel.call_id(),
+            Flavour::Rfc | Flavour::Proxied => call.invite.branch() == cancel.branch(),
+        };
+        if !self.call.as_ref().is_some_and(matches) {
+            wish.complain(&self.who, format!("a CANCEL of nothing: {}", cancel.brief()));
+            return;
+        }
+        wish.sends.push(self.datagram(from, text::respond(cancel, 200, &self.tag, &[], None)));
+        if self.status.is_none() {
+            self.answer(now, 487, wish);
+        }
+    }
+
+    fn on_bye(&mut self, from: SocketAddr, at: SocketAddr, bye: &Text, wish: &mut Wish) {
+        let who = self.who.clone();
+        let (Some(call), Some(200)) = (&mut self.call, self.status) else {
+            wish.complain(&who, format!("a BYE without a dialog: {}", bye.brief()));
+            return;
+        };
+        if let Some(fault) = call.dialog.fault_in_request(at, bye, &self.path) {
+            wish.complain(&who, fault);
+        }
+        call.hang_up_at = None;
+        call.resends.stop(What::Success);
+        self.ended.get_or_insert(Ended::There);
+        wish.sends.push(self.datagram(from, text::respond(bye, 200, "", &[], None)));
+    }
+
+    fn datagram(&self, to: SocketAddr, text: String) -> Datagram {
+        Datagram { from: self.path.source(), to, text }
+    }
+}

@@ -1,0 +1,213 @@
+//! The calling far end.
+
+use std::net::SocketAddr;
+
+use super::dialog::{FarDialog, Path};
+use super::resends::{Datagram, Resends, What, Wish};
+use super::script::{CallerPlan, Flavour};
+use super::text::{self, Text};
+
+/// Who ended an answered call, as a far end sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Here,
+    There,
+}
+
+pub(crate) const OFFER: &str = "v=0\r\no=caller 1 1 IN IP4 10.2.0.1\r\ns=-\r\n";
+const CALL_ID: &str = "first-leg@10.2.0.1";
+const WHO: &str = "caller";
+
+/// A caller with one call.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    plan: CallerPlan,
+    path: Path,
+    switch: SocketAddr,
+    invite: String,
+    resends: Resends,
+    cancel_at: Option<u64>,
+    hang_up_at: Option<u64>,
+    cancelled: bool,
+    dialog: Option<FarDialog>,
+    /// What it has come to know.
+    pub(crate) provisional: bool,
+    pub(crate) early_sdp: bool,
+    pub(crate) status: Option<u16>,
+    pub(crate) ended: Option<Ended>,
+    pub(crate) bye_sent_at: Option<u64>,
+}
+
+impl Caller {
+    pub(crate) fn new(plan: CallerPlan, flavour: Flavour, switch: SocketAddr) -> Self {
+        Self {
+            plan,
+            path: Path::caller(flavour),
+            switch,
+            invite: String::new(),
+            resends: Resends::default(),
+            cancel_at: None,
+            hang_up_at: None,
+            cancelled: false,
+            dialog: None,
+            provisional: false,
+            early_sdp: false,
+            status: None,
+            ended: None,
+            bye_sent_at: None,
+        }
+    }
+
+    /// Whether an address is this far end's.
+    pub(crate) fn owns(&self, address: SocketAddr) -> bool {
+        self.path.owns(address)
+    }
+
+    /// Sends the INVITE.
+    pub(crate) fn call(&mut self, now: u64, wish: &mut Wish) {
+        let mut headers = self.path.vias("z9hG4bKcaller-invite");
+        headers.extend(self.path.record_route());
+        headers.extend([
+            ("From", "\"Alice, A.\" <sip:alice@10.2.0.1>;tag=alice".to_owned()),
+            ("To", "<sip:+4930123@10.1.0.1>".to_owned()),
+            ("Call-ID", CALL_ID.to_owned()),
+            ("CSeq", "1 INVITE".to_owned()),
+            ("Contact", format!("<{}>", self.path.contact_uri())),
+            ("Max-Forwards", "70".to_owned()),
+            ("X-Passed-Through", "yes, and twice".to_owned()),
+        ]);
+        let uri = format!("sip:+4930123@{}", self.switch);
+        let sdp = self.plan.offers.then_some(OFFER);
+        self.invite = text::write(&format!("INVITE {uri} SIP/2.0"), &headers, sdp);
+        let invite = self.datagram(self.switch, self.invite.clone());
+        self.resends.start(now, What::Invite, invite, wish);
+    }
+
+    pub(crate) fn receive(&mut self, now: u64, at: SocketAddr, message: &Text, wish: &mut Wish) {
+        if message.call_id() != CALL_ID {
+            wish.complain(WHO, format!("not my Call-ID: {}", message.brief()));
+            return;
+        }
+        match (message.status(), message.method()) {
+            (Some(status), "INVITE") => self.on_invite_answer(now, status, message, wish),
+            (Some(200), "CANCEL") => self.resends.stop(What::Cancel),
+            (Some(200), "BYE") => {
+                self.resends.stop(What::Bye);
+                self.ended.get_or_insert(Ended::Here);
+            }
+            (None, "BYE") => self.on_bye(at, message, wish),
+            (Some(_) | None, _) => wish.complain(WHO, format!("unexpected {}", message.brief())),
+        }
+    }
+
+    pub(crate) fn tick(&mut self, now: u64, wish: &mut Wish) {
+        for what in self.resends.tick(now, wish) {
+            wish.complain(WHO, format!("nobody answered my {what:?}"));
+        }
+        if self.cancel_at.is_some_and(|at| at <= now) {
+            self.cancel_at = None;
+            if self.status.is_none() {
+                self.cancelled = true;
+                let cancel = self.datagram(self.switch, self.sibling_of_invite("CANCEL", None));
+                self.resends.start(now, What::Cancel, cancel, wish);
+            }
+        }
+        if self.hang_up_at.is_some_and(|at| at <= now) {
+            self.hang_up_at = None;
+            if let (Some(dialog), None) = (&mut self.dialog, self.ended) {
+                let bye = dialog.request("BYE", "z9hG4bKcaller-bye", None, &self.path);
+                self.bye_sent_at = Some(now);
+                self.resends.start(now, What::Bye, bye, wish);
+            }
+        }
+    }
+
+    pub(crate) fn next(&self) -> Option<u64> {
+        [self.resends.next(), self.cancel_at, self.hang_up_at].into_iter().flatten().min()
+    }
+
+    /// Nothing is going on: no answer is waited for.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.resends.is_empty() && self.status.is_some()
+    }
+
+    fn on_invite_answer(&mut self, now: u64, status: u16, answer: &Text, wish: &mut Wish) {
+        if answer.branch() != "z9hG4bKcaller-invite" {
+            wish.complain(WHO, format!("an answer to another INVITE: {}", answer.brief()));
+        }
+        self.resends.stop(What::Invite);
+        match status {
+            100..=199 => {
+                self.early_sdp |= answer.has_sdp();
+                if !self.provisional {
+                    self.provisional = true;
+                    self.cancel_at = self.plan.cancel_after_ms.map(|wait_ms| now + wait_ms);
+                }
+            }
+            200..=299 => self.on_success(now, status, answer, wish),
+            _ => {
+                if self.status.is_some_and(|before| before != status) {
+                    wish.complain(WHO, format!("a second final answer: {}", answer.brief()));
+                }
+                self.status.get_or_insert(status);
+                let to = answer.get("To").to_owned();
+                let ack = self.datagram(self.switch, self.sibling_of_invite("ACK", Some(to)));
+                wish.sends.push(ack);
+            }
+        }
+    }
+
+    fn on_success(&mut self, now: u64, status: u16, answer: &Text, wish: &mut Wish) {
+        if self.status.is_some_and(|before| before != status) {
+            wish.complain(WHO, format!("a 2xx after a failure: {}", answer.brief()));
+            return;
+        }
+        if !answer.has_sdp() {
+            wish.complain(WHO, "a 2xx without SDP");
+        }
+        let first = self.status.replace(status).is_none();
+        if first {
+            self.dialog = Some(FarDialog::of_answer(answer, self.switch, &self.path));
+            let wait_ms = if self.cancelled { Some(20) } else { self.plan.hang_up_after_ms };
+            self.hang_up_at = wait_ms.map(|wait_ms| now + wait_ms);
+        }
+        let Some(dialog) = &self.dialog else { return };
+        if dialog.remote_tag() != answer.tag("To") {
+            wish.complain(WHO, format!("a second dialog: {}", answer.brief()));
+        }
+        let sdp = (!self.plan.offers).then_some(OFFER);
+        wish.sends.push(dialog.ack("z9hG4bKcaller-ack", sdp, &self.path));
+    }
+
+    fn on_bye(&mut self, at: SocketAddr, bye: &Text, wish: &mut Wish) {
+        let Some(dialog) = &mut self.dialog else {
+            wish.complain(WHO, "a BYE without a dialog");
+            return;
+        };
+        if let Some(fault) = dialog.fault_in_request(at, bye, &self.path) {
+            wish.complain(WHO, fault);
+        }
+        self.hang_up_at = None;
+        self.ended.get_or_insert(Ended::There);
+        let to = self.switch;
+        wish.sends.push(self.datagram(to, text::respond(bye, 200, "", &[], None)));
+    }
+
+    /// The CANCEL of the INVITE, or the ACK of its failure: as the INVITE, with its top Via.
+    fn sibling_of_invite(&self, method: &str, to: Option<String>) -> String {
+        let invite = Text::parse(self.invite.as_bytes()).expect("our own INVITE");
+        let headers = [
+            ("Via", invite.get("Via").to_owned()),
+            ("From", invite.get("From").to_owned()),
+            ("To", to.unwrap_or_else(|| invite.get("To").to_owned())),
+            ("Call-ID", CALL_ID.to_owned()),
+            ("CSeq", format!("1 {method}")),
+            ("Max-Forwards", "70".to_owned()),
+        ];
+        text::write(&format!("{method} {} SIP/2.0", invite.uri()), &headers, None)
+    }
+
+    fn datagram(&self, to: SocketAddr, text: String) -> Datagram {
+        Datagram { from: self.path.source(), to, text }
+    }
+}

@@ -1,0 +1,172 @@
+//! The scripts: one per row of the rule-one table, and the races between rows.
+
+/// How the far ends behave on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// RFC 3261: requests in the dialog go to the Contact, which is another port than the first one.
+    Rfc,
+    /// RFC 3261 with a proxy on each side that stays on the path by Record-Route.
+    Proxied,
+    /// As SIPp's built-in `uac` and `uas`: everything goes to where the call went first, with the
+    /// first Request-URI, and a dialog is known by its Call-ID alone.
+    Sipp,
+}
+
+pub(crate) const FLAVOURS: [Flavour; 3] = [Flavour::Rfc, Flavour::Proxied, Flavour::Sipp];
+
+/// What the caller does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallerPlan {
+    /// The INVITE carries SDP; if not, the ACK does.
+    pub(crate) offers: bool,
+    /// CANCEL so long after the first provisional answer.
+    pub(crate) cancel_after_ms: Option<u64>,
+    /// BYE so long after the answer.
+    pub(crate) hang_up_after_ms: Option<u64>,
+}
+
+/// What a callee does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CalleePlan {
+    /// Rings after 50 ms, with `180`, or `183` and SDP.
+    pub(crate) ring: Ring,
+    /// Final answer: status, and how long after the INVITE.
+    pub(crate) answer: Option<(u16, u64)>,
+    /// BYE so long after the ACK.
+    pub(crate) hang_up_after_ms: Option<u64>,
+}
+
+/// How a callee rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ring {
+    Not,
+    Plain,
+    WithSdp,
+    /// There is nobody at the address.
+    Dead,
+}
+
+/// One call, from the outside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Script {
+    pub(crate) name: &'static str,
+    pub(crate) caller: CallerPlan,
+    /// The targets of the dialled number, in order.
+    pub(crate) callees: &'static [CalleePlan],
+    /// An administrator hangs up so long after the INVITE, and again each second until it is over.
+    pub(crate) admin_after_ms: Option<u64>,
+    /// Which of two results comes out is decided by the log's order, so that a crash may change it.
+    pub(crate) race: bool,
+}
+
+/// How long a call may ring in all scripts.
+pub(crate) const ANSWER_TIMEOUT_MS: u64 = 12_000;
+/// How long a target may be silent in all scripts.
+pub(crate) const TARGET_TIMEOUT_MS: u64 = 6_000;
+/// How long an answered call may last in all scripts.
+pub(crate) const MAX_DURATION_MS: u64 = 20_000;
+
+const CALLER: CallerPlan =
+    CallerPlan { offers: true, cancel_after_ms: None, hang_up_after_ms: None };
+const ANSWERS: CalleePlan =
+    CalleePlan { ring: Ring::Plain, answer: Some((200, 400)), hang_up_after_ms: None };
+const RINGS: CalleePlan = CalleePlan { answer: None, ..ANSWERS };
+const BUSY: CalleePlan = CalleePlan { answer: Some((486, 300)), ..ANSWERS };
+const UNAVAILABLE: CalleePlan =
+    CalleePlan { ring: Ring::Not, answer: Some((503, 60)), hang_up_after_ms: None };
+const DEAD: CalleePlan = CalleePlan { ring: Ring::Dead, ..RINGS };
+
+const PLAIN: Script = Script {
+    name: "caller_hangs_up",
+    caller: CallerPlan { hang_up_after_ms: Some(3_000), ..CALLER },
+    callees: &[ANSWERS],
+    admin_after_ms: None,
+    race: false,
+};
+
+pub(crate) const SCRIPTS: [Script; 18] = [
+    PLAIN,
+    Script {
+        name: "callee_hangs_up",
+        caller: CALLER,
+        callees: &[CalleePlan { hang_up_after_ms: Some(3_000), ..ANSWERS }],
+        ..PLAIN
+    },
+    Script {
+        name: "answered_at_once",
+        callees: &[CalleePlan { ring: Ring::Not, answer: Some((200, 0)), ..ANSWERS }],
+        ..PLAIN
+    },
+    Script { name: "busy", caller: CALLER, callees: &[BUSY], ..PLAIN },
+    Script {
+        name: "declined",
+        caller: CALLER,
+        callees: &[CalleePlan { answer: Some((603, 300)), ..ANSWERS }, ANSWERS],
+        ..PLAIN
+    },
+    Script { name: "no_answer", caller: CALLER, callees: &[RINGS], ..PLAIN },
+    Script {
+        name: "cancel",
+        caller: CallerPlan { cancel_after_ms: Some(1_000), ..CALLER },
+        callees: &[RINGS],
+        ..PLAIN
+    },
+    Script { name: "failover_503", callees: &[UNAVAILABLE, ANSWERS], ..PLAIN },
+    Script {
+        name: "failover_exhausted",
+        caller: CALLER,
+        callees: &[UNAVAILABLE, UNAVAILABLE],
+        ..PLAIN
+    },
+    Script { name: "failover_silent", callees: &[DEAD, ANSWERS], ..PLAIN },
+    Script {
+        name: "cancel_after_failover",
+        caller: CallerPlan { cancel_after_ms: Some(1_000), ..CALLER },
+        callees: &[UNAVAILABLE, RINGS],
+        ..PLAIN
+    },
+    Script {
+        name: "late_offer",
+        caller: CallerPlan { offers: false, hang_up_after_ms: Some(3_000), ..CALLER },
+        ..PLAIN
+    },
+    Script {
+        name: "early_media",
+        callees: &[CalleePlan { ring: Ring::WithSdp, answer: Some((200, 800)), ..ANSWERS }],
+        ..PLAIN
+    },
+    Script { name: "max_duration", caller: CALLER, ..PLAIN },
+    Script {
+        name: "admin_hangs_up",
+        caller: CALLER,
+        admin_after_ms: Some(2_000),
+        ..PLAIN
+    },
+    Script {
+        name: "admin_while_ringing",
+        caller: CALLER,
+        callees: &[RINGS],
+        admin_after_ms: Some(2_000),
+        ..PLAIN
+    },
+    // The CANCEL arrives together with the callee's 200.
+    Script {
+        name: "race_cancel_200",
+        caller: CallerPlan { cancel_after_ms: Some(390), ..CALLER },
+        race: true,
+        ..PLAIN
+    },
+    // Both hang up at the same time.
+    Script {
+        name: "race_bye_bye",
+        caller: CallerPlan { hang_up_after_ms: Some(3_000), ..CALLER },
+        callees: &[CalleePlan { hang_up_after_ms: Some(2_990), ..ANSWERS }],
+        race: true,
+        ..PLAIN
+    },
+];
+
+/// The script with this name.
+pub(crate) fn script(name: &str) -> &'static Script {
+    SCRIPTS.iter().find(|script| script.name == name).expect("no such script")
+}
