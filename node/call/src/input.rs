@@ -7,6 +7,10 @@ use holdline_sip::message::{Message, ParseError};
 
 /// One input of a [`crate::CallEngine`].
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one input at a time, consumed at once: a box would cost an allocation per message"
+)]
 pub enum Input {
     /// A message arrived.
     Sip {

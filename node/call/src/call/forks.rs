@@ -21,9 +21,9 @@ impl Call {
     /// Whether a 2xx is the one that the record knows.
     pub(super) fn is_the_answer(&self, attempt: u16, message: &Message) -> bool {
         attempt == self.record.attempt
-            && self.callee_dialog().is_some_and(|dialog| {
-                dialogs::tag_of(&dialog.remote).as_deref() == message.to().tag
-            })
+            && self
+                .callee_dialog()
+                .is_some_and(|dialog| dialogs::tag_of(&dialog.remote) == message.to().tag)
     }
 
     pub(super) fn hang_up_other(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: &Message) {

@@ -23,11 +23,8 @@ pub(super) fn through(mut builder: Builder, from: &Message, with_contact: bool) 
     for header in from.headers() {
         match verdict(header.name) {
             Verdict::Pass => {
-                let name = match header.name {
-                    HeaderName::Other => header.raw_name,
-                    known => known.as_str(),
-                };
-                builder = builder.header_named(name, header.value);
+                // Names that have a compact form go out in the long one.
+                builder = builder.header_named(header.raw_name, header.value);
             }
             Verdict::Contact if with_contact => {
                 builder = builder.header(HeaderName::Contact, header.value);
