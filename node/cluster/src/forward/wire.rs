@@ -1,0 +1,104 @@
+//! The messages between two nodes.
+//!
+//! Invariant: the order of fields and variants is the format on the wire.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use holdline_model::{CallId, ClusterId, NodeId};
+use serde::{Deserialize, Serialize};
+
+/// Which way a forwarded datagram goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Direction {
+    /// It arrived at the sending node and belongs to a slot of the receiving one.
+    Ingress,
+    /// It is to leave from `local`, an address that the receiving node holds.
+    Egress,
+}
+
+/// A datagram on its way between nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forwarded {
+    /// Which way.
+    pub direction: Direction,
+    /// The floating address that it was sent to, or is to leave from.
+    pub local: SocketAddr,
+    /// Where it came from, or is to go.
+    pub peer: SocketAddr,
+    /// The payload.
+    pub bytes: Bytes,
+    /// How often it was forwarded, this time included; at least 1.
+    pub hops: u8,
+}
+
+/// A forwarded datagram, as it is delivered to this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// The node that forwarded it.
+    pub from: NodeId,
+    /// The datagram.
+    pub datagram: Forwarded,
+}
+
+/// Datagrams that travel together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Batch {
+    pub(crate) route: Route,
+    pub(crate) datagrams: Vec<Forwarded>,
+}
+
+/// Who talks to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Route {
+    pub(crate) cluster: ClusterId,
+    pub(crate) from: NodeId,
+    pub(crate) to: NodeId,
+}
+
+/// The stream is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Hello {
+    pub(crate) node: NodeId,
+}
+
+/// Hang up a call of yours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HangUp {
+    pub(crate) route: Route,
+    pub(crate) call: CallId,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HangUpAnswer {
+    pub(crate) outcome: HangUpOutcome,
+}
+
+/// What became of a request to hang up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HangUpOutcome {
+    /// The call is being ended; its CDR says who asked.
+    HungUp,
+    /// The call is over already.
+    AlreadyOver,
+    /// There is no such call.
+    NotFound,
+    /// The call's slot is owned by this other node now.
+    Moved(NodeId),
+    /// The node cannot act now: it has no lease, or its queue is full. Ask again.
+    Unavailable,
+}
+
+/// A question for the node's admin API, encoded by who asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ask {
+    pub(crate) route: Route,
+    pub(crate) question: Bytes,
+}
+
+/// The answer, encoded by who answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    pub(crate) answer: Bytes,
+}
