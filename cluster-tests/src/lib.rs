@@ -1,1 +1,9 @@
+//! Tests of Holdline on real processes: a cluster harness and user agents of our own.
+//!
+//! The crate shares no code with the switch. It starts `holdline` processes, talks SIP and HTTP to
+//! them as any outsider would, kills them, and compares what three independent witnesses say:
+//! the caller's ledger, the callee's ledger, and the call detail records.
+//!
+//! The binaries `demo` and `bench` and the tests in `tests/` are built on it.
 
+pub mod ua;
