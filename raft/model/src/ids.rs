@@ -60,6 +60,12 @@ number_id!(
     ClusterId(u64)
 );
 
+impl From<u64> for NodeId {
+    fn from(id: u64) -> Self {
+        Self(id)
+    }
+}
+
 impl Epoch {
     /// The epoch of the next owner.
     #[must_use]

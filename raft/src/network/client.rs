@@ -1,0 +1,189 @@
+//! What openraft sends to the other nodes.
+//!
+//! Time limits come from openraft's `RPCOption`, except for appends with entries: openraft would
+//! give them three quarters of a heartbeat, less than one slow sync of the follower's disk, and send
+//! everything again. They get `append_timeout`.
+
+use std::future::Future;
+use std::iter;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use holdline_model::NodeId;
+use openraft::errors::{
+    NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable,
+};
+use openraft::network::{Backoff, RPCOption};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::{RPCTypes, RaftNetworkFactory, RaftNetworkV2};
+use tonic::{Code, Response, Status};
+
+use crate::network::peers::{Client, Lane, Peers};
+use crate::network::snapshot_stream;
+use crate::store::{SnapshotData, Snapshots};
+use crate::types::{Member, Snapshot, TypeConfig, Vote};
+
+/// Makes clients for openraft.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    peers: Peers,
+    snapshots: Snapshots,
+}
+
+impl Network {
+    pub(crate) fn new(peers: Peers, snapshots: Snapshots) -> Self {
+        Self { peers, snapshots }
+    }
+
+    fn link(&self, target: NodeId, member: &Member, lane: Lane) -> Link {
+        let (peers, snapshots) = (self.peers.clone(), self.snapshots.clone());
+        Link { peers, snapshots, target, address: member.rpc, lane }
+    }
+}
+
+impl RaftNetworkFactory<TypeConfig> for Network {
+    type Network = Link;
+
+    async fn new_client(&mut self, target: NodeId, node: &Member) -> Link {
+        self.link(target, node, Lane::Log)
+    }
+
+    async fn new_heartbeat_client(&mut self, target: NodeId, node: &Member) -> Link {
+        self.link(target, node, Lane::Pulse)
+    }
+
+    async fn new_snapshot_client(&mut self, target: NodeId, node: &Member) -> Link {
+        self.link(target, node, Lane::Bulk)
+    }
+}
+
+/// A client for one node, for one purpose.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    peers: Peers,
+    snapshots: Snapshots,
+    target: NodeId,
+    address: SocketAddr,
+    lane: Lane,
+}
+
+impl Link {
+    fn client(&self) -> Client {
+        self.peers.client(self.address, self.lane)
+    }
+
+    /// Waits for an answer, but not longer than `limit`.
+    async fn within<T>(
+        &self,
+        action: RPCTypes,
+        limit: Duration,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, RPCError<TypeConfig>> {
+        if self.peers.is_cut(self.target) {
+            return Err(RPCError::Unreachable(Unreachable::from_string("the link is cut")));
+        }
+        match tokio::time::timeout(limit, call).await {
+            Ok(Ok(answer)) => Ok(answer.into_inner()),
+            Ok(Err(status)) => Err(failure(&status)),
+            Err(_) => Err(RPCError::Timeout(Timeout {
+                action,
+                id: self.peers.node(),
+                target: self.target,
+                timeout: limit,
+            })),
+        }
+    }
+}
+
+impl RaftNetworkV2<TypeConfig> for Link {
+    type SnapshotData = SnapshotData;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let limit = match rpc.entries.is_empty() {
+            true => option.soft_ttl(),
+            false => option.soft_ttl().max(self.peers.tuning().append_timeout),
+        };
+        let message = self.peers.envelope(self.target, rpc);
+        let mut client = self.client();
+        self.within(RPCTypes::AppendEntries, limit, client.append(message)).await
+    }
+
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let message = self.peers.envelope(self.target, rpc);
+        let mut client = self.client();
+        self.within(RPCTypes::Vote, option.soft_ttl(), client.vote(message)).await
+    }
+
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let message = self.peers.envelope(self.target, rpc);
+        let mut client = self.client();
+        self.within(RPCTypes::Vote, option.soft_ttl(), client.pre_vote(message)).await
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: Snapshot,
+        cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
+        option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let frames =
+            snapshot_stream::frames(&self.peers, &self.snapshots, self.target, vote, snapshot);
+        let mut client = self.client();
+        let sent =
+            self.within(RPCTypes::InstallSnapshot, option.soft_ttl(), client.snapshot(frames));
+        tokio::select! {
+            closed = cancel => Err(StreamingError::Closed(closed)),
+            answer = sent => answer.map_err(StreamingError::from),
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        rpc: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let message = self.peers.envelope(self.target, rpc);
+        let mut client = self.client();
+        self.within(RPCTypes::TransferLeader, option.soft_ttl(), client.transfer_leader(message))
+            .await
+    }
+
+    /// A node that comes back is replicated to at once; one that stays away costs a refused
+    /// connection now and then.
+    fn backoff(&self) -> Option<Backoff> {
+        Some(Backoff::new(iter::repeat(self.peers.tuning().reconnect)))
+    }
+}
+
+/// A node that refuses or cannot be reached is left alone for a moment; anything else may be
+/// tried again at once.
+fn failure(status: &Status) -> RPCError<TypeConfig> {
+    let lasting = matches!(
+        status.code(),
+        Code::Unavailable
+            | Code::Unauthenticated
+            | Code::FailedPrecondition
+            | Code::InvalidArgument
+    );
+    if lasting {
+        RPCError::Unreachable(Unreachable::new(status))
+    } else {
+        RPCError::Network(NetworkError::new(status))
+    }
+}

@@ -1,0 +1,39 @@
+//! How the nodes of a group talk: gRPC over HTTP/2, with messages in Holdline's own encoding.
+//!
+//! | file | what |
+//! |---|---|
+//! | `wire` | the messages |
+//! | `codec` | their encoding, as tonic wants it |
+//! | `token` | the shared secret that every call carries |
+//! | `peers` | channels to the other nodes |
+//! | `client` | what openraft sends |
+//! | `snapshot_stream` | a snapshot on its way, in chunks |
+//! | `server` | what is answered |
+//!
+//! It decides nothing: it carries what openraft, the batcher and the lease want to say.
+//!
+//! Invariant: no message is looked at before its token was found right, and none is acted on unless
+//! it names this cluster, this group and this node.
+
+pub(crate) mod client;
+pub(crate) mod codec;
+pub(crate) mod peers;
+pub(crate) mod server;
+mod snapshot_stream;
+mod token;
+pub(crate) mod wire;
+
+pub use token::{ClusterToken, InvalidToken};
+
+/// What `build.rs` generates.
+pub(crate) mod service {
+    #![allow(
+        unreachable_pub,
+        missing_debug_implementations,
+        clippy::all,
+        clippy::pedantic,
+        clippy::use_self,
+        reason = "generated code"
+    )]
+    include!(concat!(env!("OUT_DIR"), "/holdline.raft.v1.Raft.rs"));
+}

@@ -1,0 +1,148 @@
+//! Channels to the other nodes of the group.
+//!
+//! There are three to each, so that a heartbeat never waits behind entries, nor entries behind a
+//! snapshot. A channel connects when it is first used and again at the first call after it broke:
+//! there is no pause, so a node that comes back is reached at once.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use holdline_model::{ClusterId, GroupId, NodeId};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::network::service::raft_client::RaftClient;
+use crate::network::token::Show;
+use crate::network::wire::Envelope;
+use crate::options::{Options, Tuning};
+
+/// A client for one node.
+pub(crate) type Client = RaftClient<InterceptedService<Channel, Show>>;
+
+/// What a channel is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Lane {
+    /// Entries, votes and proposals.
+    Log,
+    /// Heartbeats, leases and probes.
+    Pulse,
+    /// Snapshots.
+    Bulk,
+}
+
+/// The other nodes of the group. Clones share the channels.
+#[derive(Clone, Debug)]
+pub(crate) struct Peers {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    node: NodeId,
+    cluster: ClusterId,
+    group: GroupId,
+    show: Show,
+    tuning: Tuning,
+    /// As many as there are members, times three: addresses come from the membership only.
+    channels: Mutex<HashMap<(SocketAddr, Lane), Channel>>,
+    #[cfg(test)]
+    cut: Mutex<std::collections::HashSet<NodeId>>,
+}
+
+impl Peers {
+    pub(crate) fn new(options: &Options) -> Self {
+        let shared = Shared {
+            node: options.node,
+            cluster: options.cluster,
+            group: options.group,
+            show: Show::new(&options.token),
+            tuning: options.tuning.clone(),
+            channels: Mutex::default(),
+            #[cfg(test)]
+            cut: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// This node.
+    pub(crate) fn node(&self) -> NodeId {
+        self.shared.node
+    }
+
+    pub(crate) fn tuning(&self) -> &Tuning {
+        &self.shared.tuning
+    }
+
+    /// A client for `node` at `address`. Does not connect.
+    pub(crate) fn client(&self, address: SocketAddr, lane: Lane) -> Client {
+        let limit = self.shared.tuning.message_bytes();
+        RaftClient::with_interceptor(self.channel(address, lane), self.shared.show.clone())
+            .max_decoding_message_size(limit)
+            .max_encoding_message_size(limit)
+    }
+
+    /// Puts a message into an envelope for `to`.
+    pub(crate) fn envelope<T>(&self, to: NodeId, body: T) -> Envelope<T> {
+        let Shared { cluster, group, node, .. } = *self.shared;
+        Envelope { cluster, group, from: node, to, body }
+    }
+
+    /// Whether a message is for this node; if not, what it names wrongly.
+    pub(crate) fn misaddressed<T>(&self, envelope: &Envelope<T>) -> Option<&'static str> {
+        if envelope.cluster != self.shared.cluster {
+            Some("cluster")
+        } else if envelope.group != self.shared.group {
+            Some("group")
+        } else if envelope.to != self.shared.node {
+            Some("node")
+        } else {
+            None
+        }
+    }
+
+    /// Whether a test has cut the link with `node`.
+    #[cfg(test)]
+    pub(crate) fn is_cut(&self, node: NodeId) -> bool {
+        self.shared.cut.lock().unwrap().contains(&node)
+    }
+
+    /// Cuts the link with `node` in both directions, or mends it.
+    #[cfg(test)]
+    pub(crate) fn cut(&self, node: NodeId, cut: bool) {
+        let mut all = self.shared.cut.lock().unwrap();
+        if cut {
+            all.insert(node)
+        } else {
+            all.remove(&node)
+        };
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "tests have links to cut")]
+    pub(crate) fn is_cut(&self, _node: NodeId) -> bool {
+        false
+    }
+
+    fn channel(&self, address: SocketAddr, lane: Lane) -> Channel {
+        let mut channels = self.shared.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || endpoint(address, &self.shared.tuning).connect_lazy();
+        channels.entry((address, lane)).or_insert_with(make).clone()
+    }
+}
+
+fn endpoint(address: SocketAddr, tuning: &Tuning) -> Endpoint {
+    Endpoint::from_shared(format!("http://{address}"))
+        .expect("an address is a host and a port")
+        .connect_timeout(tuning.connect_timeout)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(tuning.keepalive_interval)
+        .keep_alive_timeout(tuning.keepalive_timeout)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+}
+
+/// An append of the largest size needs few rounds of window updates.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;

@@ -1,0 +1,100 @@
+//! The messages between the nodes of a group.
+//!
+//! Invariant: the order of fields and variants is the format on the wire.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use holdline_model::{ClusterId, GroupId, NodeId, Reply};
+use openraft::raft;
+use serde::{Deserialize, Serialize};
+
+use crate::types::{self, TypeConfig};
+
+/// A message with the cluster, the group and the nodes that it is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Envelope<T> {
+    pub(crate) cluster: ClusterId,
+    pub(crate) group: GroupId,
+    pub(crate) from: NodeId,
+    pub(crate) to: NodeId,
+    pub(crate) body: T,
+}
+
+pub(crate) type Append = Envelope<raft::AppendEntriesRequest<TypeConfig>>;
+pub(crate) type AppendAnswer = raft::AppendEntriesResponse<TypeConfig>;
+pub(crate) type Vote = Envelope<raft::VoteRequest<TypeConfig>>;
+pub(crate) type VoteAnswer = raft::VoteResponse<TypeConfig>;
+pub(crate) type TransferLeader = Envelope<raft::TransferLeaderRequest<TypeConfig>>;
+pub(crate) type TransferLeaderAnswer = raft::TransferLeaderResponse<TypeConfig>;
+pub(crate) type SnapshotAnswer = raft::SnapshotResponse<TypeConfig>;
+pub(crate) type Propose = Envelope<Proposal>;
+pub(crate) type LeaseRequest = Envelope<()>;
+pub(crate) type Probe = Envelope<()>;
+
+/// A snapshot on its way: one `Head`, then chunks, then `End`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum SnapshotFrame {
+    /// Whose it is.
+    Head(Envelope<SnapshotHead>),
+    /// Its next bytes.
+    Chunk(Bytes),
+    /// There is no more: a stream that breaks off has no `End`.
+    End,
+}
+
+/// What goes before a snapshot's bytes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SnapshotHead {
+    /// The vote of the leader that sends it.
+    pub(crate) vote: types::Vote,
+    /// What it holds.
+    pub(crate) meta: types::SnapshotMeta,
+    /// How many bytes will follow.
+    pub(crate) bytes: u64,
+}
+
+/// Commands that another node wants committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Proposal {
+    /// How long the sender waits for the answer, in milliseconds.
+    pub(crate) budget_ms: u64,
+    /// The commands, in order.
+    pub(crate) commands: Vec<Proposed>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Proposed {
+    /// Commands with the same key stay in order.
+    pub(crate) key: u64,
+    /// The encoded command.
+    pub(crate) command: Bytes,
+}
+
+/// What became of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ProposeAnswer {
+    /// For each command its reply, or nothing if its outcome is unknown.
+    Decided(Vec<Option<Reply>>),
+    /// This node does not lead; nothing was proposed.
+    NotLeader,
+    /// The leader has too much to do; nothing was proposed.
+    Busy,
+}
+
+/// The leader's answer to a lease request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum LeaseAnswer {
+    /// The lease runs this long from the moment its request was *sent*.
+    Granted(Duration),
+    /// This node does not lead, or has not heard a majority lately.
+    Refused,
+}
+
+/// The answer to a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProbeAnswer {
+    /// Whether the node holds a lease.
+    pub(crate) leased: bool,
+}

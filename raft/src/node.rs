@@ -1,0 +1,181 @@
+//! Starts a Raft node: storage, openraft, network, batcher, lease, in this order.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use holdline_model::GroupId;
+use holdline_storage::{LogStore, SnapshotStore, StateStore};
+use openraft::errors::{Fatal, InitializeError, RaftError};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::service::Routes;
+
+use crate::RaftInstance;
+use crate::handle::{RaftHandle, Shared};
+use crate::leadership::{self, Leadership, Observer};
+use crate::lease::{self, Board, Lease, Rules};
+use crate::network::client::Network;
+use crate::network::peers::Peers;
+use crate::network::server::Server;
+use crate::options::{Options, OptionsError};
+use crate::proposal::Proposals;
+use crate::store::{Applied, LogStorage, Snapshots, StateMachine};
+use crate::types::TypeConfig;
+
+/// What a group keeps on disk, opened.
+#[derive(Debug)]
+pub struct Storage {
+    /// The log and hard state.
+    pub log: LogStore,
+    /// The replicated state.
+    pub state: StateStore,
+    /// The folder of snapshots.
+    pub snapshots: SnapshotStore,
+}
+
+/// A started Raft node.
+pub struct RaftNode {
+    /// What the rest of the node uses.
+    pub handle: RaftHandle,
+    /// The RPC service, for the node to serve at the address that the members know.
+    pub routes: Routes,
+    /// What applying entries brings about, in log order. Apply waits while it is full, so it has
+    /// to be emptied all the time.
+    pub applied: mpsc::Receiver<Applied>,
+}
+
+/// Raft could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The options contradict each other.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// The state on disk is another group's.
+    #[error("the state on disk is of group {found}, the options name group {named}")]
+    OtherGroup {
+        /// The group on disk.
+        found: GroupId,
+        /// The group in the options.
+        named: GroupId,
+    },
+    /// The log or the state cannot be read, or do not fit together.
+    #[error("Raft cannot start from what is on disk")]
+    Storage(#[source] Box<Fatal<TypeConfig>>),
+    /// The group cannot be formed from the members in the options.
+    #[error("the group cannot be formed from the members in the options")]
+    Form(#[source] Box<InitializeError<TypeConfig>>),
+}
+
+impl RaftNode {
+    /// Starts a Raft node from what is on disk; forms the group if the log is empty. The tasks run
+    /// on `tasks` until `cancel` is called. (openraft has tasks of its own: they end with
+    /// [`RaftHandle::shutdown`].)
+    ///
+    /// # Errors
+    /// See [`StartError`]. Nothing runs then.
+    pub async fn start(
+        options: Options,
+        storage: Storage,
+        tasks: TaskTracker,
+        cancel: CancellationToken,
+    ) -> Result<Self, StartError> {
+        options.validate()?;
+        let config = Arc::new(options.tuning.config(options.cluster, options.group)?);
+        let (found, named) = (storage.state.group(), options.group);
+        if found != named {
+            return Err(StartError::OtherGroup { found, named });
+        }
+        let state = Arc::new(storage.state);
+        let reader = state.reader();
+        let peers = Peers::new(&options);
+        let snapshots = Snapshots::new(storage.snapshots, options.group, tasks.clone());
+        let (send_applied, applied) = mpsc::channel(options.tuning.actions_queue.get());
+        let live = Arc::new(AtomicBool::new(false));
+        let append_bytes = options.tuning.append_bytes.get();
+        let log = LogStorage::new(storage.log, Arc::clone(&state), append_bytes, tasks.clone());
+        let machine = StateMachine::new(state, snapshots.clone(), send_applied, Arc::clone(&live));
+        let network = Network::new(peers.clone(), snapshots.clone());
+        let raft = RaftInstance::build(options.node, config, network, log, machine)
+            .await
+            .map_err(|fatal| StartError::Storage(Box::new(fatal)))?;
+        // What was applied again while it was built is in the state that the node is about to read.
+        live.store(true, Ordering::Release);
+        raft.run();
+        form(&raft, &options).await?;
+        let parts = Parts { raft, peers, snapshots, reader, tasks, cancel };
+        let (handle, routes) = parts.assemble(&options);
+        Ok(Self { handle, routes, applied })
+    }
+}
+
+/// Writes the first membership into an empty log. All members may do so: it is the same one.
+async fn form(raft: &RaftInstance, options: &Options) -> Result<(), StartError> {
+    match raft.initialize(options.members.clone()).await {
+        Ok(()) => {
+            tracing::info!(members = options.members.len(), "the group is formed");
+            Ok(())
+        }
+        // There is a log already.
+        Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+        Err(RaftError::APIError(error)) => Err(StartError::Form(Box::new(error))),
+        Err(RaftError::Fatal(fatal)) => Err(StartError::Storage(Box::new(fatal))),
+    }
+}
+
+/// What the tasks are made of.
+struct Parts {
+    raft: RaftInstance,
+    peers: Peers,
+    snapshots: Snapshots,
+    reader: holdline_storage::StateReader,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+}
+
+impl Parts {
+    /// Starts the tasks around openraft.
+    fn assemble(self, options: &Options) -> (RaftHandle, Routes) {
+        let Self { raft, peers, snapshots, reader, tasks, cancel } = self;
+        let tuning = &options.tuning;
+        let observer = Observer::new(&raft);
+        let (publish, leadership) = watch::channel(Leadership::default());
+        tasks.spawn(leadership::follow(observer.clone(), publish, cancel.clone()));
+        let (lease, margin) = (tuning.lease, tuning.lease_margin);
+        let board = Board::new(Rules { lease, margin, deaf_after: tuning.deaf_after });
+        let lease = Lease::new();
+        tasks.spawn(lease::renew(
+            lease.clone(),
+            peers.clone(),
+            observer.clone(),
+            leadership.clone(),
+            cancel.clone(),
+        ));
+        tasks.spawn(lease::watch_nodes(
+            board.clone(),
+            peers.clone(),
+            leadership.clone(),
+            cancel.clone(),
+        ));
+        let proposals = Proposals::start(&raft, &peers, &leadership, &tasks, &cancel);
+        let server = Server {
+            raft: raft.clone(),
+            peers: peers.clone(),
+            observer: observer.clone(),
+            lease: lease.clone(),
+            board: board.clone(),
+            proposals: proposals.clone(),
+            snapshots,
+            remote: Arc::new(Semaphore::new(tuning.propose_remote.get())),
+        };
+        let routes = server.routes(&options.token);
+        let shared = Shared { raft, peers, observer, leadership, lease, board, proposals, reader };
+        (RaftHandle { shared: Arc::new(shared) }, routes)
+    }
+}
+
+impl std::fmt::Debug for RaftNode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RaftNode").field("handle", &self.handle).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,20 @@
+//! openraft's storage traits over `holdline-storage`.
+//!
+//! | file | what |
+//! |---|---|
+//! | `log` | entries, vote and marks as bytes of the log store |
+//! | `machine` | applies entries to the state |
+//! | `snapshot` | builds and names snapshots |
+//! | `mark` | the applied mark and the membership as bytes |
+//!
+//! It decides nothing and stores nothing by itself.
+
+mod log;
+mod machine;
+mod mark;
+mod snapshot;
+
+pub(crate) use log::LogStorage;
+pub use machine::Applied;
+pub(crate) use machine::StateMachine;
+pub(crate) use snapshot::{Receiving, SnapshotData, Snapshots};

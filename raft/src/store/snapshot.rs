@@ -1,0 +1,116 @@
+//! Snapshots: built from a view of the state, beside apply; installed in apply.
+
+use std::io;
+use std::sync::Arc;
+
+use holdline_model::GroupId;
+use holdline_storage::{SnapshotFile, SnapshotReceiver, SnapshotStore, StateStore};
+use openraft::RaftSnapshotBuilder;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::store::mark::from_bytes;
+use crate::types::{Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
+
+/// What openraft hands around as a snapshot: a checked file.
+pub(crate) type SnapshotData = SnapshotFile;
+
+/// The snapshots of this node's group. Clones share one turn: the folder allows one task at a
+/// time to build, receive or install.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshots {
+    store: SnapshotStore,
+    group: GroupId,
+    turn: Arc<Mutex<()>>,
+    tasks: TaskTracker,
+}
+
+/// A snapshot that is being received, and the turn to do so.
+#[derive(Debug)]
+pub(crate) struct Receiving {
+    pub(crate) receiver: SnapshotReceiver,
+    pub(crate) turn: OwnedMutexGuard<()>,
+}
+
+impl Snapshots {
+    pub(crate) fn new(store: SnapshotStore, group: GroupId, tasks: TaskTracker) -> Self {
+        Self { store, group, turn: Arc::default(), tasks }
+    }
+
+    /// Begins to receive; waits for its turn.
+    pub(crate) async fn receive(&self) -> io::Result<Receiving> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let receiver = self.blocking(|store, group| store.receive(group)).await?;
+        Ok(Receiving { receiver, turn })
+    }
+
+    /// The newest snapshot, checked.
+    pub(super) async fn current(&self) -> io::Result<Option<Snapshot>> {
+        let newest = self.blocking(|store, group| store.newest(group)).await?;
+        newest.map(snapshot).transpose()
+    }
+
+    pub(super) async fn build(&self, state: &Arc<StateStore>) -> io::Result<Snapshot> {
+        let _turn = self.turn.lock().await;
+        let state = Arc::clone(state);
+        let file = self.blocking(move |store, _| state.build_snapshot(store)).await?;
+        tracing::info!(bytes = file.bytes(), records = file.records(), "a snapshot is built");
+        snapshot(file)
+    }
+
+    pub(super) async fn install(
+        &self,
+        state: &Arc<StateStore>,
+        file: SnapshotFile,
+    ) -> io::Result<()> {
+        let _turn = self.turn.lock().await;
+        let state = Arc::clone(state);
+        tracing::info!(bytes = file.bytes(), records = file.records(), "a snapshot is installed");
+        self.blocking(move |store, _| state.install_snapshot(store, &file)).await
+    }
+
+    /// Runs what blocks on the disk on a thread that may.
+    pub(crate) async fn blocking<
+        T: Send + 'static,
+        E: std::error::Error + Send + Sync + 'static,
+    >(
+        &self,
+        run: impl FnOnce(&SnapshotStore, GroupId) -> Result<T, E> + Send + 'static,
+    ) -> io::Result<T> {
+        let (store, group) = (self.store.clone(), self.group);
+        let done = self.tasks.spawn_blocking(move || run(&store, group)).await;
+        done.map_err(io::Error::other)?.map_err(io::Error::other)
+    }
+}
+
+/// Builds one snapshot.
+#[derive(Debug)]
+pub(crate) struct SnapshotBuilder {
+    state: Arc<StateStore>,
+    snapshots: Snapshots,
+}
+
+impl SnapshotBuilder {
+    pub(super) fn new(state: &Arc<StateStore>, snapshots: &Snapshots) -> Self {
+        Self { state: Arc::clone(state), snapshots: snapshots.clone() }
+    }
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
+    type SnapshotData = SnapshotData;
+
+    async fn build_snapshot(&mut self) -> io::Result<Snapshot> {
+        self.snapshots.build(&self.state).await
+    }
+}
+
+/// A file as openraft sees it: what it holds stands in its header.
+fn snapshot(file: SnapshotFile) -> io::Result<Snapshot> {
+    let header = file.header();
+    let last_membership = match header.membership.is_empty() {
+        true => StoredMembership::default(),
+        false => from_bytes(&header.membership)?,
+    };
+    let meta = SnapshotMeta { last_log_id: Some(from_bytes(&header.applied)?), last_membership };
+    Ok(Snapshot { meta, snapshot: file })
+}
