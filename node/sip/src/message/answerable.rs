@@ -68,6 +68,7 @@ impl Answerable {
     fn take_field(&mut self, field: &[u8]) {
         let (name, rest) = split_when(field, |byte| byte == b':');
         let Some(value) = rest.strip_prefix(b":").map(trim) else { return };
+        #[expect(clippy::wildcard_enum_match_arm, reason = "no other header is repeated")]
         let slot = match HeaderName::from_bytes(trim(name)) {
             HeaderName::Via => {
                 let room = MAX_LIST_VALUES.saturating_sub(self.vias.len());

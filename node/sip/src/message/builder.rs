@@ -160,13 +160,14 @@ impl Builder {
     /// its long form. A name that is not a token is ignored.
     #[must_use]
     pub fn header_named(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        match HeaderName::from_bytes(name.as_bytes()) {
-            HeaderName::Other if is_token(name.as_bytes()) => {
-                push_field(&mut self.headers, name, value.as_ref());
-                self
-            }
-            known => self.header(known, value),
+        let known = HeaderName::from_bytes(name.as_bytes());
+        if known != HeaderName::Other {
+            return self.header(known, value);
         }
+        if is_token(name.as_bytes()) {
+            push_field(&mut self.headers, name, value.as_ref());
+        }
+        self
     }
 
     /// The message without a body.
@@ -220,7 +221,9 @@ fn push_one_line(out: &mut Vec<u8>, text: &[u8]) {
 fn via_with_source(raw: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
     let via = Via::parse_any_version(raw).ok()?;
     let wants_rport = via.rport != Rport::Absent;
-    let wants_received = wants_rport || via.host_ip() != Some(source.ip());
+    // A socket for both families shows IPv4 sources as mapped addresses; no Via names those.
+    let address = source.ip().to_canonical();
+    let wants_received = wants_rport || via.host_ip() != Some(address);
     let (sent_by, params) = split_when(raw, |byte| byte == b';');
     let mut out = sent_by.to_vec();
     for param in Params::new(params) {
@@ -236,7 +239,7 @@ fn via_with_source(raw: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
         }
     }
     if wants_received {
-        out.extend_from_slice(format!(";received={}", source.ip().to_canonical()).as_bytes());
+        out.extend_from_slice(format!(";received={address}").as_bytes());
     }
     if wants_rport {
         out.extend_from_slice(format!(";rport={}", source.port()).as_bytes());

@@ -132,10 +132,14 @@ impl Fault {
     }
 
     pub(super) fn into_error(self, datagram: &[u8]) -> ParseError {
-        let answerable = match self.kind {
-            ParseErrorKind::Empty | ParseErrorKind::KeepAlive | ParseErrorKind::NotSip => None,
-            kind => Answerable::extract(datagram, kind.status()).map(Box::new),
-        };
+        let never = matches!(
+            self.kind,
+            ParseErrorKind::Empty | ParseErrorKind::KeepAlive | ParseErrorKind::NotSip
+        );
+        let answerable = (!never)
+            .then(|| Answerable::extract(datagram, self.kind.status()))
+            .flatten()
+            .map(Box::new);
         ParseError { kind: self.kind, explanation: self.explanation, answerable }
     }
 }

@@ -60,6 +60,8 @@ mod reason;
 mod span;
 mod spans;
 mod start;
+#[cfg(test)]
+mod tests;
 mod text;
 mod uri;
 mod via;

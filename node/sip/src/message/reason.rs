@@ -34,10 +34,11 @@ const SPELLED: &[(u16, &str)] = &[
 ];
 
 fn all_phrases() -> BTreeMap<u16, String> {
-    let named = (100..700).filter_map(|status| match rsip::StatusCode::from(status) {
-        rsip::StatusCode::Other(..) => None,
-        known => Some((status, words(&format!("{known:?}")))),
+    let known = (100..700).map(rsip::StatusCode::from).filter(|status| {
+        // What rsip does not know has no name to cut.
+        !matches!(status, rsip::StatusCode::Other(..))
     });
+    let named = known.map(|status| (status.code(), words(&format!("{status:?}"))));
     named.chain(SPELLED.iter().map(|(status, phrase)| (*status, (*phrase).to_owned()))).collect()
 }
 
