@@ -1,1 +1,131 @@
-//! Tests.
+//! Golden bytes. If one of these fails, the persisted format has changed: raise
+//! [`crate::codec::FORMAT_VERSION`] and write the upgrade; do not change the bytes here.
+
+use std::fmt::Debug;
+
+use holdline_model::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec::samples::*;
+use crate::codec::{CodecError, decode, decode_command, decode_prefix, encode, encode_command};
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(name: &str, value: &T, golden: &str) {
+    let bytes = encode(value).unwrap();
+    assert_eq!(hex(&bytes), golden, "{name}");
+    assert_eq!(&decode::<T>(&bytes).unwrap(), value, "{name}");
+}
+
+/// The pinned bytes of `name`, from the list next to this file.
+fn golden(name: &str) -> &'static str {
+    let lines = include_str!("golden.txt").lines();
+    let found = lines.filter_map(|line| line.split_once(' ')).find(|(key, _)| *key == name);
+    found.unwrap_or_else(|| panic!("{name} has no golden bytes")).1
+}
+
+#[test]
+fn records_have_golden_bytes() {
+    check("node", &node(2), golden("record/node"));
+    check("slot", &slot(7), golden("record/slot"));
+    check("cluster", &cluster(), golden("record/cluster"));
+    check("cdr", &cdr(4711, 3), golden("record/cdr"));
+    check("call", &call(call_id(7, 0xfeed), Phase::Finished), golden("record/call"));
+}
+
+#[test]
+fn commands_have_golden_bytes() {
+    let pinned = include_str!("golden.txt").lines().filter(|line| line.starts_with("command/"));
+    let commands = commands();
+    assert_eq!(commands.len(), pinned.count());
+    for (name, command) in &commands {
+        check(name, command, golden(&format!("command/{name}")));
+        assert_eq!(encode_command(command).unwrap(), encode(command).unwrap());
+    }
+}
+
+/// A fieldless enum's values are numbered in the order in which they were first released.
+fn check_ordinals<T: Serialize + DeserializeOwned + PartialEq + Debug>(values: &[T]) {
+    for (value, ordinal) in values.iter().zip(0_u8..) {
+        assert_eq!(encode(value).unwrap(), [1, ordinal], "{value:?}");
+    }
+    let unknown = [1, u8::try_from(values.len()).unwrap()];
+    assert!(matches!(decode::<T>(&unknown), Err(CodecError::Malformed(_))));
+}
+
+#[test]
+fn ordinals_are_pinned() {
+    check_ordinals(&[Phase::Inviting, Phase::Answered, Phase::Confirmed, Phase::Finished]);
+    check_ordinals(&[Transport::Udp]);
+    check_ordinals(&[CancelCause::Caller, CancelCause::NoAnswer, CancelCause::Admin]);
+    check_ordinals(&[Side::Caller, Side::Callee]);
+    check_ordinals(&[
+        HangupBy::Caller,
+        HangupBy::Callee,
+        HangupBy::Admin,
+        HangupBy::Timer,
+        HangupBy::Switch,
+    ]);
+    check_ordinals(&[
+        Disposition::Answered,
+        Disposition::NoAnswer,
+        Disposition::Busy,
+        Disposition::Failed,
+        Disposition::Canceled,
+    ]);
+    check_ordinals(&[
+        TransferReason::Formed,
+        TransferReason::Failure,
+        TransferReason::Drain,
+        TransferReason::HandBack,
+        TransferReason::Restart,
+    ]);
+}
+
+#[test]
+fn replies_have_golden_bytes() {
+    check("done", &Reply::Done, "0100");
+    check("ended", &Reply::Ended(CdrId { index: 5, position: 6 }), "01010506");
+    check("count", &Reply::Count(7), "010207");
+    let call = call_id(7, 1);
+    let (slot, named, current) = (SlotId(7), Epoch(1), Epoch(2));
+    let stale = Rejection::StaleEpoch { slot, named, current, owner: NodeId(3) };
+    let gap = Rejection::StepGap { call, committed: Step(1), named: Step(3) };
+    for (rejection, golden) in [
+        (stale, "01030007010203"),
+        (Rejection::UnknownSlot { slot }, "01030107"),
+        (Rejection::UnknownCall { call }, "0103020701"),
+        (gap, "01030307010103"),
+        (Rejection::WrongPhase { call, phase: Phase::Answered }, "010304070101"),
+        (Rejection::OutOfBounds { what: "x".to_owned() }, "0103050178"),
+        (Rejection::UnknownNode { node: NodeId(3) }, "01030603"),
+        (Rejection::AlreadyFormed, "010307"),
+        (Rejection::NotFormed, "010308"),
+    ] {
+        check("rejected", &Reply::Rejected(rejection), golden);
+    }
+}
+
+#[test]
+fn other_versions_and_trailing_bytes_are_refused() {
+    assert!(matches!(decode::<u64>(&[]), Err(CodecError::Empty)));
+    let other = decode::<u64>(&[2, 5]);
+    assert!(matches!(other, Err(CodecError::UnknownVersion { found: 2, known: 1 })));
+    assert!(matches!(decode::<u64>(&[1, 5, 0, 0]), Err(CodecError::Trailing { bytes: 2 })));
+    assert_eq!(decode_prefix::<u64>(&[1, 5, 0, 0]).unwrap(), 5);
+}
+
+#[test]
+fn a_command_beyond_the_limit_is_refused_on_both_sides() {
+    let (_, command) = commands().swap_remove(0);
+    let Command::Call(mut call) = command else { panic!("the first command is of a call") };
+    let CallChange::Admit(admit) = &mut call.change else { panic!("it is an admission") };
+    admit.from = "x".repeat(crate::codec::MAX_COMMAND_BYTES);
+    let command = Command::Call(call);
+    assert!(matches!(encode_command(&command), Err(CodecError::TooLarge { .. })));
+    let bytes = encode(&command).unwrap();
+    assert!(matches!(decode_command(&bytes), Err(CodecError::TooLarge { .. })));
+}

@@ -123,11 +123,15 @@ fn payload(bytes: &[u8], limit: usize) -> Result<&[u8], CodecError> {
 }
 
 fn decode_payload<T: DeserializeOwned>(payload: &[u8]) -> Result<(T, usize), CodecError> {
-    match payload.len() {
-        0..=SMALL => with_limit::<T, { AMPLIFICATION * SMALL }>(payload),
-        ..=MEDIUM => with_limit::<T, { AMPLIFICATION * MEDIUM }>(payload),
-        ..=MAX_RECORD_BYTES => with_limit::<T, { AMPLIFICATION * MAX_RECORD_BYTES }>(payload),
-        _ => with_limit::<T, { AMPLIFICATION * MAX_MESSAGE_BYTES }>(payload),
+    let len = payload.len();
+    if len <= SMALL {
+        with_limit::<T, { AMPLIFICATION * SMALL }>(payload)
+    } else if len <= MEDIUM {
+        with_limit::<T, { AMPLIFICATION * MEDIUM }>(payload)
+    } else if len <= MAX_RECORD_BYTES {
+        with_limit::<T, { AMPLIFICATION * MAX_RECORD_BYTES }>(payload)
+    } else {
+        with_limit::<T, { AMPLIFICATION * MAX_MESSAGE_BYTES }>(payload)
     }
 }
 

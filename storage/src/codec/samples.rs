@@ -1,1 +1,233 @@
-//! Tests.
+//! One value of every persisted record and command variant, with every field set to something
+//! that tells it from its neighbours.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use holdline_model::*;
+
+pub(crate) fn addr(port: u16) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], port))
+}
+
+pub(crate) fn call_id(slot: u16, nonce: u64) -> CallId {
+    CallId { slot: SlotId(slot), nonce }
+}
+
+pub(crate) fn node(node: u64) -> NodeRecord {
+    NodeRecord {
+        node: NodeId(node),
+        incarnation: Incarnation(0xabcdef),
+        pop: "fra".into(),
+        sip: vec![addr(5060), "[2001:db8::1]:5060".parse().unwrap()],
+        rpc: addr(7000),
+        admin: addr(8080),
+        version: "0.1.0".to_owned(),
+        up_at: Millis(1_700_000_000_000),
+        draining: true,
+    }
+}
+
+pub(crate) fn span() -> OwnerSpan {
+    OwnerSpan {
+        node: NodeId(2),
+        epoch: Epoch(5),
+        since: Millis(1_700_000_000_001),
+        reason: TransferReason::Failure,
+    }
+}
+
+pub(crate) fn slot(slot: u16) -> SlotRecord {
+    SlotRecord {
+        slot: SlotId(slot),
+        home: NodeId(1),
+        owner: NodeId(2),
+        epoch: Epoch(5),
+        history: vec![span()],
+    }
+}
+
+pub(crate) fn cluster() -> ClusterRecord {
+    ClusterRecord { cluster: ClusterId(77), slots: 64, formed_at: Millis(1_700_000_000_000) }
+}
+
+pub(crate) fn dialog() -> Dialog {
+    Dialog {
+        call_id: "c@h".to_owned(),
+        local: "<sip:a@h>;tag=1".to_owned(),
+        remote: "<sip:b@h>;tag=2".to_owned(),
+        local_cseq: 3,
+        remote_cseq: 4,
+        remote_target: "sip:b@h:5070".to_owned(),
+        route_set: vec!["<sip:p;lr>".to_owned()],
+        peer: addr(5070),
+        local_addr: addr(5060),
+    }
+}
+
+pub(crate) fn cause() -> Cause {
+    Cause { status: 486, text: "busy".into() }
+}
+
+pub(crate) fn cdr(index: u64, position: u32) -> Cdr {
+    Cdr {
+        id: CdrId { index, position },
+        call: call_id(7, 0xfeed),
+        tenant: "acme".into(),
+        trunk_in: "t1".into(),
+        trunk_out: Some("t2".into()),
+        from: "sip:a@h".to_owned(),
+        to: "sip:b@h".to_owned(),
+        caller_call_id: "x".to_owned(),
+        callee_call_id: "y".to_owned(),
+        started_at: Millis(1000),
+        answered_at: Some(Millis(2000)),
+        ended_at: Millis(5000 + index),
+        duration_ms: 3000,
+        disposition: Disposition::Answered,
+        cause: cause(),
+        hangup_by: HangupBy::Callee,
+        owners: vec![span()],
+        takeovers: 1,
+    }
+}
+
+pub(crate) fn target() -> Target {
+    Target { trunk: "t2".into(), addr: addr(5080), uri: "sip:b@t2".to_owned() }
+}
+
+pub(crate) fn call(id: CallId, phase: Phase) -> CallRecord {
+    CallRecord {
+        call: id,
+        step: Step(3),
+        epoch: Epoch(5),
+        admit_epoch: Epoch(4),
+        phase,
+        admission: Admission {
+            at: Millis(1000),
+            tenant: "acme".into(),
+            trunk: "t1".into(),
+            from: "sip:a@h".to_owned(),
+            to: "sip:b@h".to_owned(),
+            call_id: "x".to_owned(),
+            branch: "z9hG4bKq".to_owned(),
+            from_tag: "ft".to_owned(),
+            cseq: 21,
+            peer: addr(5070),
+            local: addr(5060),
+            transport: Transport::Udp,
+        },
+        invite: Bytes::from_static(b"INVITE"),
+        targets: vec![target()],
+        attempt: 1,
+        answer_by: Millis(61_000),
+        early: Some(EarlyState { status: 183, response: Bytes::from_static(b"183") }),
+        cancel: Some(CancelCause::NoAnswer),
+        answer: Some(Box::new(AnswerState {
+            at: Millis(2000),
+            response: Bytes::from_static(b"200"),
+            caller: dialog(),
+            callee: dialog(),
+            end_by: Some(Millis(7_202_000)),
+            ack: Bytes::from_static(b"ACK"),
+        })),
+        end: Some(Box::new(EndState {
+            at: Millis(5000),
+            by: HangupBy::Timer,
+            cause: cause(),
+            response: Bytes::from_static(b"486"),
+            bye_caller: true,
+            bye_callee: false,
+            late_answer: Some(Box::new(dialog())),
+            cdr: CdrId { index: 4711, position: 3 },
+        })),
+    }
+}
+
+/// Every command variant, and every change of a call.
+pub(crate) fn commands() -> Vec<(&'static str, Command)> {
+    let at = Millis(1000);
+    let mut all: Vec<_> = changes()
+        .into_iter()
+        .map(|(name, change)| {
+            let (call, epoch, step) = (call_id(7, 0xfeed), Epoch(5), Step(2));
+            (name, Command::Call(CallCommand { call, epoch, step, at, change }))
+        })
+        .collect();
+    let moves = vec![SlotMove { slot: SlotId(7), expected: Epoch(5), to: NodeId(3) }];
+    let NodeRecord { node, incarnation, pop, sip, rpc, admin, version, .. } = node(2);
+    let up = NodeUp { node, incarnation, pop, sip, rpc, admin, version, at };
+    let form =
+        FormCluster { cluster: ClusterId(77), slots: 64, members: vec![node, NodeId(1)], at };
+    let reason = TransferReason::HandBack;
+    all.extend([
+        ("transfer_slots", Command::TransferSlots(TransferSlots { moves, reason, at })),
+        ("node_up", Command::NodeUp(Box::new(up))),
+        ("set_draining", Command::SetDraining(SetDraining { node, draining: true, at })),
+        ("form_cluster", Command::FormCluster(form)),
+        ("sweep", Command::Sweep(Sweep { up_to: at })),
+    ]);
+    all
+}
+
+fn changes() -> Vec<(&'static str, CallChange)> {
+    let Admission {
+        tenant,
+        trunk,
+        from,
+        to,
+        call_id,
+        branch,
+        from_tag,
+        cseq,
+        peer,
+        local,
+        transport,
+        ..
+    } = call(call_id(7, 1), Phase::Inviting).admission;
+    let invite = Bytes::from_static(b"INVITE");
+    let (targets, answer_by) = (vec![target()], Millis(61_000));
+    let admit = Admit {
+        tenant,
+        trunk,
+        from,
+        to,
+        call_id,
+        branch,
+        from_tag,
+        cseq,
+        peer,
+        local,
+        transport,
+        invite,
+        targets,
+        answer_by,
+    };
+    let response = Bytes::from_static(b"200");
+    let answer =
+        Answer { response: response.clone(), caller: dialog(), callee: dialog(), end_by: None };
+    let fail = Fail {
+        by: HangupBy::Switch,
+        cause: cause(),
+        disposition: Disposition::Busy,
+        response: response.clone(),
+        late_answer: Some(Box::new(dialog())),
+    };
+    let end = End {
+        by: HangupBy::Admin,
+        cause: cause(),
+        bye_caller: true,
+        bye_callee: false,
+        bye_cseq: Some(9),
+    };
+    vec![
+        ("admit", CallChange::Admit(Box::new(admit))),
+        ("attempt", CallChange::Attempt(Attempt { index: 1 })),
+        ("early", CallChange::Early(Early { status: 183, response })),
+        ("cancel", CallChange::Cancel(Cancel { cause: CancelCause::Admin })),
+        ("answer", CallChange::Answer(Box::new(answer))),
+        ("ack_seen", CallChange::AckSeen(AckSeen { ack: Bytes::from_static(b"ACK") })),
+        ("fail", CallChange::Fail(Box::new(fail))),
+        ("end", CallChange::End(end)),
+    ]
+}

@@ -117,11 +117,9 @@ pub enum Damage {
 impl SnapshotError {
     pub(super) fn io(path: &std::path::Path, cause: io::Error) -> Self {
         let path = path.to_owned();
-        match cause.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::DiskFull { path, cause }
-            }
-            _ => Self::Io { path, cause },
+        if matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            return Self::DiskFull { path, cause };
         }
+        Self::Io { path, cause }
     }
 }

@@ -1,8 +1,12 @@
 //! Replaces a group's state by a snapshot's, safe against a crash at any point.
 //!
-//! 1. a synced mark names the file; 2. the old state is removed and the new one written, without
-//! the write-ahead log; 3. the state is flushed; 4. the mark is removed, synced. With the mark
-//! there, whatever lies in the state's tables counts for nothing: opening runs it again.
+//! 1. a synced mark names the file;
+//! 2. the old state is removed and the new one written, without the write-ahead log;
+//! 3. the state is flushed;
+//! 4. the mark is removed, synced.
+//!
+//! With the mark there, whatever lies in the state's tables counts for nothing: opening the state
+//! runs it again.
 
 use bytes::Bytes;
 use holdline_model::GroupId;

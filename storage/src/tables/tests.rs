@@ -1,1 +1,247 @@
-//! Tests.
+//! The tables on the memory engine, for they ask nothing of an engine that its suite does not.
+
+use std::sync::Arc;
+
+use holdline_model::{CallId, CdrId, GroupId, Millis, NodeId, Phase, SlotId, State};
+use tempfile::TempDir;
+
+use crate::codec::samples::{call, call_id, cdr, cluster, node, slot};
+use crate::engine::{Batch, Durability, Engine, Fault, MemoryEngine, Table};
+use crate::snapshot::SnapshotStore;
+use crate::tables::{
+    CallCounts, CdrQuery, Key, StateError, StateStore, calls, cdrs, expiry, meta, nodes, slots,
+};
+
+const GROUP: GroupId = GroupId(0x0102);
+
+fn open(engine: &MemoryEngine) -> (StateStore, TempDir) {
+    open_group(engine, GROUP)
+}
+
+fn open_group(engine: &MemoryEngine, group: GroupId) -> (StateStore, TempDir) {
+    let folder = TempDir::new().unwrap();
+    let snapshots = SnapshotStore::open(folder.path()).unwrap();
+    (StateStore::open(Arc::new(engine.clone()), group, &snapshots).unwrap(), folder)
+}
+
+#[test]
+fn keys_are_pinned() {
+    let id = call_id(7, 0xfeed);
+    let hex = |key: Key| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!(hex(meta::applied_key(GROUP)), "010200");
+    assert_eq!(hex(meta::membership_key(GROUP)), "010201");
+    assert_eq!(hex(meta::cluster_key(GROUP)), "010202");
+    assert_eq!(hex(nodes::key(GROUP, NodeId(9))), "01020000000000000009");
+    assert_eq!(hex(slots::key(GROUP, SlotId(7))), "01020007");
+    assert_eq!(hex(calls::key(GROUP, id)), "01020007000000000000feed");
+    let id_of_cdr = CdrId { index: 4711, position: 3 };
+    assert_eq!(hex(cdrs::key(GROUP, id_of_cdr)), "0102000000000000126700000003");
+    let note = expiry::key(GROUP, Millis(5), id);
+    assert_eq!(hex(note), "010200000000000000050007000000000000feed");
+    assert_eq!(expiry::parse(&note), Some((Millis(5), id)));
+    assert_eq!(expiry::parse(&note[1..]), None);
+    assert_eq!(expiry::VALUE, [1]);
+}
+
+#[test]
+fn a_batch_reads_its_own_writes_and_readers_only_committed_ones() {
+    let (store, _folder) = open(&MemoryEngine::new());
+    let (reader, id) = (store.reader(), call_id(7, 1));
+    let mut batch = store.batch();
+    batch.put_cluster(&cluster()).unwrap();
+    batch.put_node(&node(2)).unwrap();
+    batch.put_slot(&slot(7)).unwrap();
+    batch.put_call(&call(id, Phase::Inviting)).unwrap();
+    assert_eq!(batch.cluster().unwrap(), Some(cluster()));
+    assert_eq!(batch.node(NodeId(2)).unwrap(), Some(node(2)));
+    assert_eq!(batch.slot(SlotId(7)).unwrap(), Some(slot(7)));
+    assert_eq!(batch.call(id).unwrap(), Some(call(id, Phase::Inviting)));
+    assert_eq!(
+        (reader.cluster(), reader.node(NodeId(2)), reader.slot(SlotId(7))),
+        (None, None, None)
+    );
+    assert_eq!(reader.call(id).unwrap(), None);
+    batch.commit(b"one").unwrap();
+    assert_eq!(reader.cluster(), Some(cluster()));
+    assert_eq!((reader.nodes(), reader.slots()), (vec![node(2)], vec![slot(7)]));
+    assert_eq!(reader.call(id).unwrap(), Some(call(id, Phase::Inviting)));
+    assert_eq!(reader.applied().unwrap().as_deref(), Some(&b"one"[..]));
+
+    let mut batch = store.batch();
+    let mut moved = slot(7);
+    moved.owner = NodeId(3);
+    batch.put_slot(&moved).unwrap();
+    batch.put_slot(&slot(4)).unwrap();
+    batch.put_node(&node(1)).unwrap();
+    batch.delete_call(id).unwrap();
+    assert_eq!(batch.slots().unwrap(), [slot(4), moved]);
+    assert_eq!(batch.nodes().unwrap(), [node(1), node(2)]);
+    assert_eq!(batch.call(id).unwrap(), None);
+    drop(batch);
+    assert_eq!(reader.slots(), [slot(7)], "a batch that is dropped leaves no trace");
+    assert!(reader.call(id).unwrap().is_some());
+}
+
+#[test]
+fn what_is_due_comes_in_order_of_time_through_the_batch() {
+    let (store, _folder) = open(&MemoryEngine::new());
+    let (first, second, third) = (call_id(1, 1), call_id(2, 2), call_id(3, 3));
+    let mut batch = store.batch();
+    for (at, call) in [(30, third), (10, first), (20, second), (40, first)] {
+        batch.put_expiry(Millis(at), call).unwrap();
+    }
+    batch.commit(b"1").unwrap();
+    let mut batch = store.batch();
+    let note = |at: u64, call: CallId| (Millis(at), call);
+    let stored = [note(10, first), note(20, second), note(30, third)];
+    assert_eq!(batch.expired(Millis(30), 10).unwrap(), stored);
+    assert_eq!(batch.expired(Millis(9), 10).unwrap(), []);
+    batch.delete_expiry(Millis(10), first).unwrap();
+    batch.put_expiry(Millis(15), third).unwrap();
+    batch.put_expiry(Millis(31), third).unwrap();
+    let merged = [note(15, third), note(20, second), note(30, third)];
+    assert_eq!(batch.expired(Millis(30), 10).unwrap(), merged);
+    assert_eq!(batch.expired(Millis(30), 2).unwrap(), merged[..2]);
+    batch.commit(b"2").unwrap();
+    assert_eq!(store.batch().expired(Millis(30), 10).unwrap(), merged);
+}
+
+#[test]
+fn a_crash_loses_records_and_applied_mark_together() {
+    let engine = MemoryEngine::new();
+    let (store, _folder) = open(&engine);
+    let mut batch = store.batch();
+    batch.put_slot(&slot(7)).unwrap();
+    batch.commit(b"1").unwrap();
+    store.flush().unwrap();
+    let mut batch = store.batch();
+    batch.put_slot(&slot(8)).unwrap();
+    batch.put_membership(b"members");
+    batch.commit(b"2").unwrap();
+    assert_eq!(store.membership().unwrap().as_deref(), Some(&b"members"[..]));
+    let (store, _folder) = open(&engine.crash());
+    assert_eq!(store.reader().slots(), [slot(7)]);
+    assert_eq!(store.applied().unwrap().as_deref(), Some(&b"1"[..]));
+    assert_eq!(store.membership().unwrap(), None);
+}
+
+#[test]
+fn a_failed_write_changes_nothing_that_readers_see() {
+    let engine = MemoryEngine::new();
+    let (store, _folder) = open(&engine);
+    let mut batch = store.batch();
+    batch.put_slot(&slot(7)).unwrap();
+    engine.inject(Fault::DiskFull);
+    assert!(matches!(batch.commit(b"1"), Err(StateError::Engine(_))));
+    assert_eq!(store.reader().slots(), []);
+    assert_eq!(store.applied().unwrap(), None);
+}
+
+#[test]
+fn calls_are_listed_by_page_and_by_slot_and_counted() {
+    let (store, _folder) = open(&MemoryEngine::new());
+    let mut batch = store.batch();
+    let ids: Vec<_> =
+        (0..7).map(|n| call_id(n / 3, 0xffff_ffff_ffff_fff0 + u64::from(n))).collect();
+    let phases = [Phase::Inviting, Phase::Answered, Phase::Confirmed, Phase::Finished];
+    for (id, phase) in ids.iter().zip(phases.into_iter().cycle()) {
+        batch.put_call(&call(*id, phase)).unwrap();
+    }
+    batch.commit(b"1").unwrap();
+    let reader = store.reader();
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = reader.calls(after, 3).unwrap();
+        assert!(page.calls.len() <= 3);
+        seen.extend(page.calls.iter().map(|call| call.call));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, ids);
+    let of_slot: Vec<_> =
+        reader.calls_of_slot(SlotId(1)).unwrap().iter().map(|call| call.call).collect();
+    assert_eq!(of_slot, ids[3..6]);
+    let counts = reader.count_calls().unwrap();
+    let expected = [
+        CallCounts { inviting: 1, answered: 2, finished: 0 },
+        CallCounts { inviting: 1, answered: 1, finished: 1 },
+        CallCounts { inviting: 0, answered: 1, finished: 0 },
+    ];
+    assert_eq!(counts.into_values().collect::<Vec<_>>(), expected);
+    assert_eq!(expected[1].up(), 2);
+}
+
+#[test]
+fn cdrs_are_filtered_and_read_by_cursor() {
+    let (store, _folder) = open(&MemoryEngine::new());
+    let mut batch = store.batch();
+    for index in 1..=20_u32 {
+        let mut record = cdr(u64::from(index / 2), index % 2);
+        record.tenant = if index % 3 == 0 { "three".into() } else { "other".into() };
+        record.ended_at = Millis(u64::from(index) * 100);
+        batch.put_cdr(&record).unwrap();
+    }
+    batch.commit(b"1").unwrap();
+    let reader = store.reader();
+    let read_all = |mut query: CdrQuery| {
+        let (mut ended, mut pages) = (Vec::new(), 0);
+        loop {
+            let page = reader.cdrs(&query).unwrap();
+            ended.extend(page.cdrs.iter().map(|cdr| cdr.ended_at.0 / 100));
+            pages += 1;
+            query.after = page.next;
+            if query.after.is_none() {
+                return (ended, pages);
+            }
+        }
+    };
+    let all = CdrQuery::default();
+    assert_eq!(read_all(all.clone()), ((1..=20).collect(), 1));
+    assert_eq!(read_all(CdrQuery { limit: 5, ..all.clone() }), ((1..=20).collect(), 4));
+    let account = CdrQuery { account: Some("three".into()), ..all.clone() };
+    assert_eq!(read_all(account.clone()).0, [3, 6, 9, 12, 15, 18]);
+    let (ended, pages) = read_all(CdrQuery { scan_limit: 4, ..account });
+    assert_eq!((ended, pages), (vec![3, 6, 9, 12, 15, 18], 5));
+    let (ended_from, ended_before) = (Some(Millis(400)), Some(Millis(700)));
+    assert_eq!(read_all(CdrQuery { ended_from, ended_before, ..all }).0, [4, 5, 6]);
+    let id = CdrId { index: 10, position: 0 };
+    assert_eq!(reader.cdr(id).unwrap().map(|cdr| cdr.id), Some(id));
+    assert_eq!(reader.cdr(CdrId { index: 99, position: 0 }).unwrap(), None);
+}
+
+#[test]
+fn groups_do_not_see_each_other() {
+    let engine = MemoryEngine::new();
+    let (store, _folder) = open(&engine);
+    let (other, _other_folder) = open_group(&engine, GroupId(GROUP.0 + 1));
+    let mut batch = other.batch();
+    batch.put_call(&call(call_id(1, 1), Phase::Answered)).unwrap();
+    batch.put_slot(&slot(1)).unwrap();
+    batch.put_cdr(&cdr(1, 1)).unwrap();
+    batch.put_expiry(Millis(1), call_id(1, 1)).unwrap();
+    batch.commit(b"other").unwrap();
+    let reader = store.reader();
+    assert_eq!(reader.calls(None, 10).unwrap().calls, []);
+    assert_eq!(reader.cdrs(&CdrQuery::default()).unwrap().cdrs, []);
+    assert_eq!(store.batch().expired(Millis(u64::MAX), 10).unwrap(), []);
+    assert_eq!(open(&engine).0.reader().slots(), []);
+    assert_eq!(open_group(&engine, GroupId(GROUP.0 + 1)).0.reader().slots(), [slot(1)]);
+}
+
+#[test]
+fn a_damaged_record_is_named() {
+    let engine = MemoryEngine::new();
+    let (store, _folder) = open(&engine);
+    let key = calls::key(GROUP, call_id(7, 1));
+    let mut batch = Batch::new();
+    batch.put(Table::Calls, key, vec![1, 2, 3]);
+    engine.write(batch, Durability::State).unwrap();
+    let error = store.reader().call(call_id(7, 1)).unwrap_err();
+    assert!(
+        matches!(&error, StateError::Corrupt { table: Table::Calls, key: at, .. } if **at == *key)
+    );
+    assert!(matches!(store.reader().calls(None, 9), Err(StateError::Corrupt { .. })));
+    assert!(matches!(store.reader().count_calls(), Err(StateError::Corrupt { .. })));
+}
