@@ -5,4 +5,5 @@
 //! leader detects and decides, with the help of [`ownership`].
 
 pub mod forward;
+pub mod gossip;
 pub mod ownership;

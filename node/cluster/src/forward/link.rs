@@ -1,5 +1,7 @@
 //! The task that keeps the stream to one peer: opened when there is something to send, opened again
 //! after it broke, with growing pauses that end at once when the peer is said to be alive.
+//!
+//! What a stream had taken when it broke is lost; it counts as sent, as it does with UDP.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,7 +51,6 @@ pub(super) struct Link {
     failures: u32,
     sent: Counter,
     stale: Counter,
-    lost: Counter,
 }
 
 /// Why a stream ended.
@@ -114,7 +115,6 @@ impl Link {
             failures: 0,
             sent: counter!("holdline_forward_sent_total"),
             stale: dropped("stale"),
-            lost: dropped("stream_broken"),
         }
     }
 
@@ -181,7 +181,7 @@ impl Link {
         batches: &mpsc::Sender<Batch>,
         incoming: &mut Streaming<Hello>,
     ) -> Ended {
-        let ended = tokio::select! {
+        tokio::select! {
             biased;
             ended = watch_stream(incoming) => ended,
             () = moved(&mut self.peer, rpc) => Ended::Moved,
@@ -189,13 +189,7 @@ impl Link {
                 &mut self.queue, &mut self.first, batches, self.route, &self.options,
                 &self.sent, &self.stale,
             ) => ended,
-        };
-        // What the stream had taken and not yet sent is gone with it.
-        let taken = batches.max_capacity().saturating_sub(batches.capacity());
-        if taken > 0 {
-            self.lost.increment(taken as u64);
         }
-        ended
     }
 
     async fn pause_after(&mut self, status: &Status) {

@@ -46,6 +46,7 @@ mod generated {
         clippy::all,
         clippy::pedantic,
         clippy::use_self,
+        clippy::allow_attributes_without_reason,
         reason = "generated code"
     )]
     include!(concat!(env!("OUT_DIR"), "/holdline.forward.v1.Forward.rs"));

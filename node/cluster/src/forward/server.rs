@@ -146,12 +146,12 @@ impl Inbox {
 
 #[async_trait]
 impl Forward for Inbox {
-    type datagramsStream = Pin<Box<dyn Stream<Item = Result<Hello, Status>> + Send>>;
+    type DatagramsStream = Pin<Box<dyn Stream<Item = Result<Hello, Status>> + Send>>;
 
     async fn datagrams(
         &self,
         request: Request<Streaming<Batch>>,
-    ) -> Result<Response<Self::datagramsStream>, Status> {
+    ) -> Result<Response<Self::DatagramsStream>, Status> {
         let batches = request.into_inner();
         let (end, ended) = mpsc::channel(1);
         let inbox = self.clone();

@@ -43,36 +43,36 @@ pub struct Received {
 
 /// Datagrams that travel together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Batch {
-    pub(crate) route: Route,
-    pub(crate) datagrams: Vec<Forwarded>,
+pub struct Batch {
+    pub route: Route,
+    pub datagrams: Vec<Forwarded>,
 }
 
 /// Who talks to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Route {
-    pub(crate) cluster: ClusterId,
-    pub(crate) from: NodeId,
-    pub(crate) to: NodeId,
+pub struct Route {
+    pub cluster: ClusterId,
+    pub from: NodeId,
+    pub to: NodeId,
 }
 
 /// The stream is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Hello {
-    pub(crate) node: NodeId,
+pub struct Hello {
+    pub node: NodeId,
 }
 
 /// Hang up a call of yours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct HangUp {
-    pub(crate) route: Route,
-    pub(crate) call: CallId,
+pub struct HangUp {
+    pub route: Route,
+    pub call: CallId,
 }
 
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct HangUpAnswer {
-    pub(crate) outcome: HangUpOutcome,
+pub struct HangUpAnswer {
+    pub outcome: HangUpOutcome,
 }
 
 /// What became of a request to hang up.
@@ -92,13 +92,13 @@ pub enum HangUpOutcome {
 
 /// A question for the node's admin API, encoded by who asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Ask {
-    pub(crate) route: Route,
-    pub(crate) question: Bytes,
+pub struct Ask {
+    pub route: Route,
+    pub question: Bytes,
 }
 
 /// The answer, encoded by who answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Answer {
-    pub(crate) answer: Bytes,
+pub struct Answer {
+    pub answer: Bytes,
 }
