@@ -1,1 +1,15 @@
+//! The engine on virtual time: inputs in, exact outputs out. The driver decides proposals with the
+//! real `apply`, or withholds decisions to show that nothing is said before a commit.
 
+mod answer;
+mod bounds;
+mod cancel;
+mod driver;
+mod failover;
+mod hangup;
+mod map_state;
+mod messages;
+mod recovery;
+mod refusals;
+mod rule_one;
+mod setup;

@@ -261,7 +261,10 @@ impl Callee {
             wish.complain(&who, fault);
         }
         call.hang_up_at = None;
-        call.resends.stop(What::Success);
+        if self.path.flavour() == Flavour::Sipp {
+            // Its scenario is over. Others repeat the 2xx until its ACK, BYE or no BYE (13.3.1.4).
+            call.resends.stop(What::Success);
+        }
         self.ended.get_or_insert(Ended::There);
         wish.sends.push(self.datagram(from, text::respond(bye, 200, "", &[], None)));
     }

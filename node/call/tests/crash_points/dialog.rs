@@ -193,13 +193,16 @@ impl FarDialog {
         if request.call_id() != self.call_id {
             return fault("another Call-ID".to_owned());
         }
-        if cseq < self.remote_cseq {
+        if method == "ACK" {
+            // It goes with its INVITE, and may be repeated after a BYE.
+            if cseq != self.invite_cseq {
+                return fault("the ACK has another CSeq than the INVITE".to_owned());
+            }
+        } else if cseq < self.remote_cseq {
             return fault(format!("CSeq went back from {}", self.remote_cseq));
+        } else {
+            self.remote_cseq = cseq;
         }
-        if method == "ACK" && cseq != self.invite_cseq {
-            return fault("the ACK has another CSeq than the INVITE".to_owned());
-        }
-        self.remote_cseq = cseq;
         if path.flavour == Flavour::Sipp {
             return None;
         }

@@ -60,7 +60,7 @@ pub(crate) struct Script {
 }
 
 /// How long a call may ring in all scripts.
-pub(crate) const ANSWER_TIMEOUT_MS: u64 = 12_000;
+pub(crate) const ANSWER_TIMEOUT_MS: u64 = 30_000;
 /// How long a target may be silent in all scripts.
 pub(crate) const TARGET_TIMEOUT_MS: u64 = 6_000;
 /// How long an answered call may last in all scripts.
@@ -84,7 +84,7 @@ const PLAIN: Script = Script {
     race: false,
 };
 
-pub(crate) const SCRIPTS: [Script; 18] = [
+pub(crate) const SCRIPTS: [Script; 19] = [
     PLAIN,
     Script {
         name: "callee_hangs_up",
@@ -121,7 +121,7 @@ pub(crate) const SCRIPTS: [Script; 18] = [
     Script { name: "failover_silent", callees: &[DEAD, ANSWERS], ..PLAIN },
     Script {
         name: "cancel_after_failover",
-        caller: CallerPlan { cancel_after_ms: Some(1_000), ..CALLER },
+        caller: CallerPlan { cancel_after_ms: Some(9_000), ..CALLER },
         callees: &[UNAVAILABLE, RINGS],
         ..PLAIN
     },
@@ -132,21 +132,26 @@ pub(crate) const SCRIPTS: [Script; 18] = [
     },
     Script {
         name: "early_media",
-        callees: &[CalleePlan { ring: Ring::WithSdp, answer: Some((200, 800)), ..ANSWERS }],
+        callees: &[CalleePlan { ring: Ring::WithSdp, answer: Some((200, 4_000)), ..ANSWERS }],
         ..PLAIN
     },
     Script { name: "max_duration", caller: CALLER, ..PLAIN },
-    Script {
-        name: "admin_hangs_up",
-        caller: CALLER,
-        admin_after_ms: Some(2_000),
-        ..PLAIN
-    },
+    Script { name: "admin_hangs_up", caller: CALLER, admin_after_ms: Some(6_000), ..PLAIN },
     Script {
         name: "admin_while_ringing",
         caller: CALLER,
         callees: &[RINGS],
-        admin_after_ms: Some(2_000),
+        admin_after_ms: Some(6_000),
+        ..PLAIN
+    },
+    // The first target answers when it was given up for the second one.
+    Script {
+        name: "race_first_target_late",
+        callees: &[
+            CalleePlan { ring: Ring::Not, answer: Some((200, 7_000)), ..ANSWERS },
+            CalleePlan { answer: Some((200, 4_000)), ..ANSWERS },
+        ],
+        race: true,
         ..PLAIN
     },
     // The CANCEL arrives together with the callee's 200.

@@ -1,4 +1,4 @@
-//! The tables as maps.
+//! The replicated tables as maps, shared by all nodes: consensus is taken for granted here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -7,17 +7,17 @@ use holdline_model::{
     CallId, CallRecord, Cdr, ClusterRecord, Millis, NodeId, NodeRecord, SlotId, SlotRecord, State,
 };
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct MapState {
-    pub(super) cluster: Option<ClusterRecord>,
-    pub(super) nodes: BTreeMap<NodeId, NodeRecord>,
-    pub(super) slots: BTreeMap<SlotId, SlotRecord>,
-    pub(super) calls: BTreeMap<CallId, CallRecord>,
-    pub(super) cdrs: Vec<Cdr>,
-    pub(super) expiry: BTreeSet<(Millis, CallId)>,
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tables {
+    pub(crate) cluster: Option<ClusterRecord>,
+    pub(crate) nodes: BTreeMap<NodeId, NodeRecord>,
+    pub(crate) slots: BTreeMap<SlotId, SlotRecord>,
+    pub(crate) calls: BTreeMap<CallId, CallRecord>,
+    pub(crate) cdrs: Vec<Cdr>,
+    pub(crate) expiry: BTreeSet<(Millis, CallId)>,
 }
 
-impl State for MapState {
+impl State for Tables {
     type Error = Infallible;
 
     fn cluster(&self) -> Result<Option<ClusterRecord>, Infallible> {

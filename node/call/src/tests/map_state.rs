@@ -1,0 +1,92 @@
+//! The replicated tables as maps.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use holdline_model::{
+    CallId, CallRecord, Cdr, CdrId, ClusterRecord, Millis, NodeId, NodeRecord, SlotId, SlotRecord,
+    State,
+};
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct MapState {
+    cluster: Option<ClusterRecord>,
+    nodes: BTreeMap<NodeId, NodeRecord>,
+    slots: BTreeMap<SlotId, SlotRecord>,
+    pub(super) calls: BTreeMap<CallId, CallRecord>,
+    pub(super) cdrs: BTreeMap<CdrId, Cdr>,
+    expiries: BTreeMap<(Millis, CallId), ()>,
+}
+
+impl State for MapState {
+    type Error = Infallible;
+
+    fn cluster(&self) -> Result<Option<ClusterRecord>, Infallible> {
+        Ok(self.cluster.clone())
+    }
+
+    fn put_cluster(&mut self, record: &ClusterRecord) -> Result<(), Infallible> {
+        self.cluster = Some(record.clone());
+        Ok(())
+    }
+
+    fn node(&self, node: NodeId) -> Result<Option<NodeRecord>, Infallible> {
+        Ok(self.nodes.get(&node).cloned())
+    }
+
+    fn nodes(&self) -> Result<Vec<NodeRecord>, Infallible> {
+        Ok(self.nodes.values().cloned().collect())
+    }
+
+    fn put_node(&mut self, record: &NodeRecord) -> Result<(), Infallible> {
+        self.nodes.insert(record.node, record.clone());
+        Ok(())
+    }
+
+    fn slot(&self, slot: SlotId) -> Result<Option<SlotRecord>, Infallible> {
+        Ok(self.slots.get(&slot).cloned())
+    }
+
+    fn slots(&self) -> Result<Vec<SlotRecord>, Infallible> {
+        Ok(self.slots.values().cloned().collect())
+    }
+
+    fn put_slot(&mut self, record: &SlotRecord) -> Result<(), Infallible> {
+        self.slots.insert(record.slot, record.clone());
+        Ok(())
+    }
+
+    fn call(&self, call: CallId) -> Result<Option<CallRecord>, Infallible> {
+        Ok(self.calls.get(&call).cloned())
+    }
+
+    fn put_call(&mut self, record: &CallRecord) -> Result<(), Infallible> {
+        self.calls.insert(record.call, record.clone());
+        Ok(())
+    }
+
+    fn delete_call(&mut self, call: CallId) -> Result<(), Infallible> {
+        self.calls.remove(&call);
+        Ok(())
+    }
+
+    fn put_cdr(&mut self, cdr: &Cdr) -> Result<(), Infallible> {
+        self.cdrs.insert(cdr.id, cdr.clone());
+        Ok(())
+    }
+
+    fn put_expiry(&mut self, at: Millis, call: CallId) -> Result<(), Infallible> {
+        self.expiries.insert((at, call), ());
+        Ok(())
+    }
+
+    fn delete_expiry(&mut self, at: Millis, call: CallId) -> Result<(), Infallible> {
+        self.expiries.remove(&(at, call));
+        Ok(())
+    }
+
+    fn expired(&self, up_to: Millis, limit: usize) -> Result<Vec<(Millis, CallId)>, Infallible> {
+        let due = self.expiries.keys().take_while(|(at, _)| *at <= up_to);
+        Ok(due.take(limit).copied().collect())
+    }
+}

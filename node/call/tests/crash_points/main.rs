@@ -1,0 +1,35 @@
+//! The crash-point sweep: every script is run once undisturbed, and then again for every point at
+//! which its owner can die, be deposed or be left without an answer. What the far ends and the biller
+//! know in the end must be the same each time.
+//!
+//! Everything is a value on virtual time: three engines, one replicated state (consensus is taken
+//! for granted; `holdline_apply` decides), a caller, callees and a network. A run is a function of its
+//! [`point::Point`]; a failing run prints the command that replays it with its trace.
+//!
+//! | file | |
+//! |---|---|
+//! | `script` | what the far ends do |
+//! | `point` | where and how the owner is struck |
+//! | `world`, `node`, `consensus`, `tables`, `network` | the simulation |
+//! | `caller`, `callee`, `dialog`, `resends`, `text` | the far ends, on SIP code of their own |
+//! | `trace`, `rule_one`, `verdict` | what is judged, and how |
+//! | `sweep` | which points are run |
+//! | `mutants` | the proof that the checks find what they are for |
+
+mod callee;
+mod caller;
+mod consensus;
+mod dialog;
+mod mutants;
+mod network;
+mod node;
+mod point;
+mod resends;
+mod rule_one;
+mod script;
+mod sweep;
+mod tables;
+mod text;
+mod trace;
+mod verdict;
+mod world;

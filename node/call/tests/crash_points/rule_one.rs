@@ -1,0 +1,204 @@
+//! Rule one, judged from outside: for each message that a node sent, was the entry applied before
+//! that must be? And is what was sent again the very same bytes?
+//!
+//! Knows the table in docs/architecture.md, section 1, and the wire; knows nothing of the engine.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use holdline_model::{CallChange, CallCommand, Reply};
+
+use super::text::Text;
+use super::trace::Seen;
+
+/// What is committed of one call.
+#[derive(Debug, Default)]
+struct Committed {
+    caller_call_id: String,
+    late_offer: bool,
+    attempt: u16,
+    /// The provisional answers with SDP.
+    early: Vec<Bytes>,
+    cancelled: bool,
+    answered: bool,
+    ack_seen: bool,
+    failed: bool,
+    late_answer: bool,
+    ended: bool,
+}
+
+/// All faults found in a trace.
+pub(crate) fn faults(trace: &[Seen]) -> Vec<String> {
+    let mut calls: BTreeMap<String, Committed> = BTreeMap::new();
+    let mut sent: BTreeMap<String, Bytes> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for seen in trace {
+        match seen {
+            Seen::Applied { command, reply, .. } => commit(&mut calls, command, reply),
+            Seen::Sent { bytes, node, .. } => {
+                let Some(text) = Text::parse(bytes) else {
+                    faults.push(format!("node {node} sent garbage"));
+                    continue;
+                };
+                if let Some(missing) = missing(&calls, &text) {
+                    faults.push(format!("node {node} spoke before {missing}: {}", text.brief()));
+                }
+                let first = sent.entry(identity(&text)).or_insert_with(|| bytes.clone());
+                if first != bytes {
+                    faults.push(format!("node {node} did not resend the same: {}", text.brief()));
+                }
+            }
+            Seen::Peer { .. } | Seen::Note { .. } => {}
+        }
+    }
+    faults.extend(branches(trace));
+    faults
+}
+
+fn commit(calls: &mut BTreeMap<String, Committed>, command: &CallCommand, reply: &Reply) {
+    if !matches!(reply, Reply::Done | Reply::Ended(_)) {
+        return;
+    }
+    let call = calls.entry(command.call.to_string()).or_default();
+    match &command.change {
+        CallChange::Admit(admit) => {
+            call.caller_call_id.clone_from(&admit.call_id);
+            call.late_offer = admit.invite.ends_with(b"\r\n\r\n");
+        }
+        CallChange::Attempt(attempt) => call.attempt = call.attempt.max(attempt.index),
+        CallChange::Early(early) => call.early.push(early.response.clone()),
+        CallChange::Cancel(_) => call.cancelled = true,
+        CallChange::Answer(_) => call.answered = true,
+        CallChange::AckSeen(_) => call.ack_seen = true,
+        CallChange::Fail(fail) => {
+            call.failed = true;
+            call.late_answer |= fail.late_answer.is_some();
+        }
+        CallChange::End(_) => call.ended = true,
+    }
+}
+
+/// Which entry a message should have waited for and did not.
+fn missing(calls: &BTreeMap<String, Committed>, text: &Text) -> Option<&'static str> {
+    let call = match call_of(text) {
+        Some(id) => calls.get(&id),
+        None => calls.values().find(|call| call.caller_call_id == text.call_id()),
+    };
+    let Some(call) = call else { return Some("the admission") };
+    match text.status() {
+        Some(status) => missing_for_response(call, status, text),
+        None => missing_for_request(call, text),
+    }
+}
+
+fn missing_for_response(call: &Committed, status: u16, text: &Text) -> Option<&'static str> {
+    let over = call.answered || call.failed;
+    let (allowed, entry) = match (status, text.method()) {
+        (100..=199, "INVITE") if text.has_sdp() => {
+            let body = text.body.as_bytes();
+            (call.early.iter().any(|early| early.ends_with(body)), "the provisional answer")
+        }
+        (100..=199, "INVITE") => (true, ""),
+        (200..=299, "INVITE") => (call.answered, "the answer"),
+        (300..=699, "INVITE") => (call.failed, "the failure"),
+        (200, "CANCEL") => (call.cancelled || over, "the cancellation"),
+        (200, "BYE") => (call.ended || call.cancelled || call.failed, "the end"),
+        _ => (false, "anything (a refusal)"),
+    };
+    (!allowed).then_some(entry)
+}
+
+fn missing_for_request(call: &Committed, text: &Text) -> Option<&'static str> {
+    let suffix = text.branch().split_once('.').map_or("", |(_, suffix)| suffix);
+    let kind = suffix.chars().next().unwrap_or(' ');
+    let target: u16 = suffix
+        .get(1..)
+        .map(|rest| rest.split('.').next().unwrap_or_default())
+        .and_then(|rest| rest.parse().ok())
+        .unwrap_or(0);
+    let is_fork = suffix.contains('.');
+    let given_up = call.attempt > target || call.failed;
+    let (allowed, entry) = match (text.method(), kind) {
+        ("INVITE", 'i') => (call.attempt >= target, "the attempt"),
+        ("CANCEL", 'i') => (call.cancelled || given_up, "the cancellation"),
+        ("ACK", 'i') => (given_up, "what follows from the failure"),
+        ("ACK" | "BYE", 'a' | 'y') if is_fork => {
+            (given_up || call.answered, "what the fork is given up for")
+        }
+        ("ACK", 'a') => {
+            let offered = !call.late_offer || call.ack_seen || call.ended;
+            ((call.answered && offered) || call.late_answer, "the answer, or the caller's ACK")
+        }
+        ("BYE", 'y') => (call.ended || call.late_answer, "the end"),
+        _ => (false, "anything (an unknown request)"),
+    };
+    (!allowed).then_some(entry)
+}
+
+/// The call that a token of ours names.
+fn call_of(text: &Text) -> Option<String> {
+    let tags = [text.tag("To"), text.tag("From"), text.call_id()];
+    let tagged = tags.iter().filter_map(|token| token.strip_prefix("hl"));
+    let branch = text.branch().strip_prefix("z9hG4bKhl");
+    let mut tokens = tagged.chain(branch).filter_map(|token| token.get(..20));
+    tokens.find(|id| id.bytes().all(|b| b.is_ascii_hexdigit())).map(str::to_owned)
+}
+
+/// Messages with the same identity are retransmissions of one another.
+fn identity(text: &Text) -> String {
+    let what = match text.status() {
+        Some(status) => status.to_string(),
+        None => text.method().to_owned(),
+    };
+    format!("{what} {} {} {}", text.get("CSeq"), text.call_id(), text.branch())
+}
+
+/// A target is sent INVITEs of one branch only.
+fn branches(trace: &[Seen]) -> Vec<String> {
+    let mut by_target: BTreeMap<String, String> = BTreeMap::new();
+    let mut faults = Vec::new();
+    for seen in trace {
+        let Seen::Sent { to, bytes, .. } = seen else { continue };
+        let Some(text) = Text::parse(bytes) else { continue };
+        if text.status().is_some() || text.method() != "INVITE" {
+            continue;
+        }
+        let first = by_target.entry(to.to_string()).or_insert_with(|| text.branch().to_owned());
+        if first != text.branch() {
+            faults.push(format!("{to} got INVITEs of two branches: {first}, {}", text.branch()));
+        }
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdline_model::NodeId;
+
+    fn sent(text: &str) -> Seen {
+        let address = "10.1.0.1:5060".parse().expect("constant");
+        let bytes = Bytes::from(text.to_owned());
+        Seen::Sent { at: 0, node: NodeId(1), from: address, to: address, bytes }
+    }
+
+    #[test]
+    fn a_message_without_any_entry_is_a_fault() {
+        let trying = "SIP/2.0 100 Trying\r\nVia: SIP/2.0/UDP a;branch=z9hG4bKx\r\n\
+            From: <sip:a@a>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\
+            Content-Length: 0\r\n\r\n";
+        assert_eq!(faults(&[sent(trying)]).len(), 1);
+    }
+
+    #[test]
+    fn two_branches_to_one_target_are_a_fault() {
+        let invite = |branch: &str| {
+            sent(&format!(
+                "INVITE sip:b@b SIP/2.0\r\nVia: SIP/2.0/UDP a;branch={branch}\r\n\
+                 Call-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+            ))
+        };
+        assert_eq!(branches(&[invite("z9hG4bK1"), invite("z9hG4bK1")]).len(), 0);
+        assert_eq!(branches(&[invite("z9hG4bK1"), invite("z9hG4bK2")]).len(), 1);
+    }
+}

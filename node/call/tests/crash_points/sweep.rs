@@ -1,0 +1,203 @@
+//! Which points are run.
+
+use super::point::{Fault, InFlight, Point, REPLAY};
+use super::script::{FLAVOURS, Flavour, SCRIPTS, Script, script};
+use super::verdict::{Run, against, run};
+use super::world::START;
+
+/// How many failing points are printed; one fault fails many.
+const MAX_PRINTED: usize = 3;
+
+macro_rules! sweeps {
+    ($($name:ident),+ $(,)?) => {
+        /// One test per script, so that they run side by side.
+        const SWEPT: &[&str] = &[$(stringify!($name)),+];
+
+        mod every_point {
+            $(#[test]
+            fn $name() {
+                super::sweep(super::script(stringify!($name)));
+            })+
+        }
+
+        mod lost_datagrams {
+            $(#[test]
+            fn $name() {
+                super::lose(super::script(stringify!($name)));
+            })+
+        }
+
+        mod two_owners_die {
+            $(#[test]
+            fn $name() {
+                super::strike_twice(super::script(stringify!($name)));
+            })+
+        }
+    };
+}
+
+sweeps!(
+    caller_hangs_up,
+    callee_hangs_up,
+    answered_at_once,
+    busy,
+    declined,
+    no_answer,
+    cancel,
+    failover_503,
+    failover_exhausted,
+    failover_silent,
+    cancel_after_failover,
+    late_offer,
+    early_media,
+    max_duration,
+    admin_hangs_up,
+    admin_while_ringing,
+    race_first_target_late,
+    race_cancel_200,
+    race_bye_bye,
+);
+
+#[test]
+fn every_script_is_swept() {
+    let names: Vec<&str> = SCRIPTS.iter().map(|script| script.name).collect();
+    assert_eq!(SWEPT, names);
+}
+
+/// Replays the point in the environment with its trace; without one, checks that runs replay.
+#[test]
+fn replay() {
+    if let Ok(text) = std::env::var(REPLAY) {
+        let point = Point::parse(&text).unwrap_or_else(|| panic!("{REPLAY}={text}: no such point"));
+        let (struck, undisturbed) = (run(&point), run(&point.undisturbed()));
+        for seen in &struck.trace {
+            println!("{}", seen.line(START));
+        }
+        println!("{:?}", struck.outcome);
+        let faults = against(&struck, &undisturbed);
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+        return;
+    }
+    let mut point = Point::new(script("early_media"), Flavour::Proxied);
+    point.faults = vec![Fault::AfterSend(3), Fault::BeforeInput(2)];
+    (point.loss, point.seed) = (100, 7);
+    let again = Point::parse(&point.text()).expect("our own text");
+    let lines = |run: &Run| run.trace.iter().map(|seen| seen.line(START)).collect::<Vec<_>>();
+    assert_eq!(lines(&run(&point)), lines(&run(&again)));
+}
+
+/// Every point at which the owner can be struck once.
+fn sweep(script: &'static Script) {
+    let mut found = Found::default();
+    for flavour in FLAVOURS {
+        for commit_ms in [3, 700] {
+            let mut point = Point::new(script, flavour);
+            point.commit_ms = commit_ms;
+            let undisturbed = run(&point);
+            found.judge(&undisturbed, &undisturbed);
+            for (fault, in_flight) in single_faults(&undisturbed) {
+                let struck = Point { faults: vec![fault], in_flight, ..point.clone() };
+                found.judge(&run(&struck), &undisturbed);
+            }
+        }
+    }
+    found.report(script);
+}
+
+/// All single faults that an undisturbed run has room for.
+fn single_faults(undisturbed: &Run) -> Vec<(Fault, InFlight)> {
+    let counts = undisturbed.counts;
+    let mut faults = Vec::new();
+    for k in 1..=counts.inputs {
+        faults.push((Fault::BeforeInput(k), InFlight::Lost));
+        faults.push((Fault::BeforeInput(k), InFlight::Kept));
+        faults.push((Fault::Handover(k), InFlight::Kept));
+    }
+    for k in 1..=counts.sends {
+        faults.push((Fault::AfterSend(k), InFlight::Lost));
+        faults.push((Fault::AfterSend(k), InFlight::Kept));
+    }
+    for k in 1..=counts.decisions {
+        faults.push((Fault::BeforeDecision(k), InFlight::Lost));
+        faults.push((Fault::UnknownCommitted(k), InFlight::Kept));
+        faults.push((Fault::UnknownLost(k), InFlight::Kept));
+    }
+    faults
+}
+
+/// The next owner is struck too: early in its time, when it recovers.
+fn strike_twice(script: &'static Script) {
+    let mut found = Found::default();
+    for flavour in [Flavour::Rfc, Flavour::Sipp] {
+        let point = Point::new(script, flavour);
+        let undisturbed = run(&point);
+        for first in (1..=undisturbed.counts.sends).map(Fault::AfterSend) {
+            let once = run(&Point { faults: vec![first], ..point.clone() });
+            let counts = once.second_counts;
+            let sends = (1..=counts.sends).map(Fault::AfterSend);
+            let decisions = (1..=counts.decisions).map(Fault::BeforeDecision);
+            let inputs = (1..=counts.inputs).step_by(2).map(Fault::BeforeInput);
+            for second in sends.chain(decisions).chain(inputs) {
+                let twice = Point { faults: vec![first, second], ..point.clone() };
+                found.judge(&run(&twice), &undisturbed);
+            }
+        }
+    }
+    found.report(script);
+}
+
+/// One datagram of ten is lost, and they overtake one another; with and without a crash.
+fn lose(script: &'static Script) {
+    let mut found = Found::default();
+    for flavour in FLAVOURS {
+        let point = Point::new(script, flavour);
+        let undisturbed = run(&point);
+        for seed in 1..=12 {
+            let k = usize::try_from(seed).expect("small");
+            let lossy = Point { loss: 100, seed, ..point.clone() };
+            let faults = [
+                vec![],
+                vec![Fault::AfterSend(k % undisturbed.counts.sends + 1)],
+                vec![Fault::BeforeInput(k % undisturbed.counts.inputs + 1)],
+            ];
+            for faults in faults {
+                found.judge(&run(&Point { faults, ..lossy.clone() }), &undisturbed);
+            }
+        }
+    }
+    found.report(script);
+}
+
+/// What the points of a sweep led to.
+#[derive(Debug, Default)]
+struct Found {
+    runs: usize,
+    struck: usize,
+    failing: Vec<String>,
+}
+
+impl Found {
+    fn judge(&mut self, run: &Run, undisturbed: &Run) {
+        self.runs += 1;
+        self.struck += usize::from(run.takeovers > 0);
+        let faults = against(run, undisturbed);
+        if !faults.is_empty() {
+            let faults = faults.join("\n    ");
+            self.failing.push(format!("{}\n    {faults}", run.point.replay()));
+        }
+    }
+
+    fn report(&self, script: &Script) {
+        println!("{}: {} runs, {} with a takeover", script.name, self.runs, self.struck);
+        assert!(self.struck > 0, "no owner was ever struck: the sweep sweeps nothing");
+        let printed: Vec<&str> =
+            self.failing.iter().take(MAX_PRINTED).map(String::as_str).collect();
+        assert!(
+            self.failing.is_empty(),
+            "{} of {} points fail, such as\n{}",
+            self.failing.len(),
+            self.runs,
+            printed.join("\n")
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! What a run led to, and what is wrong with it: by itself, and against the undisturbed run.
+
+use holdline_model::{Disposition, HangupBy};
+
+use super::caller::Ended;
+use super::node::Counts;
+use super::point::Point;
+use super::rule_one;
+use super::trace::Seen;
+use super::world::{START, TAKEOVER_MS, World};
+
+/// What the far ends and the biller know in the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) caller: (Option<u16>, Option<Ended>),
+    pub(crate) early_sdp: bool,
+    pub(crate) callees: Vec<CalleeOutcome>,
+    pub(crate) bills: Vec<(Disposition, u16, HangupBy)>,
+}
+
+/// What one callee knows in the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CalleeOutcome {
+    pub(crate) invited: bool,
+    pub(crate) status: Option<u16>,
+    pub(crate) acked: bool,
+    pub(crate) ended: Option<Ended>,
+}
+
+impl Outcome {
+    /// Whether both are the same, as far as it does not hang on a message that nobody repeats: where
+    /// datagrams are lost, a provisional answer may be, and the ACK of a 2xx whose dialog ended.
+    fn agrees_with(&self, expected: &Self, lossy: bool) -> bool {
+        let core = |outcome: &Self| {
+            let mut outcome = outcome.clone();
+            if lossy {
+                outcome.early_sdp = false;
+                for callee in &mut outcome.callees {
+                    callee.acked |= callee.ended.is_some();
+                }
+            }
+            outcome
+        };
+        core(self) == core(expected)
+    }
+}
+
+/// A finished run.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) point: Point,
+    pub(crate) outcome: Outcome,
+    pub(crate) duration_ms: u64,
+    pub(crate) counts: Counts,
+    pub(crate) second_counts: Counts,
+    pub(crate) takeovers: u32,
+    pub(crate) faults: Vec<String>,
+    pub(crate) trace: Vec<Seen>,
+}
+
+/// Runs a point and judges it by itself.
+pub(crate) fn run(point: &Point) -> Run {
+    let mut world = World::new(point);
+    world.run();
+    let outcome = outcome(&world);
+    let mut faults = std::mem::take(&mut world.complaints);
+    faults.extend(rule_one::faults(&world.trace));
+    faults.extend(contradictions(&outcome));
+    faults.extend(bad_bills(&world));
+    if !world.consensus.tables.expiry.is_empty() || !world.consensus.tables.calls.is_empty() {
+        faults.push("the tables are not swept".to_owned());
+    }
+    Run {
+        point: point.clone(),
+        outcome,
+        duration_ms: world.consensus.tables.cdrs.first().map_or(0, |cdr| cdr.duration_ms),
+        counts: world.counts(),
+        second_counts: world.second_counts(),
+        takeovers: world.takeovers,
+        faults,
+        trace: std::mem::take(&mut world.trace),
+    }
+}
+
+/// What is wrong with a run, the undisturbed run being right. In a race the log's order decides, so
+/// that each consistent result is right.
+pub(crate) fn against(run: &Run, undisturbed: &Run) -> Vec<String> {
+    let mut faults = run.faults.clone();
+    if run.point.script.race {
+        return faults;
+    }
+    let (got, expected) = (&run.outcome, &undisturbed.outcome);
+    let lossy = run.point.loss > 0;
+    if !got.agrees_with(expected, lossy) {
+        faults.push(format!("{got:?}\n      instead of {expected:?}"));
+    }
+    let error_ms = run.duration_ms.abs_diff(undisturbed.duration_ms);
+    let allowed_ms = allowed_duration_error_ms(run);
+    if error_ms > allowed_ms {
+        faults.push(format!(
+            "{} ms are billed instead of {}: {error_ms} ms off, {allowed_ms} allowed",
+            run.duration_ms, undisturbed.duration_ms
+        ));
+    }
+    faults
+}
+
+/// One takeover: its time, and a second. What a far end repeats with doubling waits comes through at
+/// the latest when twice the outage has passed, which counts after several takeovers; lost
+/// datagrams may cost a few repetitions more, and unknown outcomes a commit each.
+fn allowed_duration_error_ms(run: &Run) -> u64 {
+    let outage_ms = TAKEOVER_MS * u64::from(run.takeovers);
+    let takeovers_ms = if run.takeovers > 1 { 2 * outage_ms } else { outage_ms };
+    let loss_ms = if run.point.loss > 0 { 12_000 } else { 0 };
+    takeovers_ms + 1_000 + 2 * run.point.commit_ms + loss_ms
+}
+
+fn outcome(world: &World) -> Outcome {
+    let callees = world.callees.iter().map(|callee| CalleeOutcome {
+        invited: callee.invited(),
+        status: callee.status,
+        acked: callee.acked,
+        ended: callee.ended,
+    });
+    let cdrs = world.consensus.tables.cdrs.iter();
+    Outcome {
+        caller: (world.caller.status, world.caller.ended),
+        early_sdp: world.caller.early_sdp,
+        callees: callees.collect(),
+        bills: cdrs.map(|cdr| (cdr.disposition, cdr.cause.status, cdr.hangup_by)).collect(),
+    }
+}
+
+/// What cannot be true together, whatever the script is.
+fn contradictions(outcome: &Outcome) -> Vec<String> {
+    let mut faults = Vec::new();
+    let [(disposition, status, _)] = outcome.bills.as_slice() else {
+        return vec![format!("{} bills instead of one", outcome.bills.len())];
+    };
+    let (told, ended) = outcome.caller;
+    let up = outcome.callees.iter().filter(|callee| callee.status == Some(200));
+    for callee in up.clone() {
+        if callee.ended.is_none() {
+            faults.push(format!("a callee is left up: {callee:?}"));
+        }
+    }
+    if *disposition == Disposition::Answered {
+        if told != Some(200) || ended.is_none() {
+            faults.push(format!("billed as answered, but the caller knows {:?}", outcome.caller));
+        }
+        if up.count() == 0 {
+            faults.push("billed as answered, but no callee has answered".to_owned());
+        }
+    } else if told != Some(*status) || ended.is_some() {
+        faults.push(format!("billed with {status}, but the caller knows {:?}", outcome.caller));
+    }
+    for callee in &outcome.callees {
+        let silenced = callee.acked || callee.ended.is_some();
+        if callee.invited && (callee.status.is_none() || !silenced) {
+            faults.push(format!("a callee is left ringing: {callee:?}"));
+        }
+    }
+    faults
+}
+
+fn bad_bills(world: &World) -> Vec<String> {
+    let mut faults = Vec::new();
+    for cdr in &world.consensus.tables.cdrs {
+        if cdr.owners.len() != cdr.takeovers as usize + 1 || cdr.takeovers > world.takeovers {
+            faults.push(format!("{} takeovers, owners {:?}", cdr.takeovers, cdr.owners));
+        }
+        if cdr.caller_call_id != "first-leg@10.2.0.1"
+            || cdr.callee_call_id != format!("hl{}c", cdr.call)
+            || cdr.tenant.as_str() != "acme"
+            || cdr.started_at.0 < START
+        {
+            faults.push(format!("the CDR is wrong: {cdr:?}"));
+        }
+    }
+    faults
+}
