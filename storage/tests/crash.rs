@@ -3,6 +3,8 @@
 //!
 //! The child is this same test binary with another environment.
 
+#![allow(clippy::unwrap_used, reason = "a test: a failure is to end it")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

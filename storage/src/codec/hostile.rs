@@ -1,4 +1,5 @@
 //! Bytes that nobody encoded: they are refused, or mean something, but never do harm.
+#![allow(clippy::indexing_slicing, reason = "a test: a failure is to end it")]
 
 use holdline_model::{CallRecord, Cdr, Command, NodeRecord, Phase, SlotRecord};
 use proptest::prelude::*;

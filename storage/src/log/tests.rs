@@ -137,8 +137,8 @@ fn a_full_queue_makes_the_caller_wait() {
     for number in 2..4 {
         log.append(entries(number..number + 1, 1), report(&to, number)).unwrap();
     }
-    let (other, to_other) = (log.clone(), to.clone());
-    let waiting = std::thread::spawn(move || other.append(entries(4..5, 1), report(&to_other, 4)));
+    let other = log.clone();
+    let waiting = std::thread::spawn(move || other.append(entries(4..5, 1), report(&to, 4)));
     assert_eq!(log.last_index(), Some(3));
     gate.release();
     waiting.join().unwrap().unwrap();

@@ -197,15 +197,14 @@ fn cdrs_are_filtered_and_read_by_cursor() {
             }
         }
     };
-    let all = CdrQuery::default();
-    assert_eq!(read_all(all.clone()), ((1..=20).collect(), 1));
-    assert_eq!(read_all(CdrQuery { limit: 5, ..all.clone() }), ((1..=20).collect(), 4));
-    let account = CdrQuery { account: Some("three".into()), ..all.clone() };
+    assert_eq!(read_all(CdrQuery::default()), ((1..=20).collect(), 1));
+    assert_eq!(read_all(CdrQuery { limit: 5, ..CdrQuery::default() }), ((1..=20).collect(), 4));
+    let account = CdrQuery { account: Some("three".into()), ..CdrQuery::default() };
     assert_eq!(read_all(account.clone()).0, [3, 6, 9, 12, 15, 18]);
     let (ended, pages) = read_all(CdrQuery { scan_limit: 4, ..account });
     assert_eq!((ended, pages), (vec![3, 6, 9, 12, 15, 18], 5));
     let (ended_from, ended_before) = (Some(Millis(400)), Some(Millis(700)));
-    assert_eq!(read_all(CdrQuery { ended_from, ended_before, ..all }).0, [4, 5, 6]);
+    assert_eq!(read_all(CdrQuery { ended_from, ended_before, ..CdrQuery::default() }).0, [4, 5, 6]);
     let id = CdrId { index: 10, position: 0 };
     assert_eq!(reader.cdr(id).unwrap().map(|cdr| cdr.id), Some(id));
     assert_eq!(reader.cdr(CdrId { index: 99, position: 0 }).unwrap(), None);
