@@ -40,11 +40,7 @@ pub(crate) fn callee(
     answer: &Message,
 ) -> Option<Dialog> {
     let target = record.targets.get(usize::from(attempt))?;
-    let local = match (&record.answer, invite) {
-        (Some(state), _) => state.callee.local.clone(),
-        (None, Some(invite)) => callee_from(record, invite),
-        (None, None) => return None,
-    };
+    let local = callee_from(record, invite)?;
     let mut route_set: Vec<String> =
         answer.record_routes().into_iter().map(str::to_owned).collect();
     route_set.reverse();
@@ -63,9 +59,14 @@ pub(crate) fn callee(
     })
 }
 
-/// Our From towards the callee: the caller's identity with our tag.
-pub(crate) fn callee_from(record: &CallRecord, invite: &Message) -> String {
-    with_tag(&invite.from(), &Token::callee_tag(record.call))
+/// Our From towards the callee: the caller's identity with our tag. Once the call is confirmed it is
+/// in the record only; `None` if it is not known at all.
+pub(crate) fn callee_from(record: &CallRecord, invite: Option<&Message>) -> Option<String> {
+    match (&record.answer, invite) {
+        (Some(state), _) => Some(state.callee.local.clone()),
+        (None, Some(invite)) => Some(with_tag(&invite.from(), &Token::callee_tag(record.call))),
+        (None, None) => None,
+    }
 }
 
 /// An identity without its parameters, but with our tag.

@@ -13,7 +13,9 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use holdline_model::{CallId, CallRecord, Epoch, Millis, Reply, SlotId, Step, Token, TokenKind};
+use holdline_model::{
+    CallId, CallRecord, Epoch, Millis, Rejection, Reply, SlotId, Step, Token, TokenKind,
+};
 use holdline_sip::message::{Message, Method, ParseError, ParseErrorKind, Via};
 
 use crate::call::{Call, Ctx, Fate, Request};
@@ -176,8 +178,26 @@ impl CallEngine {
         step: Step,
         outcome: Result<Reply, Undecided>,
     ) {
+        if let Ok(Reply::Rejected(Rejection::StaleEpoch { slot, named, .. })) = &outcome {
+            self.deposed(*slot, *named);
+            return;
+        }
         if !self.with_call(now, call, |call, ctx| call.decided(ctx, step, outcome)) {
             self.dropped(DropReason::StrayDecision);
+        }
+    }
+
+    /// We own the slot no longer, and learn it from a rejection before [`Input::Lost`] comes. From now
+    /// on nothing is said for any of its calls: to a request for a call that we have forgotten, a
+    /// 481 would end it at the far end, though the new owner has it.
+    fn deposed(&mut self, slot: SlotId, named: Epoch) {
+        match self.slots.get(&slot) {
+            Some(ours) if *ours == named => {
+                self.dropped(DropReason::Deposed);
+                self.lost(slot);
+            }
+            // We became owner again since; the call was rebuilt and knows nothing of that proposal.
+            Some(_) | None => self.dropped(DropReason::StrayDecision),
         }
     }
 

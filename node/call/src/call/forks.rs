@@ -1,11 +1,17 @@
 //! 2xx answers that are not the call's: of another fork, or of a target that was given up. Each is
-//! acknowledged and hung up at once (RFC 3261 section 13.2.2.4); the record knows nothing of them.
+//! hung up at once and then acknowledged (RFC 3261 section 13.2.2.4); the record knows nothing of
+//! them.
+//!
+//! Invariant: a fork is not acknowledged before it has answered our BYE (which section 15 allows a
+//! caller to send without an ACK). Its 2xx, repeated for want of an ACK, is all that the next owner
+//! would know it by.
 
 use holdline_model::Dialog;
 use holdline_sip::message::Message;
-use holdline_sip::transaction::NonInviteClient;
+use holdline_sip::transaction::{NonInviteClient, NonInviteClientState};
 
 use super::legs::Fork;
+use super::responses::heard;
 use super::{Call, Ctx};
 use crate::dialogs;
 use crate::messages;
@@ -34,22 +40,45 @@ impl Call {
         }
     }
 
-    /// ACK and BYE for a dialog that is not the call's. Repeated 2xx get the ACK again.
+    /// BYE for a dialog that is not the call's. A repeated 2xx gets its ACK once the BYE is answered.
     pub(super) fn hang_up_fork(&mut self, ctx: &mut Ctx<'_>, attempt: u16, dialog: Dialog) {
-        let (local, to) = (self.local(), dialog.peer);
-        let known = self.legs.forks.iter().any(|fork| fork.dialog.remote == dialog.remote);
-        if !known && self.legs.forks.len() >= ctx.options.max_forks {
-            ctx.dropped(DropReason::TooManyForks);
+        let mut forks = self.legs.forks.iter();
+        if let Some(known) = forks.position(|fork| fork.dialog.remote == dialog.remote) {
+            self.ack_fork_if_hung_up(ctx, known);
             return;
         }
-        ctx.send(local, to, messages::fork_ack(self.record.call, attempt, &dialog));
-        if known {
+        if self.legs.forks.len() >= ctx.options.max_forks {
+            ctx.dropped(DropReason::TooManyForks);
             return;
         }
         let bye = messages::fork_bye(self.record.call, attempt, &dialog);
         let bye = NonInviteClient::new(ctx.now, ctx.options.timers, false, bye);
         self.legs.forks.push(Fork { dialog: Box::new(dialog), attempt, bye });
         self.drain_forks(ctx);
+    }
+
+    /// A fork has answered our BYE.
+    pub(super) fn fork_answered(&mut self, ctx: &mut Ctx<'_>, message: &Message) {
+        let call = self.record.call;
+        let branch = message.top_via().branch.unwrap_or_default();
+        let mut forks = self.legs.forks.iter();
+        let answered = forks.position(|fork| {
+            messages::fork_branch(call, 'y', fork.attempt, &fork.dialog) == branch
+        });
+        let Some(index) = answered else { return };
+        if let Some(fork) = self.legs.forks.get_mut(index) {
+            heard(&mut fork.bye, ctx, message);
+        }
+        self.ack_fork_if_hung_up(ctx, index);
+        self.drain_forks(ctx);
+    }
+
+    fn ack_fork_if_hung_up(&self, ctx: &mut Ctx<'_>, index: usize) {
+        let Some(fork) = self.legs.forks.get(index) else { return };
+        if fork.bye.state() == NonInviteClientState::Completed {
+            let ack = messages::fork_ack(self.record.call, fork.attempt, &fork.dialog);
+            ctx.send(self.local(), fork.dialog.peer, ack);
+        }
     }
 
     /// Drops forks whose BYE is over.

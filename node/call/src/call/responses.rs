@@ -115,22 +115,10 @@ impl Call {
             ctx.dropped(DropReason::StrayResponse);
         }
     }
-
-    fn fork_answered(&mut self, ctx: &mut Ctx<'_>, message: &Message) {
-        let call = self.record.call;
-        let branch = message.top_via().branch.unwrap_or_default();
-        let fork =
-            self.legs.forks.iter_mut().find(|fork| {
-                messages::fork_branch(call, 'y', fork.attempt, &fork.dialog) == branch
-            });
-        if let Some(fork) = fork {
-            heard(&mut fork.bye, ctx, message);
-            self.drain_forks(ctx);
-        }
-    }
 }
 
-fn heard(client: &mut NonInviteClient, ctx: &Ctx<'_>, message: &Message) {
+/// Tells the transaction of a request of ours that an answer came.
+pub(super) fn heard(client: &mut NonInviteClient, ctx: &Ctx<'_>, message: &Message) {
     let class = ResponseClass::of(status_of(message));
     client.handle(ctx.now, NonInviteClientInput::Response(class));
 }

@@ -208,10 +208,8 @@ impl Call {
 
     /// The ACK of a target's failure, what follows from which is committed.
     pub(super) fn ack_failure(&self, ctx: &mut Ctx<'_>, attempt: u16, failure: &Message) {
-        // Without the INVITE the call was answered and confirmed: a fork's failure cannot be told
-        // from a late one, and no client transaction is left (RFC 6026 section 7.2).
-        let Some(invite) = self.invite.as_deref() else { return };
         let Some(target) = self.record.targets.get(usize::from(attempt)) else { return };
+        let invite = self.invite.as_deref();
         if let Some(ack) = messages::failure_ack(&self.record, invite, attempt, failure) {
             ctx.send(self.local(), target.addr, ack);
         }

@@ -14,7 +14,7 @@ const DEFAULT_MAX_FORWARDS: u32 = 70;
 /// The INVITE to a target. `None` if the call has no such target.
 pub(crate) fn invite(record: &CallRecord, invite: &Message, attempt: u16) -> Option<Bytes> {
     let hops = invite.max_forwards().unwrap_or(DEFAULT_MAX_FORWARDS).saturating_sub(1);
-    let builder = head(record, invite, attempt, &Method::Invite, None, hops)?
+    let builder = head(record, Some(invite), attempt, &Method::Invite, None, hops)?
         .header(HeaderName::Contact, format!("<sip:{}>", record.admission.local))
         .header(HeaderName::Allow, pass::ALLOW);
     Some(pass::through(builder, invite, false).body(invite.body()))
@@ -22,14 +22,16 @@ pub(crate) fn invite(record: &CallRecord, invite: &Message, attempt: u16) -> Opt
 
 /// The CANCEL of that INVITE.
 pub(crate) fn cancel(record: &CallRecord, invite: &Message, attempt: u16) -> Option<Bytes> {
+    let invite = Some(invite);
     let head = head(record, invite, attempt, &Method::Cancel, None, DEFAULT_MAX_FORWARDS)?;
     Some(head.finish())
 }
 
-/// The ACK of a failure of that INVITE; its To is the failure's.
+/// The ACK of a failure of that INVITE; its To is the failure's. The caller's INVITE is not needed
+/// once the call is answered: a target that was given up may repeat its failure long after.
 pub(crate) fn failure_ack(
     record: &CallRecord,
-    invite: &Message,
+    invite: Option<&Message>,
     attempt: u16,
     failure: &Message,
 ) -> Option<Bytes> {
@@ -40,7 +42,7 @@ pub(crate) fn failure_ack(
 /// The header fields that the requests of one transaction have in common.
 fn head(
     record: &CallRecord,
-    invite: &Message,
+    invite: Option<&Message>,
     attempt: u16,
     method: &Method,
     to: Option<&[u8]>,
@@ -55,7 +57,7 @@ fn head(
         Builder::request(method, uri)
             .header(HeaderName::Via, format!("SIP/2.0/UDP {local};branch={branch}"))
             .header(HeaderName::MaxForwards, max_forwards.to_string())
-            .header(HeaderName::From, dialogs::callee_from(record, invite))
+            .header(HeaderName::From, dialogs::callee_from(record, invite)?)
             .header(HeaderName::To, to.unwrap_or(dialled.as_bytes()))
             .header(HeaderName::CallId, Token::callee_call_id(record.call))
             .header(HeaderName::CSeq, format!("{cseq} {method}")),
