@@ -47,8 +47,9 @@ fn speaking_before_the_commit_is_noticed_on_the_wire_and_by_the_far_ends() {
     assert_found(&found, "spoke before the admission");
     assert_found(&found, "spoke before the answer");
     assert_found(&found, "spoke before the end");
-    assert_found(&found, "a second INVITE");
-    assert_found(&found, "481");
+    assert_found(&found, "does not come to an end");
+    assert_found(&found, "a callee is left up");
+    assert_found(&found, "ms are billed instead of");
 }
 
 #[test]
