@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use holdline_model::{
-    CallId, CallRecord, Cdr, CdrId, ClusterRecord, NodeId, NodeRecord, SlotId, SlotRecord,
+    CallId, CallRecord, Cdr, CdrId, ClusterRecord, Millis, NodeId, NodeRecord, SlotId, SlotRecord,
+    State as _,
 };
 
 use crate::codec::decode_prefix;
@@ -14,7 +15,7 @@ use crate::tables::cache::{decode, scan};
 use crate::tables::calls::CallHead;
 use crate::tables::query::{CallPage, CdrPage, CdrQuery};
 use crate::tables::store::Shared;
-use crate::tables::{CallCounts, StateError, applied_key, calls, cdrs, group_range};
+use crate::tables::{CallCounts, StateBatch, StateError, applied_key, calls, cdrs, group_range};
 
 /// Reads one group's state as it was last committed. Cheap to clone.
 ///
@@ -133,6 +134,11 @@ impl StateReader {
             ControlFlow::Continue(())
         })?;
         Ok(page)
+    }
+
+    /// Whether any tombstone is due to be swept at `now`.
+    pub fn has_expired(&self, now: Millis) -> Result<bool, StateError> {
+        Ok(!StateBatch::new(Arc::clone(&self.shared)).expired(now, 1)?.is_empty())
     }
 
     /// How many calls each slot has. Reads the first bytes of every call: some 50 ms for 100,000
