@@ -16,6 +16,7 @@ pub struct Address<'a> {
     /// The URI, without angle brackets.
     pub uri: &'a str,
     params: &'a [u8],
+    tag: Option<&'a [u8]>,
 }
 
 /// The value is no address that the switch can act on.
@@ -45,7 +46,7 @@ impl<'a> Address<'a> {
     /// [`AddressError`], if the value can be read in more than one way or not at all.
     pub fn parse(value: &'a [u8]) -> Result<Self, AddressError> {
         let value = trim(value);
-        let address = if value.first() == Some(&b'"') {
+        let mut address = if value.first() == Some(&b'"') {
             let (display, rest) = split_quoted(value).ok_or(SyntaxError::UnbalancedQuote)?;
             Self::bracketed(display, trim_start(rest))?
         } else {
@@ -58,7 +59,7 @@ impl<'a> Address<'a> {
             }
         };
         Uri::parse(address.uri)?;
-        address.check_params()?;
+        address.read_params()?;
         Ok(address)
     }
 
@@ -72,7 +73,7 @@ impl<'a> Address<'a> {
         let rest = rest.strip_prefix(b"<").ok_or(AddressError::BadDisplayName)?;
         let (uri, rest) = split_when(rest, |byte| byte == b'>');
         let params = rest.strip_prefix(b">").ok_or(SyntaxError::UnbalancedAngle)?;
-        Ok(Self { display, uri: utf8(uri)?, params })
+        Ok(Self { display, uri: utf8(uri)?, params, tag: None })
     }
 
     fn bare(value: &'a [u8]) -> Result<Self, AddressError> {
@@ -80,17 +81,18 @@ impl<'a> Address<'a> {
         if uri.iter().any(|byte| matches!(byte, b'?' | b',')) {
             return Err(AddressError::NeedsBrackets);
         }
-        Ok(Self { display: b"", uri: utf8(uri)?, params })
+        Ok(Self { display: b"", uri: utf8(uri)?, params, tag: None })
     }
 
-    fn check_params(&self) -> Result<(), AddressError> {
-        let mut tags = 0u8;
+    /// Checks all parameters and notes the tag.
+    fn read_params(&mut self) -> Result<(), AddressError> {
         for param in Params::new(self.params) {
-            if param?.is("tag") {
-                tags = tags.saturating_add(1);
+            let param = param?;
+            if param.is("tag") && self.tag.replace(param.value.unwrap_or_default()).is_some() {
+                return Err(SyntaxError::RepeatedParameter.into());
             }
         }
-        if tags > 1 { Err(SyntaxError::RepeatedParameter.into()) } else { Ok(()) }
+        Ok(())
     }
 
     /// The value of a header parameter as it stands, quotes included; empty for one without a
@@ -106,7 +108,7 @@ impl<'a> Address<'a> {
     /// # Errors
     /// [`AddressError`], if it is empty or not UTF-8.
     pub(super) fn tag(&self) -> Result<Option<&'a str>, AddressError> {
-        match self.param("tag") {
+        match self.tag {
             None => Ok(None),
             Some(b"") => Err(SyntaxError::BadParameterValue.into()),
             Some(tag) => utf8(tag).map(Some),

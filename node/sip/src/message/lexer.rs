@@ -85,11 +85,12 @@ fn read_field(line: Span, bytes: &[u8]) -> Result<Field, Fault> {
     let colon = memchr(b':', bytes).ok_or_else(no_name)?;
     // HCOLON allows white space before the colon.
     let name = trim(bytes.get(..colon).unwrap_or_default());
-    if !is_token(name) {
+    let known = HeaderName::from_bytes(name);
+    if known == HeaderName::Other && !is_token(name) {
         return Err(no_name());
     }
     Ok(Field {
-        name: HeaderName::from_bytes(name),
+        name: known,
         raw_name: Span::new(line.start(), line.start() + name.len()),
         value: Span::new(line.start() + colon + 1, line.end()),
     })

@@ -1,10 +1,49 @@
 //! The characters of SIP's grammar (RFC 3261 section 25.1): tokens, white space, quoted strings,
 //! lists and parameters. Works on one unfolded value: there are no line ends in it.
 
+/// What each byte may be part of: one look instead of a chain of comparisons.
+static CLASSES: [u8; 256] = classes();
+const TOKEN: u8 = 1;
+const NOT_IN_URI: u8 = 2;
+const HOST: u8 = 4;
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut byte = 0u8;
+    loop {
+        let alphanumeric = byte.is_ascii_alphanumeric();
+        let mark = matches!(byte, b'!' | b'%' | b'*' | b'+' | b'`' | b'\'' | b'~');
+        // Underscores are not in the grammar of hosts, but in many a name in use.
+        let host = alphanumeric || matches!(byte, b'-' | b'.' | b'_');
+        let not_in_uri = byte <= b' ' || matches!(byte, 0x7f | b'<' | b'>' | b'"');
+        classes[byte as usize] = (if host || mark { TOKEN } else { 0 })
+            | (if not_in_uri { NOT_IN_URI } else { 0 })
+            | (if host { HOST } else { 0 });
+        if byte == u8::MAX {
+            return classes;
+        }
+        byte += 1;
+    }
+}
+
+fn is_class(byte: u8, class: u8) -> bool {
+    CLASSES.get(usize::from(byte)).is_some_and(|classes| classes & class != 0)
+}
+
 /// Whether a byte may stand in a token.
-pub(super) const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+pub(super) fn is_token_byte(byte: u8) -> bool {
+    is_class(byte, TOKEN)
+}
+
+/// Whether a byte may stand in the name or IPv4 address of a host.
+pub(super) fn is_host_byte(byte: u8) -> bool {
+    is_class(byte, HOST)
+}
+
+/// Whether a byte must not stand in a URI: white space, controls, quotes and angle brackets.
+pub(super) fn is_forbidden_in_uri(byte: u8) -> bool {
+    is_class(byte, NOT_IN_URI)
 }
 
 /// Whether the bytes are a token.

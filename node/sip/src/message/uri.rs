@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::text::{is_token_byte, number, split_when};
+use super::text::{is_forbidden_in_uri, is_host_byte, is_token_byte, number};
 
 /// A URI, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +50,10 @@ impl<'a> Uri<'a> {
     /// # Errors
     /// [`UriError`], if the text is not a URI, or a SIP URI without a sound host and port.
     pub fn parse(raw: &'a str) -> Result<Self, UriError> {
-        if raw.bytes().any(is_forbidden) {
+        if raw.bytes().any(is_forbidden_in_uri) {
             return Err(UriError::BadCharacter);
         }
-        let (scheme, rest) = raw.split_once(':').ok_or(UriError::NoScheme)?;
+        let (scheme, rest) = cut(raw, b':').ok_or(UriError::NoScheme)?;
         if !is_scheme(scheme) || rest.is_empty() {
             return Err(UriError::NoScheme);
         }
@@ -66,29 +66,29 @@ impl<'a> Uri<'a> {
 
     fn parse_sip(raw: &'a str, scheme: &'a str, rest: &'a str) -> Result<Self, UriError> {
         // The user part may hold semicolons, question marks and slashes, so it is cut off first.
-        let (userinfo, rest) = match rest.split_once('@') {
+        let (userinfo, rest) = match cut(rest, b'@') {
             Some((userinfo, rest)) => (Some(userinfo), rest),
             None => (None, rest),
         };
-        if rest.contains('@') || userinfo == Some("") {
+        if rest.bytes().any(|byte| byte == b'@') || userinfo == Some("") {
             return Err(UriError::BadHost);
         }
-        let (user, password) = match userinfo.map(|text| (text, text.split_once(':'))) {
+        let (user, password) = match userinfo.map(|text| (text, cut(text, b':'))) {
             None => (None, None),
             Some((text, None)) => (Some(text), None),
             Some((_, Some((user, password)))) => (Some(user), Some(password)),
         };
-        let (rest, headers) = match rest.split_once('?') {
+        let (rest, headers) = match cut(rest, b'?') {
             Some((rest, headers)) => (rest, Some(headers)),
             None => (rest, None),
         };
-        let (hostport, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        let (hostport, params) = split_before(rest, b';');
         let (host, port) = split_host_port(hostport)?;
         Ok(Self { raw, scheme, user, password, host, port, params, headers })
     }
 
     fn opaque(raw: &'a str, scheme: &'a str, rest: &'a str) -> Self {
-        let (user, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+        let (user, params) = split_before(rest, b';');
         Self {
             raw,
             scheme,
@@ -147,10 +147,8 @@ pub(super) fn split_host_port(text: &str) -> Result<(&str, Option<u16>), UriErro
         }
         (host, rest)
     } else {
-        let (host, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
-        // Underscores are not in the grammar, but in many a name in use.
-        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-        if host.is_empty() || !host.bytes().all(is_name) {
+        let (host, rest) = split_before(text, b':');
+        if host.is_empty() || !host.bytes().all(is_host_byte) {
             return Err(UriError::BadHost);
         }
         (host, rest)
@@ -172,12 +170,20 @@ fn is_sip_scheme(scheme: &str) -> bool {
 }
 
 fn is_scheme(scheme: &str) -> bool {
-    let (rest, _) = split_when(scheme.as_bytes(), |byte| !is_token_byte(byte));
-    rest.len() == scheme.len() && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+    scheme.bytes().all(is_token_byte)
+        && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
 }
 
-const fn is_forbidden(byte: u8) -> bool {
-    byte <= b' ' || matches!(byte, 0x7f | b'<' | b'>' | b'"')
+/// Splits before the first `at`, an ASCII byte. Texts here are short: a plain loop is the fastest.
+fn split_before(text: &str, at: u8) -> (&str, &str) {
+    let middle = text.bytes().position(|byte| byte == at).unwrap_or(text.len());
+    text.split_at_checked(middle).unwrap_or((text, ""))
+}
+
+/// Splits around the first `at`, an ASCII byte.
+fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let middle = text.bytes().position(|byte| byte == at)?;
+    Some((text.get(..middle)?, text.get(middle + 1..)?))
 }
 
 #[cfg(test)]

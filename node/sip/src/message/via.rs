@@ -80,7 +80,7 @@ impl<'a> Via<'a> {
         let (version, transport, rest) =
             split_protocol(raw.as_bytes()).ok_or(ViaError::BadProtocol)?;
         let (sent_by, params) = split_when(rest, |byte| byte == b';');
-        let (host, port) = parse_sent_by(text(sent_by)?)?;
+        let (host, port) = parse_sent_by(text(trim(sent_by))?)?;
         let mut via = Self {
             raw,
             version: text(version)?,
@@ -98,16 +98,16 @@ impl<'a> Via<'a> {
     fn read_params(&mut self, params: &'a [u8]) -> Result<(), ViaError> {
         for param in Params::new(params) {
             let param = param?;
-            let value = text(param.value.unwrap_or_default())?;
+            let value = param.value.unwrap_or_default();
             if param.is("branch") {
-                set_once(&mut self.branch, value)?;
+                set_once(&mut self.branch, text(value)?)?;
             } else if param.is("received") {
-                set_once(&mut self.received, value)?;
+                set_once(&mut self.received, text(value)?)?;
             } else if param.is("rport") {
                 if self.rport != Rport::Absent {
                     return Err(SyntaxError::RepeatedParameter.into());
                 }
-                self.rport = parse_rport(value)?;
+                self.rport = parse_rport(text(value)?)?;
             }
         }
         Ok(())
@@ -146,8 +146,7 @@ fn split_protocol(raw: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 
 /// Reads `host [: port]`, with white space around the colon as the grammar allows.
 fn parse_sent_by(sent_by: &str) -> Result<(&str, Option<u16>), ViaError> {
-    let sent_by = sent_by.trim_matches([' ', '\t']);
-    if !sent_by.contains([' ', '\t']) {
+    if !sent_by.bytes().any(is_space) {
         return Ok(split_host_port(sent_by)?);
     }
     // White space inside: it can only stand around the colon before the port.
@@ -171,7 +170,10 @@ fn set_once<'a>(slot: &mut Option<&'a str>, value: &'a str) -> Result<(), ViaErr
     if slot.is_some() {
         return Err(SyntaxError::RepeatedParameter.into());
     }
-    *slot = Some(value).filter(|value| !value.is_empty());
+    if value.is_empty() {
+        return Err(SyntaxError::BadParameterValue.into());
+    }
+    *slot = Some(value);
     Ok(())
 }
 
@@ -237,6 +239,8 @@ mod tests {
             ("SIP/2.0/UDP a:99999", ViaError::BadSentBy(UriError::BadPort)),
             ("SIP/2.0/UDP 192.0.2.15;;,;,,", ViaError::Syntax(SyntaxError::NoParameterName)),
             ("SIP/2.0/UDP a;branch=x;branch=y", ViaError::Syntax(SyntaxError::RepeatedParameter)),
+            ("SIP/2.0/UDP a;branch=", ViaError::Syntax(SyntaxError::BadParameterValue)),
+            ("SIP/2.0/UDP a;branch;branch=x", ViaError::Syntax(SyntaxError::BadParameterValue)),
             ("SIP/2.0/UDP a;rport=x", ViaError::BadRport),
             ("SIP/2.0/UDP a;rport=1;rport=1", ViaError::Syntax(SyntaxError::RepeatedParameter)),
         ] {

@@ -164,7 +164,6 @@ fn rsip_reads(text: &str) -> bool {
         rsip::SipMessage::Request(request) => request.uri.to_string(),
         rsip::SipMessage::Response(_) => return false,
     };
-    eprintln!("rsip: {uri}");
     text.contains(&format!(" {uri} SIP/2.0"))
         && call_id.value() == "1-4711@127.0.0.1"
         && cseq.is_some_and(|cseq| cseq.seq == 2)
