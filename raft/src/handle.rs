@@ -32,6 +32,21 @@ pub(crate) struct Shared {
     pub(crate) reader: StateReader,
 }
 
+/// A dead node gets no lease while this stands; see [`RaftHandle::fence`].
+#[must_use = "the fence is taken down when this is dropped"]
+#[derive(Debug)]
+pub struct Fence {
+    shared: Arc<Shared>,
+    node: NodeId,
+}
+
+impl Drop for Fence {
+    fn drop(&mut self) {
+        // Whatever was proposed behind the fence and may still take effect is in the log by now.
+        self.shared.board.unfence(self.node, self.shared.observer.last_log());
+    }
+}
+
 /// Raft has stopped by itself: the node must stop, too.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Raft has stopped: {cause}")]
@@ -113,6 +128,18 @@ impl RaftHandle {
             node.verdict = node.verdict.min(Verdict::Suspect);
         }
         contacts
+    }
+
+    /// Fences a dead node before its slots are moved: it gets no lease while the fence stands, nor
+    /// afterwards before it has applied what was proposed behind the fence. Otherwise a node that is
+    /// heard again just then would hold a lease without knowing that its slots are gone. Keep
+    /// the fence until the move is decided or undecided.
+    ///
+    /// `None` if this node does not lead a majority, or does not take the other one for dead.
+    pub fn fence(&self, node: NodeId) -> Option<Fence> {
+        let dead = self.contacts().nodes.get(&node).map(|it| it.verdict) == Some(Verdict::Dead);
+        let fenced = dead && self.shared.board.fence(node, clock::now());
+        fenced.then(|| Fence { shared: Arc::clone(&self.shared), node })
     }
 
     /// The state of the group as this node sees it.

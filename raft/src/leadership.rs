@@ -68,6 +68,16 @@ impl Observer {
         as_std(metrics.last_quorum_acked?.into_inner())
     }
 
+    /// Index of the last entry that this node has applied.
+    pub(crate) fn applied(&self) -> Option<u64> {
+        self.metrics.borrow_watched().last_applied.map(|id| id.index)
+    }
+
+    /// Index of the last entry in this node's log.
+    pub(crate) fn last_log(&self) -> Option<u64> {
+        self.metrics.borrow_watched().last_log_index
+    }
+
     /// Waits for a change; `false` when openraft has ended.
     pub(crate) async fn changed(&mut self) -> bool {
         self.metrics.changed().await.is_ok()

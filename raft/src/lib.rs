@@ -37,7 +37,7 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-pub use handle::{RaftHandle, RaftStopped, TransferError};
+pub use handle::{Fence, RaftHandle, RaftStopped, TransferError};
 pub use leadership::Leadership;
 pub use lease::{
     Contact, Contacts, Lease, NodeContact, Probe, ProbeOutcome, Rules, Verdict, verdict,

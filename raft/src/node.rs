@@ -154,6 +154,7 @@ impl Parts {
         tasks.spawn(lease::watch_nodes(
             board.clone(),
             peers.clone(),
+            observer.clone(),
             leadership.clone(),
             cancel.clone(),
         ));

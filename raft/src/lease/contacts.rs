@@ -21,6 +21,19 @@ struct Notes {
     leading: Option<(u64, Instant)>,
     /// As many as there are members.
     nodes: BTreeMap<NodeId, Contact>,
+    /// Who holds a lease only after having applied so much: all entries of earlier terms.
+    floor: Option<u64>,
+    /// The nodes whose slots are being moved, or were. It outlives a term, since a proposal may.
+    fences: BTreeMap<NodeId, Fenced>,
+}
+
+/// Why a node gets no lease for now.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fenced {
+    /// How many fences stand.
+    standing: u32,
+    /// What the node must have applied when none stands.
+    applied: Option<u64>,
 }
 
 /// What the leader knows of the nodes. On another node: nothing.
@@ -50,26 +63,61 @@ impl Board {
         &self.rules
     }
 
-    /// This node leads in `term`, with these other members. What was noted before counts no more.
-    pub(crate) fn lead(&self, term: u64, now: Instant, others: impl Iterator<Item = NodeId>) {
+    /// This node leads in `term`, with these other members, and its log ends with `last_log`. What
+    /// was heard in an earlier term counts no more.
+    pub(crate) fn lead(
+        &self,
+        term: u64,
+        now: Instant,
+        last_log: Option<u64>,
+        others: impl Iterator<Item = NodeId>,
+    ) {
         let mut notes = self.lock();
         let same = notes.leading.is_some_and(|(led, _)| led == term);
         let known = if same { std::mem::take(&mut notes.nodes) } else { BTreeMap::new() };
         if !same {
             notes.leading = Some((term, now));
+            notes.floor = last_log;
         }
         notes.nodes = others.map(|n| (n, known.get(&n).copied().unwrap_or_default())).collect();
     }
 
     /// This node does not lead.
     pub(crate) fn follow(&self) {
-        *self.lock() = Notes::default();
+        let mut notes = self.lock();
+        notes.leading = None;
+        notes.nodes = BTreeMap::new();
     }
 
-    /// A lease request came from `node`.
-    pub(crate) fn heard(&self, node: NodeId, now: Instant) {
-        if let Some(contact) = self.lock().nodes.get_mut(&node) {
-            contact.heard = Some(now);
+    /// A lease request came from `node`, which has applied the entries up to `applied`. Says
+    /// whether it may have a lease: if so, it cannot be fenced before the lease has ended.
+    pub(crate) fn heard(&self, node: NodeId, applied: Option<u64>, now: Instant) -> bool {
+        let mut notes = self.lock();
+        let fence = notes.fences.get(&node).copied().unwrap_or_default();
+        let needed = notes.floor.max(fence.applied);
+        let Some(contact) = notes.nodes.get_mut(&node) else { return false };
+        contact.heard = Some(now);
+        fence.standing == 0 && applied >= needed
+    }
+
+    /// Puts up a fence: if the node is dead, it gets no lease before the fence is taken down.
+    pub(crate) fn fence(&self, node: NodeId, now: Instant) -> bool {
+        let mut notes = self.lock();
+        let Some((_, since)) = notes.leading else { return false };
+        let contact = notes.nodes.get(&node);
+        if contact.map(|it| verdict(&self.rules, since, it, now)) != Some(Verdict::Dead) {
+            return false;
+        }
+        let fence = notes.fences.entry(node).or_default();
+        fence.standing = fence.standing.saturating_add(1);
+        true
+    }
+
+    /// Takes a fence down: the node gets a lease when it has applied the entries up to `last_log`.
+    pub(crate) fn unfence(&self, node: NodeId, last_log: Option<u64>) {
+        if let Some(fence) = self.lock().fences.get_mut(&node) {
+            fence.standing = fence.standing.saturating_sub(1);
+            fence.applied = fence.applied.max(last_log);
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::leadership::Leadership;
+use crate::leadership::{Leadership, Observer};
 use crate::lease::{Board, ProbeOutcome};
 use crate::network::peers::{Lane, Peers};
 
@@ -18,12 +18,13 @@ use crate::network::peers::{Lane, Peers};
 pub(crate) async fn watch_nodes(
     board: Board,
     peers: Peers,
+    observer: Observer,
     mut leadership: watch::Receiver<Leadership>,
     cancel: CancellationToken,
 ) {
     let mut tick = interval(board.rules().suspect_after() / 8);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut leads = note(&board, &peers, &leadership.borrow_and_update());
+    let mut leads = note(&board, &peers, &observer, &leadership.borrow_and_update());
     // At most one for each member: a node is asked again only after the last probe has ended.
     let mut probes = FuturesUnordered::new();
     loop {
@@ -32,7 +33,7 @@ pub(crate) async fn watch_nodes(
                 if changed.is_err() {
                     return;
                 }
-                leads = note(&board, &peers, &leadership.borrow_and_update());
+                leads = note(&board, &peers, &observer, &leadership.borrow_and_update());
             }
             _ = tick.tick(), if leads => {
                 let now = clock::now();
@@ -49,11 +50,11 @@ pub(crate) async fn watch_nodes(
     }
 }
 
-fn note(board: &Board, peers: &Peers, leadership: &Leadership) -> bool {
+fn note(board: &Board, peers: &Peers, observer: &Observer, leadership: &Leadership) -> bool {
     if leadership.is_me {
         let me = peers.node();
         let others = leadership.members.keys().copied().filter(|node| *node != me);
-        board.lead(leadership.term, clock::now(), others);
+        board.lead(leadership.term, clock::now(), observer.last_log(), others);
     } else {
         board.follow();
     }

@@ -15,6 +15,11 @@
 //!   leader learns that it was deposed, and holds for a leadership that was handed over, too.
 //! - A leader's own lease ends at `q + election_max`, which is less than `q + lease`.
 //!
+//! Why a node that is heard again does not act for slots that were taken from it. The node that moves
+//! slots puts up a fence first, which stands only if the other node is dead, and keeps it until
+//! the move is decided: meanwhile the other gets no lease. Afterwards, and after each election, a
+//! node gets one only when it has applied what the leader's log then held, moves included.
+//!
 //! It does not move slots: the node does, when a [`Verdict`] is `Dead`.
 
 mod cell;

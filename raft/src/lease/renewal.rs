@@ -12,7 +12,7 @@ use crate::clock;
 use crate::leadership::{Leadership, Observer, quorum_age};
 use crate::lease::Lease;
 use crate::network::peers::{Lane, Peers};
-use crate::network::wire::LeaseAnswer;
+use crate::network::wire::{LeaseAnswer, LeaseAsk};
 
 /// Renews the lease until `cancel` is called.
 pub(crate) async fn renew(
@@ -30,7 +30,8 @@ pub(crate) async fn renew(
         if leader.is_me {
             own(&lease, &observer, tuning.election_max);
         } else if let Some((node, address)) = leader.leader.filter(|(id, _)| *id != peers.node()) {
-            let asked = ask(&lease, &peers, node, address, tuning.lease_renew * 2);
+            let applied = observer.applied();
+            let asked = ask(&lease, &peers, node, address, LeaseAsk { applied });
             tokio::select! {
                 () = asked => {}
                 () = cancel.cancelled() => return,
@@ -51,12 +52,13 @@ fn own(lease: &Lease, observer: &Observer, leads_for: Duration) {
     }
 }
 
-async fn ask(lease: &Lease, peers: &Peers, node: NodeId, address: SocketAddr, limit: Duration) {
+async fn ask(lease: &Lease, peers: &Peers, node: NodeId, address: SocketAddr, ask: LeaseAsk) {
     if peers.is_cut(node) {
         return;
     }
     let mut client = peers.client(address, Lane::Pulse);
-    let request = peers.envelope(node, ());
+    let request = peers.envelope(node, ask);
+    let limit = peers.tuning().lease_renew * 2;
     // Read before the request leaves: the lease runs from no later than its sending.
     let sent = clock::now();
     let outcome = match timeout(limit, client.lease(request)).await {

@@ -31,6 +31,7 @@ pub(crate) mod service {
         unreachable_pub,
         missing_debug_implementations,
         clippy::all,
+        clippy::allow_attributes_without_reason,
         clippy::pedantic,
         clippy::use_self,
         reason = "generated code"

@@ -117,11 +117,13 @@ impl Raft for Server {
 
     async fn lease(&self, request: Request<LeaseRequest>) -> Result<Response<LeaseAnswer>, Status> {
         let from = request.get_ref().from;
-        self.open(request.into_inner())?;
+        let ask = self.open(request.into_inner())?;
         let acked = self.observer.quorum_acked();
         let now = clock::now();
         // Noted before it is granted: a grant is never younger than the note of its request.
-        self.board.heard(from, now);
+        if !self.board.heard(from, ask.applied, now) {
+            return Ok(Response::new(LeaseAnswer::Refused));
+        }
         let tuning = self.peers.tuning();
         Ok(Response::new(grant(acked, now, tuning.election_max, tuning.lease)))
     }

@@ -29,7 +29,7 @@ pub(crate) type TransferLeader = Envelope<raft::TransferLeaderRequest<TypeConfig
 pub(crate) type TransferLeaderAnswer = raft::TransferLeaderResponse<TypeConfig>;
 pub(crate) type SnapshotAnswer = raft::SnapshotResponse<TypeConfig>;
 pub(crate) type Propose = Envelope<Proposal>;
-pub(crate) type LeaseRequest = Envelope<()>;
+pub(crate) type LeaseRequest = Envelope<LeaseAsk>;
 pub(crate) type Probe = Envelope<()>;
 
 /// A snapshot on its way: one `Head`, then chunks, then `End`.
@@ -83,12 +83,20 @@ pub(crate) enum ProposeAnswer {
     Busy,
 }
 
+/// A node asks for its lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LeaseAsk {
+    /// Index of the last entry that the node has applied; nothing before the first.
+    pub(crate) applied: Option<u64>,
+}
+
 /// The leader's answer to a lease request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum LeaseAnswer {
     /// The lease runs this long from the moment its request was *sent*.
     Granted(Duration),
-    /// This node does not lead, or has not heard a majority lately.
+    /// This node does not lead, or has not heard a majority lately, or is about to move the slots
+    /// of the node that asks, or that node has not applied an entry that may have moved them.
     Refused,
 }
 

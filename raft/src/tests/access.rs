@@ -1,0 +1,35 @@
+//! Who may talk to a node.
+
+use tonic::Code;
+
+use super::calls;
+use super::cluster::{Cluster, Kind, patient};
+use crate::network::peers::{Lane, Peers};
+use holdline_model::{ClusterId, NodeId};
+
+/// What a stranger with these options is told when it probes node 1.
+async fn probed(cluster: &Cluster, change: impl FnOnce(&mut crate::Options), to: NodeId) -> Code {
+    let mut options = cluster.options(NodeId(2));
+    change(&mut options);
+    let peers = Peers::new(&options);
+    let mut client = peers.client(cluster.members[&NodeId(1)].rpc, Lane::Pulse);
+    match client.probe(peers.envelope(to, ())).await {
+        Ok(_) => Code::Ok,
+        Err(status) => status.code(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_answers_only_its_own_cluster_with_the_right_token() {
+    let cluster = Cluster::formed(Kind::Memory, 1, patient()).await;
+    let me = NodeId(1);
+    assert_eq!(probed(&cluster, |_| {}, me).await, Code::Ok);
+    let other = "ff".repeat(16).parse().unwrap();
+    assert_eq!(probed(&cluster, |options| options.token = other, me).await, Code::Unauthenticated);
+    let strange = ClusterId(calls::CLUSTER.0 + 1);
+    let code = probed(&cluster, |options| options.cluster = strange, me).await;
+    assert_eq!(code, Code::FailedPrecondition);
+    let code = probed(&cluster, |options| options.group.0 += 1, me).await;
+    assert_eq!(code, Code::FailedPrecondition);
+    assert_eq!(probed(&cluster, |_| {}, NodeId(3)).await, Code::FailedPrecondition);
+}
