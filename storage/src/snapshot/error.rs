@@ -67,6 +67,12 @@ pub enum SnapshotError {
         /// The limit.
         limit: u64,
     },
+    /// A snapshot was installed while this one was built: the newest one is the installed one.
+    #[error("a snapshot of group {group} was installed while this one was built")]
+    Superseded {
+        /// The group.
+        group: GroupId,
+    },
     /// There is nothing to build a snapshot of: no entry was applied yet.
     #[error("group {group} has no state yet")]
     NoState {

@@ -1,8 +1,10 @@
 //! A whole snapshot file: its header, its check, its records, its bytes for sending.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
+use std::io::{self, BufReader, Read as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use holdline_model::{ClusterId, GroupId};
@@ -28,9 +30,11 @@ pub struct SnapshotHeader {
     pub membership: Bytes,
 }
 
-/// A snapshot file that was checked whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A snapshot file that was checked whole. Kept open: it can be sent to its end even if a newer
+/// snapshot takes its place meanwhile.
+#[derive(Clone, Debug)]
 pub struct SnapshotFile {
+    pub(super) file: Arc<File>,
     pub(super) path: PathBuf,
     pub(super) sequence: u64,
     pub(super) header: SnapshotHeader,
@@ -39,6 +43,17 @@ pub struct SnapshotFile {
 }
 
 impl SnapshotFile {
+    pub(super) fn open(
+        path: PathBuf,
+        sequence: u64,
+        header: SnapshotHeader,
+        bytes: u64,
+        records: u64,
+    ) -> Result<Self, SnapshotError> {
+        let file = File::open(&path).map_err(|cause| SnapshotError::io(&path, cause))?;
+        Ok(Self { file: Arc::new(file), path, sequence, header, bytes, records })
+    }
+
     /// Where it lies.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -72,11 +87,10 @@ impl SnapshotFile {
     /// Reads a piece for sending: at most `max` bytes from `offset`; empty at the end. Blocks on
     /// the disk.
     pub fn read_chunk(&self, offset: u64, max: usize) -> Result<Bytes, SnapshotError> {
-        let io = |cause| SnapshotError::io(&self.path, cause);
-        let mut file = File::open(&self.path).map_err(io)?;
-        file.seek(SeekFrom::Start(offset)).map_err(io)?;
-        let mut chunk = Vec::with_capacity(max.min(MAX_BLOCK_BYTES));
-        file.take(max as u64).read_to_end(&mut chunk).map_err(io)?;
+        let left = usize::try_from(self.bytes.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let mut chunk = vec![0; max.min(left)];
+        let read = self.file.read_exact_at(&mut chunk, offset);
+        read.map_err(|cause| SnapshotError::io(&self.path, cause))?;
         Ok(chunk.into())
     }
 
@@ -86,7 +100,7 @@ impl SnapshotFile {
     /// [`SnapshotError::Damaged`], [`SnapshotError::Io`].
     pub fn verify(path: &Path, sequence: u64) -> Result<Self, SnapshotError> {
         let (header, bytes, records) = walk(path, |_| Ok(()))?;
-        Ok(Self { path: path.to_owned(), sequence, header, bytes, records })
+        Self::open(path.to_owned(), sequence, header, bytes, records)
     }
 
     /// Calls `visit` with every record, in the order of writing.
@@ -97,6 +111,15 @@ impl SnapshotFile {
         walk(&self.path, visit).map(|_| ())
     }
 }
+
+impl PartialEq for SnapshotFile {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.path, self.sequence, &self.header, self.bytes, self.records)
+            == (&other.path, other.sequence, &other.header, other.bytes, other.records)
+    }
+}
+
+impl Eq for SnapshotFile {}
 
 /// Reads and checks a file from its first to its last byte.
 fn walk(

@@ -31,13 +31,18 @@ pub(crate) fn install(
         let (path, found) = (file.path.clone(), file.header.group);
         return Err(SnapshotError::OtherGroup { path, found, expected: group });
     }
-    // Checked again, by its number: after the mark is written, this file is all there is.
+    let mut registry = snapshots.lock();
+    // Checked again, by its number: after the mark is written, this file is all there is. While
+    // the registry is locked no other task can remove it; afterwards, only an older file goes.
     let file = snapshots.load(group, file.sequence)?;
     let mut mark = Batch::new();
     mark.put(Table::Vote, installing_key(group), codec::encode(&file.sequence)?);
     engine.write(mark, Durability::Synced)?;
-    replace(engine, group, &file)?;
-    snapshots.keep_newest(group, file.sequence)
+    registry.installs += 1;
+    // A snapshot built meanwhile has a higher number, but may be of an older state.
+    snapshots.remove_where(group, |other| other != file.sequence)?;
+    drop(registry);
+    replace(engine, group, &file)
 }
 
 /// Finishes an installation that a crash interrupted, if there was one.

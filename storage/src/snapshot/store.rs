@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use holdline_model::{ClusterRecord, GroupId};
@@ -18,10 +19,24 @@ const MAX_RECEIVED_BYTES: u64 = 64 << 30;
 
 /// A folder with the snapshots of a node's groups.
 ///
-/// Invariant: one task at a time builds, receives or installs for a group.
+/// Clones share it; there is one such store per folder. Building, receiving and installing may go
+/// on at the same time.
+///
+/// Invariant: the file of a running installation is not removed.
+/// Invariant: the newest snapshot is never of an older state than one that was installed.
 #[derive(Clone, Debug)]
 pub struct SnapshotStore {
     folder: PathBuf,
+    registry: Arc<Mutex<Registry>>,
+}
+
+/// What orders the users of a folder.
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    /// The last number given to a file, of whatever group.
+    last_sequence: u64,
+    /// Installations begun.
+    pub(super) installs: u64,
 }
 
 impl SnapshotStore {
@@ -38,7 +53,9 @@ impl SnapshotStore {
                 fs::remove_file(&path).map_err(|cause| SnapshotError::io(&path, cause))?;
             }
         }
-        Ok(Self { folder: folder.to_owned() })
+        let store = Self { folder: folder.to_owned(), registry: Arc::default() };
+        store.lock().last_sequence = store.sequences("")?.last().copied().unwrap_or(0);
+        Ok(store)
     }
 
     /// Writes a snapshot of a group from a consistent view, and removes older ones. Blocks on the disk.
@@ -51,9 +68,10 @@ impl SnapshotStore {
         engine: &dyn Engine,
         group: GroupId,
     ) -> Result<SnapshotFile, SnapshotError> {
+        let installs = self.lock().installs;
         let view = engine.view();
         let header = header(view.as_ref(), group)?;
-        let sequence = self.next_sequence(group)?;
+        let sequence = self.next_sequence();
         let temporary = self.temporary(group, sequence);
         let mut writer = SnapshotWriter::create(&temporary, &header)?;
         let (from, to) = group_range(group);
@@ -73,14 +91,20 @@ impl SnapshotStore {
         }
         drop(view);
         let (bytes, records) = writer.finish()?;
+        let registry = self.lock();
+        if registry.installs != installs {
+            fs::remove_file(&temporary).map_err(|cause| SnapshotError::io(&temporary, cause))?;
+            return Err(SnapshotError::Superseded { group });
+        }
         let path = self.publish(&temporary, group, sequence)?;
-        self.keep_newest(group, sequence)?;
-        Ok(SnapshotFile { path, sequence, header, bytes, records })
+        self.remove_where(group, |other| other < sequence)?;
+        drop(registry);
+        SnapshotFile::open(path, sequence, header, bytes, records)
     }
 
     /// Begins to receive a snapshot of a group.
     pub fn receive(&self, group: GroupId) -> Result<SnapshotReceiver, SnapshotError> {
-        let sequence = self.next_sequence(group)?;
+        let sequence = self.next_sequence();
         let path = self.temporary(group, sequence);
         SnapshotReceiver::create(self.clone(), group, sequence, path, MAX_RECEIVED_BYTES)
     }
@@ -88,7 +112,7 @@ impl SnapshotStore {
     /// The newest snapshot of a group, checked whole; `None` if there is none. A damaged one is
     /// passed over, with a warning. Blocks on the disk.
     pub fn newest(&self, group: GroupId) -> Result<Option<SnapshotFile>, SnapshotError> {
-        let mut sequences = self.sequences(group)?;
+        let mut sequences = self.sequences(&prefix(group))?;
         while let Some(sequence) = sequences.pop() {
             match SnapshotFile::verify(&self.path(group, sequence), sequence) {
                 Ok(file) => return Ok(Some(file)),
@@ -112,7 +136,7 @@ impl SnapshotStore {
 
     /// The file of a number.
     pub(super) fn path(&self, group: GroupId, sequence: u64) -> PathBuf {
-        self.folder.join(format!("{:05}-{sequence:020}.snap", group.0))
+        self.folder.join(format!("{}{sequence:020}.snap", prefix(group)))
     }
 
     /// Gives a finished file its final name, durably.
@@ -129,37 +153,52 @@ impl SnapshotStore {
         Ok(path)
     }
 
-    /// Removes the snapshots of a group before `newest`.
-    pub(super) fn keep_newest(&self, group: GroupId, newest: u64) -> Result<(), SnapshotError> {
-        for sequence in self.sequences(group)?.into_iter().filter(|old| *old < newest) {
+    /// Removes the snapshots of a group that `unwanted` chooses by their number. Called with the
+    /// registry locked.
+    pub(super) fn remove_where(
+        &self,
+        group: GroupId,
+        unwanted: impl Fn(u64) -> bool,
+    ) -> Result<(), SnapshotError> {
+        for sequence in self.sequences(&prefix(group))?.into_iter().filter(|it| unwanted(*it)) {
             let path = self.path(group, sequence);
             fs::remove_file(&path).map_err(|cause| SnapshotError::io(&path, cause))?;
         }
         Ok(())
     }
 
+    pub(super) fn lock(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn temporary(&self, group: GroupId, sequence: u64) -> PathBuf {
         self.path(group, sequence).with_extension("tmp")
     }
 
-    fn next_sequence(&self, group: GroupId) -> Result<u64, SnapshotError> {
-        Ok(self.sequences(group)?.last().map_or(1, |last| last.saturating_add(1)))
+    fn next_sequence(&self) -> u64 {
+        let mut registry = self.lock();
+        registry.last_sequence = registry.last_sequence.saturating_add(1);
+        registry.last_sequence
     }
 
-    /// The numbers of a group's snapshots, ascending.
-    fn sequences(&self, group: GroupId) -> Result<Vec<u64>, SnapshotError> {
+    /// The numbers of the snapshots whose names begin with `prefix`, ascending.
+    fn sequences(&self, prefix: &str) -> Result<Vec<u64>, SnapshotError> {
         let io = |cause| SnapshotError::io(&self.folder, cause);
-        let prefix = format!("{:05}-", group.0);
         let mut sequences = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(io)? {
             let name = entry.map_err(io)?.file_name();
-            let number = name.to_str().and_then(|name| name.strip_prefix(&prefix));
-            let number = number.and_then(|name| name.strip_suffix(".snap"));
-            sequences.extend(number.and_then(|number| number.parse::<u64>().ok()));
+            let name = name.to_str().filter(|name| name.starts_with(prefix));
+            let number = name.and_then(|name| name.strip_suffix(".snap")?.split_once('-'));
+            sequences.extend(number.and_then(|(_, number)| number.parse::<u64>().ok()));
         }
         sequences.sort_unstable();
         Ok(sequences)
     }
+}
+
+/// What the names of a group's files begin with.
+fn prefix(group: GroupId) -> String {
+    format!("{:05}-", group.0)
 }
 
 fn header(view: &dyn Read, group: GroupId) -> Result<SnapshotHeader, SnapshotError> {

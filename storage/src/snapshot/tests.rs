@@ -17,6 +17,7 @@ use crate::tables::{StateError, StateStore};
 
 const GROUP: GroupId = GroupId(5);
 
+#[derive(Debug)]
 struct Place {
     engine: MemoryEngine,
     folder: TempDir,
@@ -161,6 +162,85 @@ fn every_flipped_byte_and_every_cut_is_noticed() {
     }
     let refused = check(&[good.as_slice(), &[0]].concat());
     assert!(matches!(refused, Err(SnapshotError::Damaged { .. })));
+}
+
+/// A view that lets somebody act in the middle of a build.
+#[derive(Debug)]
+struct Interrupted<'a> {
+    engine: &'a MemoryEngine,
+    act: fn(&Self),
+    place: &'a Place,
+    received: &'a SnapshotFile,
+}
+
+impl Read for Interrupted<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        self.engine.get(table, key)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        range: KeyRange<'_>,
+        direction: Direction,
+        visit: Visit<'_>,
+    ) -> Result<(), EngineError> {
+        self.engine.scan(table, range, direction, visit)
+    }
+}
+
+impl Engine for Interrupted<'_> {
+    fn write(&self, batch: Batch, durability: Durability) -> Result<(), EngineError> {
+        self.engine.write(batch, durability)
+    }
+
+    fn view(&self) -> Box<dyn Read + '_> {
+        let view = self.engine.view();
+        (self.act)(self);
+        view
+    }
+
+    fn flush_state(&self) -> Result<(), EngineError> {
+        self.engine.flush_state()
+    }
+}
+
+#[test]
+fn a_snapshot_built_while_another_is_installed_gives_way_to_it() {
+    let (source, sink) = (Place::new(), Place::new());
+    source.fill(1, 3);
+    sink.fill(2, 3);
+    let received = send(&source.build(), &sink.snapshots, 1000).unwrap();
+    let act = |it: &Interrupted<'_>| {
+        it.place.state.install_snapshot(&it.place.snapshots, it.received).unwrap();
+    };
+    let (engine, place, received) = (&sink.engine, &sink, &received);
+    let built = sink.snapshots.build(&Interrupted { engine, act, place, received }, GROUP);
+    assert!(matches!(built, Err(SnapshotError::Superseded { group: GROUP })), "{built:?}");
+    assert_eq!(sink.snapshots.newest(GROUP).unwrap().as_ref(), Some(received));
+    assert_eq!(sink.files(), 1);
+}
+
+#[test]
+fn a_snapshot_received_while_another_is_built_is_not_mixed_with_it() {
+    let (source, sink) = (Place::new(), Place::new());
+    source.fill(1, 3);
+    sink.fill(2, 3);
+    let sent = source.build();
+    let mut receiver = sink.snapshots.receive(GROUP).unwrap();
+    let bytes = sent.read_chunk(0, usize::MAX).unwrap();
+    receiver.write(0, &bytes[..100]).unwrap();
+    let built = sink.build();
+    receiver.write(100, &bytes[100..]).unwrap();
+    let received = receiver.finish().unwrap();
+    assert_eq!(
+        (&*built.header().applied, &*received.header().applied),
+        (&b"applied 2"[..], &b"applied 1"[..])
+    );
+    sink.state.install_snapshot(&sink.snapshots, &received).unwrap();
+    assert_eq!(sink.snapshots.newest(GROUP).unwrap(), Some(received));
+    // Removed, but being sent: it can still be read.
+    assert_eq!(built.read_chunk(0, usize::MAX).unwrap().len() as u64, built.bytes());
 }
 
 #[test]

@@ -77,7 +77,11 @@ impl StateStore {
     }
 
     /// Writes a snapshot of the present state to a new file. Blocks on the disk; applying goes on
-    /// meanwhile, since the snapshot is read from a view.
+    /// meanwhile, since the snapshot is read from a view. Older snapshots are removed.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Superseded`] if one was installed meanwhile: use the newest then.
+    /// [`SnapshotError::NoState`] before the first commit; else the disk's failures.
     pub fn build_snapshot(&self, snapshots: &SnapshotStore) -> Result<SnapshotFile, SnapshotError> {
         snapshots.build(self.shared.engine.as_ref(), self.shared.group)
     }
@@ -88,7 +92,7 @@ impl StateStore {
     ///
     /// # Errors
     /// Before anything is changed: [`SnapshotError::Damaged`], [`SnapshotError::OtherGroup`].
-    /// Afterwards: [`SnapshotError::Engine`], which is fatal to the node.
+    /// All others are fatal to the node: the state may be half replaced until it is opened again.
     pub fn install_snapshot(
         &self,
         snapshots: &SnapshotStore,
