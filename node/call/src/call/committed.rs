@@ -2,7 +2,9 @@
 
 use holdline_model::{CallChange, CallCommand, CdrId, Disposition, HangupBy, Phase, Side};
 use holdline_sip::message::Message;
-use holdline_sip::transaction::{InviteClient, InviteClientInput, InviteServerInput};
+use holdline_sip::transaction::{
+    InviteClient, InviteClientInput, InviteClientState, InviteServerInput, NonInviteClient,
+};
 
 use super::work::Work;
 use super::{Call, Ctx};
@@ -70,11 +72,24 @@ impl Call {
             let trunk = target.trunk.clone();
             ctx.event(Event::Attempted { call: self.record.call, trunk });
         }
-        if let Some(Work::Failure { attempt, message }) = &trigger {
-            self.ack_failure(ctx, *attempt, message);
-        }
+        self.settle_target(ctx, trigger.as_ref());
         self.ringing = None;
         self.try_target(ctx);
+    }
+
+    /// What the target that is left behind gets: the ACK of its failure, or, if it said something
+    /// while it was being given up for its silence, a CANCEL.
+    fn settle_target(&mut self, ctx: &mut Ctx<'_>, trigger: Option<&Work>) {
+        match trigger {
+            Some(Work::Failure { attempt, message }) => self.ack_failure(ctx, *attempt, message),
+            Some(Work::Silent { attempt }) if self.record.cancel.is_none() => {
+                let proceeding = InviteClientState::Proceeding;
+                if self.legs.callee.as_ref().is_some_and(|client| client.state() == proceeding) {
+                    self.late_provisional(ctx, *attempt);
+                }
+            }
+            Some(_) | None => {}
+        }
     }
 
     /// The INVITE to the present target.
@@ -124,13 +139,11 @@ impl Call {
     }
 
     fn on_fail(&mut self, ctx: &mut Ctx<'_>, trigger: Option<Work>) {
+        self.settle_target(ctx, trigger.as_ref());
         self.legs.callee = None;
         self.legs.cancel = None;
         self.target_by = None;
         self.ringing = None;
-        if let Some(Work::Failure { attempt, message }) = &trigger {
-            self.ack_failure(ctx, *attempt, message);
-        }
         if self.record.end.as_ref().is_some_and(|end| end.late_answer.is_some()) {
             self.ack_callee(ctx);
             self.start_bye(ctx, Side::Callee, None);
@@ -174,7 +187,6 @@ impl Call {
     /// The CANCEL of our INVITE, if anything has answered it: before that it must not be sent
     /// (section 9.1), and the INVITE goes on being resent until something does.
     pub(super) fn send_cancel_if_heard(&mut self, ctx: &mut Ctx<'_>) {
-        use holdline_sip::transaction::{InviteClientState, NonInviteClient};
         if self.legs.cancel.is_some() || self.record.cancel.is_none() {
             return;
         }

@@ -79,7 +79,7 @@ impl Call {
     }
 
     /// A target that was given up for its silence rings after all: it is told to stop.
-    fn late_provisional(&self, ctx: &mut Ctx<'_>, attempt: u16) {
+    pub(super) fn late_provisional(&self, ctx: &mut Ctx<'_>, attempt: u16) {
         if self.record.answer.is_some() && attempt == self.record.attempt {
             // Overtaken by its own 2xx.
             return;

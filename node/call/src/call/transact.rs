@@ -85,9 +85,6 @@ impl Call {
                 ) => {}
             }
         }
-        if over {
-            self.legs.caller = None;
-        }
         if ack_missing {
             let answered = self.record.answer.is_some();
             let what = if answered { Unconfirmed::Answer } else { Unconfirmed::Failure };
@@ -97,6 +94,9 @@ impl Call {
             } else {
                 self.enqueue(ctx, Work::NoAck);
             }
+        }
+        if over {
+            self.legs.caller = None;
         }
     }
 

@@ -1,6 +1,8 @@
 //! The dialled number in a Request-URI (`sip:`, `sips:` or `tel:`).
 //!
-//! Not a URI parser: it takes out what routing looks at. RFC 3261 section 19.1, RFC 3966 section 3.
+//! Takes out what routing looks at. RFC 3261 section 19.1, RFC 3966 section 3.
+
+use holdline_sip::message::Uri;
 
 /// What routing needs of a Request-URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,14 +14,9 @@ pub(crate) struct Dialled<'a> {
 impl<'a> Dialled<'a> {
     /// Takes the user out of a Request-URI; `None` for a scheme that we cannot route.
     pub(crate) fn of(uri: &'a str) -> Option<Self> {
-        let (scheme, rest) = uri.split_once(':')?;
-        if scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips") {
-            let userinfo = rest.rsplit_once('@').map_or("", |(userinfo, _)| userinfo);
-            // A password in a URI is deprecated, and nobody's business further on.
-            let user = userinfo.split_once(':').map_or(userinfo, |(user, _)| user);
-            return Some(Self { user });
-        }
-        scheme.eq_ignore_ascii_case("tel").then_some(Self { user: rest })
+        let uri = Uri::parse(uri).ok()?;
+        let is_routed = uri.is_sip() || uri.scheme.eq_ignore_ascii_case("tel");
+        is_routed.then(|| Self { user: uri.user.unwrap_or_default() })
     }
 
     /// The number without visual separators (RFC 3966 section 5.1.1) and user parameters.
