@@ -3,10 +3,10 @@
 //! It does not know Raft: the header carries the applied mark and the membership as they lie in
 //! the same view as the records, opaque.
 //!
-//! File: the 8 bytes of [`format::MAGIC`], then blocks: kind (u8), length (u32), payload, CRC-32 of
-//! the three (u32); little endian. The first block is the header, the last the footer with the
-//! number of records of each table; between them records: table (u8), length of the key (u16),
-//! key, length of the value (u32), value.
+//! File: 8 bytes (`HLSNAP`, zero, the format's version), then blocks: kind (u8), length (u32),
+//! payload, CRC-32 of the three (u32); little endian. The first block is the header, the last the
+//! footer with the number of records of each table; between them records: table (u8), length of
+//! the key (u16), key, length of the value (u32), value.
 //!
 //! Invariant: a file under its final name is whole and was synced; everything else ends in `.tmp`.
 //! Invariant: an interrupted installation is run again before the state is read.
