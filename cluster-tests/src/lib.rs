@@ -6,4 +6,8 @@
 //!
 //! The binaries `demo` and `bench` and the tests in `tests/` are built on it.
 
+pub mod cluster;
+pub mod reconcile;
+pub mod sipp;
+pub mod stage;
 pub mod ua;

@@ -161,11 +161,15 @@ impl Entry {
         })
     }
 
-    /// When any message first came after `since`.
+    /// When an answer first came after `since`.
     #[must_use]
-    pub fn heard_after(&self, since: Instant) -> Option<Instant> {
-        let heard = |event: &&Event| event.way == Way::Received && event.at > since;
-        self.events.iter().find(heard).map(|event| event.at)
+    pub fn answered_after(&self, since: Instant) -> Option<Instant> {
+        let answer = |event: &&Event| {
+            event.way == Way::Received
+                && event.at > since
+                && matches!(event.kind, Kind::Response(..))
+        };
+        self.events.iter().find(answer).map(|event| event.at)
     }
 
     /// A 18x was received (caller) or sent (callee).

@@ -1,0 +1,113 @@
+//! The configuration files of a test cluster.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::site::Site;
+
+/// SIP port of every node and agent.
+pub const SIP_PORT: u16 = 5060;
+/// TCP port for other nodes.
+pub const RPC_PORT: u16 = 7420;
+/// UDP port for gossip.
+pub const GOSSIP_PORT: u16 = 7421;
+/// TCP port of the admin API.
+pub const ADMIN_PORT: u16 = 8060;
+
+/// Not a secret: every test cluster has it.
+const KEY: &str = "5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e";
+
+/// How a test cluster differs from the defaults.
+#[derive(Clone, Debug)]
+pub struct ClusterOptions {
+    /// How many nodes; their ids start from 1.
+    pub nodes: u8,
+    /// The cluster's name.
+    pub name: String,
+    /// When an unanswered call is given up, in milliseconds; `None`: the default.
+    pub no_answer_timeout_ms: Option<u64>,
+    /// When the switch ends a call, in milliseconds; `None`: never.
+    pub max_call_duration_ms: Option<u64>,
+    /// How long a target may be silent, in milliseconds; `None`: the default.
+    pub target_timeout_ms: Option<u64>,
+    /// How long a node must be back before it gets its slots, in milliseconds.
+    pub hand_back_after_ms: u64,
+    /// What is logged.
+    pub log_level: String,
+}
+
+impl Default for ClusterOptions {
+    fn default() -> Self {
+        Self {
+            nodes: 3,
+            name: "test".into(),
+            no_answer_timeout_ms: None,
+            max_call_duration_ms: None,
+            target_timeout_ms: None,
+            hand_back_after_ms: 500,
+            log_level: "info".into(),
+        }
+    }
+}
+
+impl ClusterOptions {
+    /// The configuration file of node `id`.
+    pub(super) fn toml(&self, site: &Site, id: u64, data_dir: &Path) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _infallible = self.write(&mut text, site, id, data_dir);
+        text
+    }
+
+    fn write(&self, text: &mut String, site: &Site, id: u64, data_dir: &Path) -> std::fmt::Result {
+        writeln!(text, "[node]\nid = {id}\ndata_dir = \"{}\"\n", data_dir.display())?;
+        writeln!(text, "[cluster]\nname = \"{}\"\nkey = \"{KEY}\"\nmembers = [", self.name)?;
+        for member in 1..=u64::from(self.nodes) {
+            writeln!(text, "  {{ id = {member}, rpc = \"{}\" }},", site.node(member, RPC_PORT))?;
+        }
+        writeln!(text, "]\nrpc = \"{}\"", site.node(id, RPC_PORT))?;
+        writeln!(text, "gossip = \"{}\"", site.node(id, GOSSIP_PORT))?;
+        let seeds = (1..=u64::from(self.nodes)).map(|member| site.node(member, GOSSIP_PORT));
+        let seeds: Vec<String> = seeds.map(|seed| format!("\"{seed}\"")).collect();
+        writeln!(text, "seeds = [{}]", seeds.join(", "))?;
+        writeln!(text, "hand_back_after_ms = {}\n", self.hand_back_after_ms)?;
+        writeln!(text, "[sip]\naddresses = [\"{}\"]", site.node(id, SIP_PORT))?;
+        writeln!(text, "floating = \"bind\"")?;
+        for (key, value) in [
+            ("no_answer_timeout_ms", self.no_answer_timeout_ms),
+            ("max_call_duration_ms", self.max_call_duration_ms),
+            ("target_timeout_ms", self.target_timeout_ms),
+        ] {
+            if let Some(ms) = value {
+                writeln!(text, "{key} = {ms}")?;
+            }
+        }
+        writeln!(text, "\n[admin]\nlisten = \"{}\"\n", site.node(id, ADMIN_PORT))?;
+        writeln!(text, "[log]\nformat = \"text\"\nlevel = \"{}\"\n", self.log_level)?;
+        // A test machine's disk may be small; what is tested here is not the disk.
+        writeln!(text, "[storage]\nmin_free_bytes = 1048576\n")?;
+        for (name, address) in trunks(site) {
+            let ip = address.ip();
+            writeln!(text, "[[trunk]]\nname = \"{name}\"\ntenant = \"{name}\"")?;
+            writeln!(text, "address = \"{address}\"\nsources = [\"{ip}\"]\n")?;
+        }
+        for (prefix, trunks) in ROUTES {
+            writeln!(text, "[[route]]\nprefix = \"{prefix}\"\ntrunks = {trunks:?}\n")?;
+        }
+        Ok(())
+    }
+}
+
+fn trunks(site: &Site) -> [(&'static str, SocketAddr); 5] {
+    [
+        ("caller", site.caller()),
+        ("callee", site.callee()),
+        ("backup", site.backup()),
+        ("sipp-caller", site.sipp_caller()),
+        ("sipp-callee", site.sipp_callee()),
+    ]
+}
+
+const ROUTES: [(&str, &[&str]); 3] =
+    [("1", &["callee"]), ("2", &["callee", "backup"]), ("9", &["sipp-callee"])];

@@ -1,0 +1,24 @@
+//! Real clusters: `holdline node` processes on loopback addresses of their own.
+//!
+//! Each [`Cluster`] has a [`Site`] (a /24 of 127.0.0.0/8 that no other test uses), a temporary
+//! folder with configuration, data and logs, and an [`Admin`] client per node. Processes end when
+//! the cluster is dropped, on a panic too. A cluster dropped without [`Cluster::pass`] keeps its
+//! folder and prints the ends of its logs.
+
+mod admin;
+mod binary;
+mod config;
+mod metrics;
+mod node;
+mod running;
+mod site;
+mod view;
+
+pub use admin::{Admin, AdminError, Answer};
+pub use binary::{BinaryMissing, holdline_binary};
+pub use config::{ADMIN_PORT, ClusterOptions, GOSSIP_PORT, RPC_PORT, SIP_PORT};
+pub use metrics::Metrics;
+pub use node::{Node, NodeError, Usage};
+pub use running::{Cluster, ClusterError};
+pub use site::{Site, SiteTaken};
+pub use view::{CallView, CdrView, Health, MemberView, OwnerView, SlotView};

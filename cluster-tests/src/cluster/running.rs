@@ -1,0 +1,360 @@
+//! A cluster of real processes in a temporary folder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use super::admin::{Admin, AdminError};
+use super::binary::{BinaryMissing, holdline_binary};
+use super::config::{ADMIN_PORT, ClusterOptions, SIP_PORT};
+use super::node::{Node, NodeError};
+use super::site::{Site, SiteTaken};
+use super::view::{CdrView, Health};
+
+/// Pause between looks at a condition that is waited for.
+const POLL: Duration = Duration::from_millis(20);
+/// How long a cluster may take from start to ready.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// Log lines printed for a node of a cluster that failed.
+const TAIL_LINES: usize = 40;
+
+/// Real processes, ended when this is dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    site: Site,
+    program: PathBuf,
+    nodes: BTreeMap<u64, Node>,
+    folder: Option<TempDir>,
+    passed: bool,
+}
+
+/// Why a cluster is not as it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// No program to start.
+    #[error(transparent)]
+    Binary(#[from] BinaryMissing),
+    /// No addresses.
+    #[error(transparent)]
+    Site(#[from] SiteTaken),
+    /// The folder or a file in it.
+    #[error("{}: {source}", .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A process.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The admin API.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// A node ended although nobody told it to.
+    #[error("node {id} ended by itself ({status}); the end of its log:\n{tail}")]
+    Died {
+        /// Which node.
+        id: u64,
+        /// How.
+        status: std::process::ExitStatus,
+        /// The end of its log.
+        tail: String,
+    },
+    /// No such node, or none that runs.
+    #[error("no such node is running")]
+    NoNode,
+    /// A condition was not met in time.
+    #[error("not within {limit:?}: {what}; last seen: {seen}")]
+    Late {
+        /// What was waited for.
+        what: String,
+        /// For how long.
+        limit: Duration,
+        /// What was seen last.
+        seen: String,
+    },
+}
+
+impl Cluster {
+    /// Writes the configuration of a cluster on addresses that nobody uses; starts nothing.
+    ///
+    /// # Errors
+    /// If there is no program, no address or no room.
+    pub fn prepare(options: &ClusterOptions) -> Result<Self, ClusterError> {
+        Self::prepare_at(Site::claim(options.nodes)?, options)
+    }
+
+    /// The same on given addresses.
+    ///
+    /// # Errors
+    /// As [`Cluster::prepare`].
+    pub fn prepare_at(site: Site, options: &ClusterOptions) -> Result<Self, ClusterError> {
+        let program = holdline_binary()?;
+        let file = |path: &Path, source| ClusterError::File { path: path.to_owned(), source };
+        let folder = tempfile::Builder::new().prefix("holdline-").tempdir();
+        let folder = folder.map_err(|source| file(&std::env::temp_dir(), source))?;
+        let mut nodes = BTreeMap::new();
+        for id in 1..=u64::from(options.nodes) {
+            let node = Node::new(id, folder.path());
+            let text = options.toml(&site, id, &node.data_dir);
+            fs::write(&node.config, text).map_err(|source| file(&node.config, source))?;
+            nodes.insert(id, node);
+        }
+        Ok(Self { site, program, nodes, folder: Some(folder), passed: false })
+    }
+
+    /// Starts a cluster and waits until it is ready.
+    ///
+    /// # Errors
+    /// If that takes longer than 30 s, or a node ends.
+    pub async fn start(options: &ClusterOptions) -> Result<Self, ClusterError> {
+        let mut cluster = Self::prepare(options)?;
+        cluster.start_all().await?;
+        Ok(cluster)
+    }
+
+    /// Starts all nodes that do not run and waits until the cluster is ready: every node ready,
+    /// every slot at home.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub async fn start_all(&mut self) -> Result<(), ClusterError> {
+        for node in self.nodes.values_mut().filter(|node| !node.started()) {
+            node.start(&self.program)?;
+        }
+        self.wait_home(START_LIMIT).await
+    }
+
+    /// The program under test.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Its addresses.
+    #[must_use]
+    pub const fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Where configuration, data and logs are.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.as_ref().map_or(Path::new(""), TempDir::path)
+    }
+
+    /// A node.
+    ///
+    /// # Errors
+    /// If there is none of that number.
+    pub fn node(&mut self, id: u64) -> Result<&mut Node, ClusterError> {
+        self.nodes.get_mut(&id).ok_or(ClusterError::NoNode)
+    }
+
+    /// All nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
+    }
+
+    /// The SIP address whose home is node `id`.
+    #[must_use]
+    pub fn sip(&self, id: u64) -> SocketAddr {
+        self.site.node(id, SIP_PORT)
+    }
+
+    /// The admin API of a node.
+    #[must_use]
+    pub fn admin(&self, id: u64) -> Admin {
+        Admin::new(self.site.node(id, ADMIN_PORT))
+    }
+
+    /// The admin API of the first node that runs.
+    ///
+    /// # Errors
+    /// If none runs.
+    pub fn any_admin(&self) -> Result<Admin, ClusterError> {
+        let running = self.nodes.values().find(|node| node.started());
+        running.map(|node| self.admin(node.id)).ok_or(ClusterError::NoNode)
+    }
+
+    /// Starts a node that was killed; does not wait.
+    ///
+    /// # Errors
+    /// If it runs already.
+    pub fn restart(&mut self, id: u64) -> Result<(), ClusterError> {
+        let node = self.nodes.get_mut(&id).ok_or(ClusterError::NoNode)?;
+        Ok(node.start(&self.program)?)
+    }
+
+    /// Kills a node with SIGKILL; the time is that just before.
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn kill(&mut self, id: u64) -> Result<Instant, ClusterError> {
+        Ok(self.node(id)?.kill()?)
+    }
+
+    /// The Raft leader that the running nodes agree on.
+    ///
+    /// # Errors
+    /// If they do not within 10 s.
+    pub async fn leader(&mut self) -> Result<u64, ClusterError> {
+        let limit = Duration::from_secs(10);
+        let mut leader = None;
+        self.wait(limit, "one leader that all running nodes see", |all| {
+            leader = all.first().and_then(|health| health.leader);
+            leader.is_some() && all.iter().all(|health| health.leader == leader)
+        })
+        .await?;
+        leader.ok_or(ClusterError::NoNode)
+    }
+
+    /// Waits until all running nodes are ready and every slot is owned by its home.
+    ///
+    /// # Errors
+    /// If that is not so in time, or a node ends.
+    pub async fn wait_home(&mut self, limit: Duration) -> Result<(), ClusterError> {
+        let deadline = Instant::now() + limit;
+        self.wait(limit, "every slot at home, health green", |all| {
+            let home = |health: &Health| {
+                health.status == "green"
+                    && health.members.iter().all(|m| m.slots_owned == m.slots_home)
+                    && health.members.iter().any(|m| m.slots_owned > 0)
+            };
+            all.iter().all(home)
+        })
+        .await?;
+        let mut waiting: Vec<u64> = self.running().collect();
+        loop {
+            let mut still = Vec::new();
+            for id in waiting {
+                if !self.admin(id).ready().await {
+                    still.push(id);
+                }
+            }
+            if still.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let (what, seen) = ("nodes ready".to_owned(), format!("nodes {still:?} are not"));
+                return Err(ClusterError::Late { what, limit, seen });
+            }
+            waiting = still;
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Waits until what all running nodes say of the cluster meets a condition.
+    ///
+    /// # Errors
+    /// If it does not in time, or a node ends.
+    pub async fn wait(
+        &mut self,
+        limit: Duration,
+        what: &str,
+        mut met: impl FnMut(&[Health]) -> bool,
+    ) -> Result<(), ClusterError> {
+        let deadline = Instant::now() + limit;
+        loop {
+            self.check_alive()?;
+            let mut all = Vec::new();
+            let mut seen = String::new();
+            for id in self.running() {
+                match self.admin(id).health().await {
+                    Ok(health) => all.push(health),
+                    Err(error) => seen = format!("node {id}: {error}"),
+                }
+            }
+            if seen.is_empty() && !all.is_empty() && met(&all) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let seen = if seen.is_empty() { format!("{all:?}") } else { seen };
+                return Err(ClusterError::Late { what: what.to_owned(), limit, seen });
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Call detail records, once there are at least `count`, as node `any` sees them.
+    ///
+    /// # Errors
+    /// If there are fewer after `limit`.
+    pub async fn wait_cdrs(
+        &self,
+        count: usize,
+        limit: Duration,
+    ) -> Result<Vec<CdrView>, ClusterError> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let cdrs = self.any_admin()?.cdrs().await?;
+            if cdrs.len() >= count {
+                return Ok(cdrs);
+            }
+            if Instant::now() >= deadline {
+                let (what, seen) = (format!("{count} CDRs"), format!("{} CDRs", cdrs.len()));
+                return Err(ClusterError::Late { what, limit, seen });
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// An error if a node has ended by itself.
+    ///
+    /// # Errors
+    /// Which node, and the end of its log.
+    pub fn check_alive(&mut self) -> Result<(), ClusterError> {
+        for node in self.nodes.values_mut() {
+            if let Some(status) = node.exited() {
+                let tail = node.log_tail(TAIL_LINES);
+                return Err(ClusterError::Died { id: node.id, status, tail });
+            }
+        }
+        Ok(())
+    }
+
+    /// The test has passed: the folder is not kept. Fails if a node has ended by itself.
+    ///
+    /// # Errors
+    /// As [`Cluster::check_alive`].
+    pub fn pass(mut self) -> Result<(), ClusterError> {
+        self.check_alive()?;
+        self.passed = true;
+        Ok(())
+    }
+
+    /// Whether dropping it shall remove the folder and print nothing, as after [`Cluster::pass`].
+    pub const fn set_quiet(&mut self, quiet: bool) {
+        self.passed = quiet;
+    }
+
+    /// Numbers of the nodes that were started and not killed.
+    pub fn running(&self) -> impl Iterator<Item = u64> + use<> {
+        let ids: Vec<u64> = self.nodes.values().filter(|n| n.started()).map(|n| n.id).collect();
+        ids.into_iter()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if self.passed {
+            return;
+        }
+        let mut err = io::stderr().lock();
+        let Some(folder) = self.folder.take() else { return };
+        // What cannot be printed cannot be helped.
+        for node in self.nodes.values() {
+            let tail = node.log_tail(TAIL_LINES);
+            let _shown = writeln!(err, "---- end of the log of node {} ----\n{tail}", node.id);
+        }
+        let path = folder.keep();
+        let _shown = writeln!(err, "---- configuration, data and logs: {} ----", path.display());
+    }
+}
