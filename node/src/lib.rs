@@ -11,12 +11,16 @@
 //! | [`telemetry`] | log and metrics |
 //! | [`admin`] | the admin HTTP API, over the seam [`admin::ClusterApi`] |
 //! | [`cli`] | the command line, over the seam [`node_runner::NodeRunner`] |
+//! | [`compose`] | makes a running node of all the parts |
+//! | `switch` | between the sockets and the pure call engines |
 //! | [`panic_hook`] | a panic ends the process |
 
 pub mod admin;
 pub mod cli;
 pub mod clock;
+pub mod compose;
 pub mod config;
 pub mod node_runner;
 pub mod panic_hook;
+mod switch;
 pub mod telemetry;

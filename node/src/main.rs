@@ -2,21 +2,8 @@
 
 use std::process::ExitCode;
 
-use async_trait::async_trait;
-use holdline::node_runner::{NodeContext, NodeRunner};
-
-struct Unwired;
-
-#[async_trait]
-impl NodeRunner for Unwired {
-    async fn run(
-        &self,
-        _context: NodeContext,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        Err("this build has no composition root yet".into())
-    }
-}
+use holdline::compose::Node;
 
 fn main() -> ExitCode {
-    holdline::cli::main(&Unwired)
+    holdline::cli::main(&Node)
 }

@@ -1,0 +1,228 @@
+//! The admin API's view of the cluster, over the replicated state and the Raft handle.
+//!
+//! Reads come from this node's own copy of the state, off the async threads. Who is alive is the
+//! leader's knowledge; other nodes say what gossip says.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use holdline_cluster::forward::{Forwarder, HangUpOutcome, Requests as _};
+use holdline_cluster::gossip::ClusterView;
+use holdline_model::{CallId, CallRecord, Cdr, CdrId, Name, NodeId, Rejection, Reply, SlotRecord};
+use holdline_raft::{ProposeError, RaftHandle, SubmitError, Verdict};
+use holdline_storage::{DataDir, StateError, StateReader};
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use super::hang_up::HangUps;
+use crate::admin::seam::{
+    CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LocalFacts, MemberFacts, Page,
+};
+use crate::clock::Clock;
+use crate::switch::leader;
+use crate::switch::ownership::Progress;
+
+/// The cluster as this node knows it.
+#[derive(Debug)]
+pub(super) struct Api {
+    pub(super) me: NodeId,
+    pub(super) cluster: Name,
+    pub(super) min_free_bytes: u64,
+    pub(super) raft: RaftHandle,
+    pub(super) state: StateReader,
+    pub(super) clock: Clock,
+    pub(super) forwarder: Forwarder,
+    pub(super) tasks: TaskTracker,
+    pub(super) hang_ups: HangUps,
+    pub(super) data_dir: DataDir,
+    pub(super) progress: watch::Receiver<Progress>,
+    pub(super) stopping: watch::Receiver<bool>,
+    pub(super) view: watch::Receiver<ClusterView>,
+}
+
+#[async_trait]
+impl ClusterApi for Api {
+    fn local(&self) -> LocalFacts {
+        let status = self.raft.status();
+        let progress = *self.progress.borrow();
+        let committed = status.committed.unwrap_or(0);
+        LocalFacts {
+            node: self.me,
+            leader: status.leader,
+            term: status.term,
+            formed: self.state.cluster().is_some(),
+            lease_held: self.raft.lease().is_valid(self.clock.monotonic()),
+            apply_lag: committed.saturating_sub(status.applied.unwrap_or(0)),
+            disk_free_bytes: self.data_dir.free_bytes().ok(),
+            disk_min_free_bytes: self.min_free_bytes,
+            log_writable: status.role != holdline_raft::Role::Stopped,
+            slots_owned: progress.slots,
+            slots_recovering: progress.recovering,
+            addresses_missing: progress.addresses_missing,
+            draining: self.state.node(self.me).is_some_and(|record| record.draining),
+            stopping: *self.stopping.borrow(),
+        }
+    }
+
+    async fn cluster(&self) -> Result<ClusterFacts, ClusterApiError> {
+        let counts = self.read(|state| state.count_calls()).await?;
+        let status = self.raft.status();
+        let slots = self.state.slots();
+        let mut calls: BTreeMap<NodeId, u64> = BTreeMap::new();
+        for slot in &slots {
+            let up = counts.get(&slot.slot).map_or(0, |counts| counts.up());
+            *calls.entry(slot.owner).or_default() += up;
+        }
+        let alive = self.alive();
+        let member = |(node, member): (&NodeId, &holdline_raft::Member)| MemberFacts {
+            node: *node,
+            pop: member.pop.clone(),
+            voter: status.voters.contains(node),
+            alive: alive(*node),
+            record: self.state.node(*node),
+            log_lag: if *node == self.me {
+                Some(status.last_log.unwrap_or(0).saturating_sub(status.applied.unwrap_or(0)))
+            } else {
+                status.lag.get(node).copied()
+            },
+            slots_owned: slots.iter().filter(|slot| slot.owner == *node).count(),
+            slots_home: slots.iter().filter(|slot| slot.home == *node).count(),
+            calls: calls.get(node).map_or(0, |up| usize::try_from(*up).unwrap_or(usize::MAX)),
+        };
+        Ok(ClusterFacts {
+            cluster: self.cluster.clone(),
+            answered_by: self.me,
+            leader: status.leader,
+            term: status.term,
+            committed_index: status.committed.unwrap_or(0),
+            applied_index: status.applied.unwrap_or(0),
+            formed: self.state.cluster().is_some(),
+            slots: slots.len(),
+            members: status.members.iter().map(member).collect(),
+        })
+    }
+
+    async fn calls(&self, query: &CallQuery) -> Result<Page<CallRecord, CallId>, ClusterApiError> {
+        let query = query.clone();
+        self.read(move |state| {
+            let mut items = Vec::new();
+            let mut after = query.after;
+            let mut looked_at = 0;
+            loop {
+                let page = state.calls(after, CHUNK)?;
+                looked_at += page.calls.len();
+                for call in page.calls {
+                    after = Some(call.call);
+                    if query.matches(&call) {
+                        items.push(call);
+                    }
+                    if items.len() >= query.limit {
+                        return Ok(Page { items, next: after });
+                    }
+                }
+                if page.next.is_none() || looked_at >= SCAN_LIMIT {
+                    return Ok(Page { items, next: page.next });
+                }
+            }
+        })
+        .await
+    }
+
+    async fn call(
+        &self,
+        call: CallId,
+    ) -> Result<Option<(CallRecord, Option<SlotRecord>)>, ClusterApiError> {
+        let record = self.read(move |state| state.call(call)).await?;
+        Ok(record.map(|record| (record, self.state.slot(call.slot))))
+    }
+
+    async fn cdrs(&self, query: &CdrQuery) -> Result<Page<Cdr, CdrId>, ClusterApiError> {
+        let query = holdline_storage::CdrQuery {
+            after: query.after,
+            ended_from: query.from,
+            ended_before: query.to,
+            account: query.account.clone(),
+            limit: query.limit,
+            ..holdline_storage::CdrQuery::default()
+        };
+        let page = self.read(move |state| state.cdrs(&query)).await?;
+        Ok(Page { items: page.cdrs, next: page.next })
+    }
+
+    async fn slots(&self) -> Result<Vec<SlotRecord>, ClusterApiError> {
+        Ok(self.state.slots())
+    }
+
+    async fn hang_up(&self, call: CallId) -> Result<(), ClusterApiError> {
+        let mut outcome = self.hang_ups.hang_up(call).await;
+        // The slot may move while it is asked for: followed once.
+        for _ in 0..2 {
+            let HangUpOutcome::Moved(owner) = outcome else { break };
+            outcome = self
+                .forwarder
+                .hang_up(owner, call)
+                .await
+                .map_err(|_| ClusterApiError::OwnerUnreachable { call, owner })?;
+        }
+        match outcome {
+            HangUpOutcome::HungUp => Ok(()),
+            HangUpOutcome::NotFound | HangUpOutcome::AlreadyOver => {
+                Err(ClusterApiError::UnknownCall(call))
+            }
+            HangUpOutcome::Moved(owner) => Err(ClusterApiError::OwnerUnreachable { call, owner }),
+            HangUpOutcome::Unavailable => Err(ClusterApiError::NoMajority),
+        }
+    }
+
+    async fn set_draining(&self, node: NodeId, draining: bool) -> Result<(), ClusterApiError> {
+        let command = leader::drain(node, draining, self.clock.now());
+        match self.raft.propose(&command).await {
+            Ok(Reply::Rejected(Rejection::UnknownNode { node })) => {
+                Err(ClusterApiError::UnknownNode(node))
+            }
+            Ok(Reply::Rejected(_)) => Err(ClusterApiError::NoMajority),
+            Ok(Reply::Done | Reply::Count(_) | Reply::Ended(_)) => Ok(()),
+            Err(ProposeError::Submit(SubmitError::Stopped)) => Err(ClusterApiError::Stopping),
+            Err(ProposeError::Submit(_)) => Err(ClusterApiError::Overloaded),
+            Err(ProposeError::Undecided(_)) => Err(ClusterApiError::Undecided),
+        }
+    }
+}
+
+impl Api {
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&StateReader) -> Result<T, StateError> + Send + 'static,
+    ) -> Result<T, ClusterApiError> {
+        let state = self.state.clone();
+        match self.tasks.spawn_blocking(move || read(&state)).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) => Err(ClusterApiError::Unreadable(Box::new(error))),
+            Err(_) => Err(ClusterApiError::Stopping),
+        }
+    }
+
+    /// Who is alive: as the leader hears it; elsewhere as gossip does, which takes seconds longer.
+    fn alive(&self) -> impl Fn(NodeId) -> bool + use<> {
+        let contacts = self.raft.contacts();
+        let me = self.me;
+        let is_leader = contacts.leader_since.is_some();
+        let live = self.view.borrow().live.clone();
+        move |node| {
+            if node == me {
+                return true;
+            }
+            if !is_leader {
+                return live.contains_key(&node);
+            }
+            let contact = contacts.nodes.get(&node);
+            contact.is_some_and(|contact| contact.verdict == Verdict::Alive)
+        }
+    }
+}
+
+/// Calls read at a time.
+const CHUNK: usize = 512;
+
+/// Calls looked at for one page.
+const SCAN_LIMIT: usize = 20_000;

@@ -1,0 +1,88 @@
+//! Why a node cannot start, or cannot go on. The text is the last thing that an operator sees: what,
+//! where, and what to do.
+
+use std::net::SocketAddr;
+
+use holdline_call::RoutingError;
+use holdline_raft::{RaftStopped, StartError};
+use holdline_storage::{DataDirError, LogError, SnapshotError, StateError};
+
+use crate::admin::AdminServerError;
+
+/// A node cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The log cannot be opened.
+    #[error("the log in the data folder cannot be opened: {0}")]
+    Log(#[from] LogError),
+    /// The snapshots cannot be opened.
+    #[error("the snapshots in the data folder cannot be opened: {0}")]
+    Snapshots(#[from] SnapshotError),
+    /// The state cannot be opened.
+    #[error("the state in the data folder cannot be opened: {0}")]
+    State(#[from] StateError),
+    /// Raft cannot start.
+    #[error("{}", with_causes(.0))]
+    Raft(#[from] StartError),
+    /// The address for other nodes cannot be listened on.
+    #[error(
+        "cluster.rpc: cannot listen on {address}: {source}; end the other process, or set another address here and in cluster.members of every node"
+    )]
+    Rpc {
+        /// Where.
+        address: SocketAddr,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// A SIP address is in use by something that is no Holdline node.
+    #[error(
+        "sip.addresses: cannot bind UDP {address}: {source}; end the other process, or set another address"
+    )]
+    Sip {
+        /// Where.
+        address: SocketAddr,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// Trunks and routes contradict each other.
+    #[error(transparent)]
+    Routing(#[from] RoutingError),
+    /// The admin API cannot listen.
+    #[error(transparent)]
+    Admin(#[from] AdminServerError),
+    /// The gossip socket cannot be opened.
+    #[error("cluster.gossip: {0}")]
+    Gossip(String),
+    /// The operating system gives no random numbers.
+    #[error("the operating system gives no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
+    /// The configuration names no member for this node.
+    #[error("node.id is not among cluster.members: add this node to them")]
+    NotAMember,
+    /// Raft has stopped by itself.
+    #[error(
+        "{0}; this node stops so that another takes over: look at the disk, then start it again"
+    )]
+    Stopped(RaftStopped),
+    /// Some other part cannot go on.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// An error and its causes in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,66 @@
+//! Starts gossip, and tells it once a second how busy this node is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use holdline_cluster::gossip::{ClusterKey, ClusterView, Gossip, GossipOptions, Load, NodeFacts};
+use holdline_model::NodeUp;
+use metrics::gauge;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{NodeError, keys};
+use crate::node_runner::NodeContext;
+
+/// Starts gossip about this run of the node; its view of the others.
+pub(super) async fn start(
+    context: &NodeContext,
+    announcement: &NodeUp,
+    calls: Vec<Arc<AtomicUsize>>,
+    halt: &CancellationToken,
+) -> Result<watch::Receiver<ClusterView>, NodeError> {
+    let config = &context.config;
+    let key = keys::gossip_key(&config.cluster.key);
+    let key: ClusterKey = key.parse().map_err(failed)?;
+    let (cluster, node) = (config.cluster.id(), config.node.id);
+    // A later run has a larger generation, even if the clock was set back a little meanwhile: the
+    // other nodes take the larger incarnation of consensus for the truth, not this one.
+    let generation = context.clock.now().0;
+    let mut options = GossipOptions::new(cluster, node, generation, key, config.cluster.gossip);
+    options.seeds = config.cluster.seeds.iter().map(ToString::to_string).collect();
+    let facts = NodeFacts {
+        incarnation: announcement.incarnation,
+        pop: announcement.pop.clone(),
+        sip: announcement.sip.clone(),
+        rpc: announcement.rpc,
+        admin: announcement.admin,
+        version: announcement.version.clone(),
+        load: Load::default(),
+    };
+    let gossip =
+        Gossip::start(options, facts, &context.tasks, halt.clone()).await.map_err(failed)?;
+    let view = gossip.view();
+    context.tasks.spawn(tell_load(gossip, calls, halt.clone()));
+    Ok(view)
+}
+
+async fn tell_load(gossip: Gossip, calls: Vec<Arc<AtomicUsize>>, halt: CancellationToken) {
+    loop {
+        let up: usize = calls.iter().map(|calls| calls.load(Ordering::Relaxed)).sum();
+        gauge!("holdline_calls_up").set(f64::from(u32::try_from(up).unwrap_or(u32::MAX)));
+        let calls = u64::try_from(up).unwrap_or(u64::MAX);
+        gossip.set_load(Load { calls, cpu_percent: None });
+        tokio::select! {
+            () = halt.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> NodeError {
+    NodeError::Gossip(error.to_string())
+}
+
+/// How often the load is told.
+const EVERY: Duration = Duration::from_secs(1);

@@ -1,0 +1,29 @@
+//! What is derived from the cluster key, each with its own label, so that no use of the key says
+//! anything about another.
+
+use std::fmt::Write as _;
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use crate::config::ClusterKey;
+
+/// The bearer token of calls between nodes, as 64 hexadecimal digits.
+pub(super) fn rpc_token(key: &ClusterKey) -> String {
+    derive(key, b"holdline rpc token v1")
+}
+
+/// The secret of gossip, as 64 hexadecimal digits.
+pub(super) fn gossip_key(key: &ClusterKey) -> String {
+    derive(key, b"holdline gossip key v1")
+}
+
+fn derive(key: &ClusterKey, label: &[u8]) -> String {
+    let mac =
+        <Hmac<Sha256> as Mac>::new_from_slice(key.bytes()).expect("HMAC takes keys of any length");
+    let mut text = String::with_capacity(64);
+    for byte in mac.chain_update(label).finalize().into_bytes() {
+        write!(text, "{byte:02x}").expect("writing to a string does not fail");
+    }
+    text
+}

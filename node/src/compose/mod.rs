@@ -1,0 +1,30 @@
+//! The composition root: makes a running node out of a configuration.
+//!
+//! Everything is made here and nothing is decided here. Start order: data folder, storage, Raft, RPC
+//! server, sockets, shards, admin API. Stop order: hand the slots away, hand leadership away, stop
+//! everything else.
+//!
+//! | file | what |
+//! |---|---|
+//! | `runner` | runs a node until it is told to stop or cannot go on |
+//! | `parts` | makes the parts |
+//! | `error` | why a node cannot start or go on |
+//! | `keys` | what is derived from the cluster key |
+//! | `rpc` | the server that other nodes call |
+//! | `gossip` | starts gossip and tells it the load |
+//! | `peers` | who the other nodes are, for the forwarder |
+//! | `api` | the admin API's view of the cluster |
+//! | `hang_up` | ends a call for an administrator, here or through its owner |
+
+mod api;
+mod error;
+mod gossip;
+mod hang_up;
+mod keys;
+mod parts;
+mod peers;
+mod rpc;
+mod runner;
+
+pub use error::NodeError;
+pub use runner::Node;

@@ -1,0 +1,326 @@
+//! Makes the parts of a node, in order, and starts their tasks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use holdline_call::CallEngine;
+use holdline_cluster::forward::{self, ForwardOptions, Forwarder, Token};
+use holdline_cluster::gossip::ClusterView;
+use holdline_cluster::ownership::PlanOptions;
+use holdline_model::{GroupId, Millis, NodeId, NodeUp};
+use holdline_raft::{ClusterToken, Member, RaftHandle, RaftNode, Storage};
+use holdline_storage::{DataDir, Identity, LogOptions, LogStore, SnapshotStore, StateStore};
+use holdline_transport::floating::{
+    Bind, Command, CommandOptions, FloatingAddresses, FloatingOptions, Mover, Netlink,
+    NetlinkOptions,
+};
+use holdline_transport::{SocketOptions, Sockets};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::api::Api;
+use super::hang_up::HangUps;
+use super::{NodeError, gossip, keys, peers, rpc};
+use crate::admin::{AdminLimits, AdminOptions, AdminServer};
+use crate::clock::Clock;
+use crate::config::{Config, FloatingConfig};
+use crate::node_runner::NodeContext;
+use crate::switch::SharedTable;
+use crate::switch::dispatcher::{self, Dispatcher, Sources};
+use crate::switch::egress::Egress;
+use crate::switch::leader::{self, Duties};
+use crate::switch::ownership::{self, Keeper, Progress};
+use crate::switch::shard::{self, ToShard};
+
+/// A running node.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) me: NodeId,
+    pub(super) raft: RaftHandle,
+    pub(super) clock: Clock,
+    pub(super) progress: watch::Receiver<Progress>,
+    pub(super) stopping: watch::Sender<bool>,
+    pub(super) failed: mpsc::Receiver<String>,
+}
+
+/// What the tasks share.
+struct Shared<'a> {
+    context: &'a NodeContext,
+    halt: &'a CancellationToken,
+    raft: RaftHandle,
+    table: SharedTable,
+    forwarder: Forwarder,
+    sockets: Sockets,
+    shards: Vec<mpsc::Sender<ToShard>>,
+}
+
+impl Parts {
+    /// Makes and starts everything. What was started ends when `halt` is cancelled.
+    pub(super) async fn start(
+        context: &NodeContext,
+        halt: &CancellationToken,
+    ) -> Result<Self, NodeError> {
+        let config = &context.config;
+        let listener = rpc::listen(config.cluster.rpc).await?;
+        let (data_dir, storage) = open_storage(config)?;
+        let token = keys::rpc_token(&config.cluster.key);
+        let raft_options = raft_options(config, &token)?;
+        let node =
+            RaftNode::start(raft_options, storage, context.tasks.clone(), halt.clone()).await?;
+        let forward_options = forward_options(config, &token)?;
+        let forwarder =
+            Forwarder::new(forward_options.clone(), context.tasks.clone(), halt.clone());
+        let (sockets, datagrams) =
+            Sockets::new(SocketOptions::default(), context.tasks.clone(), halt.clone());
+        let (shards, inputs) = shard_queues(config.sip.shards.get());
+        let shared = Shared {
+            context,
+            halt,
+            raft: node.handle.clone(),
+            table: SharedTable::default(),
+            forwarder,
+            sockets,
+            shards,
+        };
+        let hang_ups = shared.hang_ups();
+        let (service, from_nodes) = forward::service(
+            &forward_options,
+            Arc::new(hang_ups.clone()),
+            context.tasks.clone(),
+            halt.clone(),
+        );
+        rpc::serve(listener, node.routes.add_service(service), &context.tasks, halt.clone());
+        let calls = shared.start_shards(inputs)?;
+        shared.start_dispatcher(Sources { sockets: datagrams, nodes: from_nodes });
+        let announcement = announcement(config)?;
+        let view = gossip::start(context, &announcement, calls, halt).await?;
+        let (progress, failed) = shared.start_ownership(announcement, node.applied);
+        shared.start_leader();
+        let leadership = shared.raft.leadership();
+        let follow =
+            peers::follow(shared.forwarder.clone(), leadership, view.clone(), halt.clone());
+        context.tasks.spawn(follow);
+        let (stopping, is_stopping) = watch::channel(false);
+        let api = shared.api(hang_ups, data_dir, progress.clone(), is_stopping, view);
+        shared.start_admin(api).await?;
+        let clock = context.clock.clone();
+        Ok(Self { me: config.node.id, raft: shared.raft, clock, progress, stopping, failed })
+    }
+}
+
+impl Shared<'_> {
+    fn config(&self) -> &Config {
+        &self.context.config
+    }
+
+    fn hang_ups(&self) -> HangUps {
+        HangUps {
+            me: self.config().node.id,
+            state: self.raft.state(),
+            shards: self.shards.clone(),
+            lease: self.raft.lease(),
+            clock: self.context.clock.clone(),
+            tasks: self.context.tasks.clone(),
+        }
+    }
+
+    fn egress(&self) -> Egress {
+        Egress {
+            me: self.config().node.id,
+            sockets: self.sockets.clone(),
+            forwarder: self.forwarder.clone(),
+            table: self.table.clone(),
+        }
+    }
+
+    /// Starts the shards; for each, where it counts its calls.
+    fn start_shards(
+        &self,
+        inputs: Vec<mpsc::Receiver<ToShard>>,
+    ) -> Result<Vec<Arc<AtomicUsize>>, NodeError> {
+        let mut counts = Vec::with_capacity(inputs.len());
+        let routing = Arc::new(self.config().routing()?);
+        for inputs in inputs {
+            let seed = getrandom::u64()?;
+            let options = self.config().sip.calls.clone();
+            let parts = shard::Parts {
+                engine: CallEngine::new(options, Arc::clone(&routing), seed),
+                inputs,
+                raft: self.raft.clone(),
+                lease: self.raft.lease(),
+                egress: self.egress(),
+                clock: self.context.clock.clone(),
+                calls: Arc::new(AtomicUsize::new(0)),
+            };
+            counts.push(Arc::clone(&parts.calls));
+            self.context.tasks.spawn(shard::run(parts, self.halt.clone()));
+        }
+        Ok(counts)
+    }
+
+    fn start_dispatcher(&self, sources: Sources) {
+        let dispatcher = Dispatcher {
+            me: self.config().node.id,
+            table: self.table.clone(),
+            shards: self.shards.clone(),
+            forwarder: self.forwarder.clone(),
+            egress: self.egress(),
+        };
+        self.context.tasks.spawn(dispatcher::run(dispatcher, sources, self.halt.clone()));
+    }
+
+    fn start_ownership(
+        &self,
+        announcement: NodeUp,
+        applied: mpsc::Receiver<holdline_raft::Applied>,
+    ) -> (watch::Receiver<Progress>, mpsc::Receiver<String>) {
+        let (publish, progress) = watch::channel(Progress::default());
+        let (failed, failures) = mpsc::channel(1);
+        let floating = FloatingAddresses::start(
+            FloatingOptions::default(),
+            mover(&self.config().sip.floating),
+            self.sockets.clone(),
+            &self.context.tasks,
+            self.halt.clone(),
+        );
+        let keeper = Keeper {
+            me: self.config().node.id,
+            announcement,
+            raft: self.raft.clone(),
+            state: self.raft.state(),
+            lease: self.raft.lease(),
+            applied,
+            table: self.table.clone(),
+            shards: self.shards.clone(),
+            floating,
+            clock: self.context.clock.clone(),
+            tasks: self.context.tasks.clone(),
+            progress: publish,
+            failed,
+        };
+        self.context.tasks.spawn(ownership::run(keeper, self.halt.clone()));
+        (progress, failures)
+    }
+
+    fn start_leader(&self) {
+        let cluster = &self.config().cluster;
+        let duties = Duties {
+            me: self.config().node.id,
+            cluster: cluster.id(),
+            slots: cluster.slots,
+            members: cluster.members.iter().map(|member| member.id).collect(),
+            plan: PlanOptions { hand_back_after: cluster.hand_back_after },
+            raft: self.raft.clone(),
+            state: self.raft.state(),
+            clock: self.context.clock.clone(),
+        };
+        self.context.tasks.spawn(leader::run(duties, self.halt.clone()));
+    }
+
+    fn api(
+        &self,
+        hang_ups: HangUps,
+        data_dir: DataDir,
+        progress: watch::Receiver<Progress>,
+        stopping: watch::Receiver<bool>,
+        view: watch::Receiver<ClusterView>,
+    ) -> Api {
+        Api {
+            me: self.config().node.id,
+            cluster: self.config().cluster.name.as_str().into(),
+            min_free_bytes: self.config().storage.min_free_bytes,
+            raft: self.raft.clone(),
+            state: self.raft.state(),
+            clock: self.context.clock.clone(),
+            forwarder: self.forwarder.clone(),
+            tasks: self.context.tasks.clone(),
+            hang_ups,
+            data_dir,
+            progress,
+            stopping,
+            view,
+        }
+    }
+
+    async fn start_admin(&self, api: Api) -> Result<(), NodeError> {
+        let admin = &self.config().admin;
+        let options = AdminOptions {
+            api: Arc::new(api),
+            metrics: self.context.metrics.clone(),
+            token: admin.token.clone(),
+            limits: AdminLimits::default(),
+        };
+        AdminServer::start(admin.listen, options, &self.context.tasks, self.halt.clone()).await?;
+        Ok(())
+    }
+}
+
+fn open_storage(config: &Config) -> Result<(DataDir, Storage), NodeError> {
+    let identity = Identity { cluster: config.cluster.name.clone(), node: config.node.id };
+    let data_dir = DataDir::open(&config.node.data_dir, &identity)?;
+    let engine = Arc::new(data_dir.open_engine(&config.storage.rocksdb)?);
+    let snapshots = SnapshotStore::open(&data_dir.snapshots_path())?;
+    let state = StateStore::open(engine.clone(), GROUP, &snapshots)?;
+    let log = LogStore::open(engine, GROUP, LogOptions::default())?;
+    Ok((data_dir, Storage { log, state, snapshots }))
+}
+
+fn raft_options(config: &Config, token: &str) -> Result<holdline_raft::Options, NodeError> {
+    let members = config.cluster.members.iter();
+    let members: BTreeMap<NodeId, Member> = members
+        .map(|member| (member.id, Member { rpc: member.rpc, pop: member.pop.clone() }))
+        .collect();
+    Ok(holdline_raft::Options {
+        node: config.node.id,
+        cluster: config.cluster.id(),
+        group: GROUP,
+        members,
+        token: token.parse::<ClusterToken>().map_err(|e| NodeError::Failed(e.to_string()))?,
+        tuning: config.cluster.raft.clone(),
+    })
+}
+
+fn forward_options(config: &Config, token: &str) -> Result<ForwardOptions, NodeError> {
+    let token = token.parse::<Token>().map_err(|e| NodeError::Failed(e.to_string()))?;
+    Ok(ForwardOptions::new(config.cluster.id(), config.node.id, token))
+}
+
+fn shard_queues(count: usize) -> (Vec<mpsc::Sender<ToShard>>, Vec<mpsc::Receiver<ToShard>>) {
+    (0..count).map(|_| mpsc::channel(SHARD_QUEUE)).unzip()
+}
+
+fn mover(floating: &FloatingConfig) -> Arc<dyn Mover> {
+    match floating {
+        FloatingConfig::Bind => Arc::new(Bind),
+        FloatingConfig::Netlink { interface, prefix } => {
+            let mut options = NetlinkOptions::new(interface.clone());
+            options.prefix = *prefix;
+            Arc::new(Netlink::new(options))
+        }
+        FloatingConfig::Command { program, args, timeout } => {
+            let (program, args, timeout) = (program.clone(), args.clone(), *timeout);
+            Arc::new(Command::new(CommandOptions { program, args, timeout }))
+        }
+    }
+}
+
+fn announcement(config: &Config) -> Result<NodeUp, NodeError> {
+    let member = config.this_member().ok_or(NodeError::NotAMember)?;
+    Ok(NodeUp {
+        node: config.node.id,
+        incarnation: ownership::incarnation()?,
+        pop: config.node.pop.clone(),
+        sip: config.sip.addresses.clone(),
+        rpc: member.rpc,
+        admin: config.admin.listen,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        at: Millis(0),
+    })
+}
+
+/// The one Raft group there is so far; it is part of every key and every call between nodes.
+const GROUP: GroupId = GroupId(0);
+
+/// Inputs that may wait for a shard; more are dropped and counted, and the peer sends them again.
+const SHARD_QUEUE: usize = 8_192;

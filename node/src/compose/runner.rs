@@ -1,0 +1,69 @@
+//! Runs a node until it is told to stop or cannot go on.
+
+use std::error::Error;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use holdline_model::{Command, NodeId, SetDraining};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::NodeError;
+use super::parts::Parts;
+use crate::node_runner::{NodeContext, NodeRunner};
+
+/// A real node.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Node;
+
+#[async_trait]
+impl NodeRunner for Node {
+    async fn run(&self, context: NodeContext) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let halt = CancellationToken::new();
+        // Whatever ends this function ends what it started.
+        let _halt = halt.clone().drop_guard();
+        let mut parts = Parts::start(&context, &halt).await?;
+        let outcome = tokio::select! {
+            () = context.stop.cancelled() => Ok(()),
+            stopped = parts.raft.fatal() => Err(NodeError::Stopped(stopped)),
+            Some(failed) = parts.failed.recv() => Err(NodeError::Failed(failed)),
+        };
+        if outcome.is_ok() {
+            parts.leave().await;
+        }
+        halt.cancel();
+        parts.raft.shutdown().await;
+        outcome.map_err(Into::into)
+    }
+}
+
+impl Parts {
+    /// Hands the slots to the other nodes, so that nobody has to find out that this one has gone.
+    /// A node that is alone, or without a majority, just goes.
+    async fn leave(&mut self) {
+        self.stopping.send_replace(true);
+        let others = self.raft.leadership().borrow().members.len() > 1;
+        if !others || self.progress.borrow().slots == 0 {
+            return;
+        }
+        info!("handing the slots away before stopping");
+        if tokio::time::timeout(LEAVE_WITHIN, self.hand_away(self.me)).await.is_err() {
+            warn!("the slots could not be handed away in time; the others will take them over");
+        }
+    }
+
+    async fn hand_away(&self, me: NodeId) {
+        let at = self.clock.now();
+        let drain = Command::SetDraining(SetDraining { node: me, draining: true, at });
+        if let Err(error) = self.raft.propose(&drain).await {
+            warn!(%error, "the drain could not be announced");
+            return;
+        }
+        let mut progress = self.progress.clone();
+        // Fails only if the task that publishes it has ended.
+        let _ended = progress.wait_for(|progress| progress.slots == 0).await;
+    }
+}
+
+/// How long a node that is told to stop waits until others have its slots.
+const LEAVE_WITHIN: Duration = Duration::from_secs(3);

@@ -1,0 +1,59 @@
+//! Whose a message is, from the message alone. PURE.
+//!
+//! Our tags, branches and Call-IDs carry the call, and so the slot ([`Token`]). What carries none is
+//! an initial INVITE, its CANCEL or its retransmission: these get their slot by the hash of the
+//! Call-ID over the slots of the address that they arrived at.
+
+use std::net::SocketAddr;
+
+use holdline_cluster::ownership::SlotTable;
+use holdline_model::{SlotId, Token, TokenKind};
+use holdline_sip::message::{Message, Method, Start};
+
+/// Where a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// To the owner of this slot.
+    Slot(SlotId),
+    /// It concerns no call: any node answers it.
+    Anywhere,
+    /// It starts a call, but at an address that belongs to no slots.
+    UnknownAddress,
+}
+
+/// Finds the destination of a message that was sent to `local`.
+pub(crate) fn find(message: &Message, local: SocketAddr, table: &SlotTable) -> Destination {
+    let Start::Request { method, .. } = message.start() else {
+        let token = message.top_via().branch.and_then(|b| Token::from_branch(b.as_bytes()));
+        return token.map_or(Destination::Anywhere, |token| Destination::Slot(token.call.slot));
+    };
+    if let Some(tag) = message.to().tag {
+        return by_dialog(tag, message.call_id());
+    }
+    match method {
+        Method::Invite | Method::Cancel | Method::Ack => table
+            .slot_for(local, message.call_id().as_bytes())
+            .map_or(Destination::UnknownAddress, Destination::Slot),
+        Method::Bye
+        | Method::Options
+        | Method::Register
+        | Method::Prack
+        | Method::Update
+        | Method::Info
+        | Method::Refer
+        | Method::Notify
+        | Method::Subscribe
+        | Method::Message
+        | Method::Publish
+        | Method::Other(_) => Destination::Anywhere,
+    }
+}
+
+/// A request within a dialog: our tag tells, else the Call-ID, which is ours on the callee's leg.
+fn by_dialog(to_tag: &str, call_id: &str) -> Destination {
+    let token = Token::from_tag(to_tag.as_bytes()).or_else(|| Token::from_tag(call_id.as_bytes()));
+    match token {
+        Some(Token { kind: TokenKind::Stateless, .. }) | None => Destination::Anywhere,
+        Some(Token { call, .. }) => Destination::Slot(call.slot),
+    }
+}

@@ -1,0 +1,142 @@
+//! Takes datagrams from the sockets and from other nodes, parses each once, and hands it to the shard
+//! or to the node that owns its slot.
+//!
+//! It keeps no state of calls and answers nothing itself. A datagram for a slot without an owner that
+//! can be reached, or for a shard whose queue is full, is dropped and counted: the peer sends it
+//! again.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use holdline_call::Input;
+use holdline_cluster::forward::{Direction, Forwarder, Received};
+use holdline_cluster::ownership::SlotTable;
+use holdline_model::{NodeId, SlotId};
+use holdline_sip::message::{Message, ParseErrorKind};
+use holdline_transport::Datagram;
+use metrics::counter;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::destination::{self, Destination};
+use super::egress::Egress;
+use super::shard::ToShard;
+use super::{SharedTable, shard_of};
+
+/// What the dispatcher works with.
+#[derive(Debug)]
+pub(crate) struct Dispatcher {
+    pub(crate) me: NodeId,
+    pub(crate) table: SharedTable,
+    pub(crate) shards: Vec<mpsc::Sender<ToShard>>,
+    pub(crate) forwarder: Forwarder,
+    pub(crate) egress: Egress,
+}
+
+/// Where datagrams come from.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    pub(crate) sockets: mpsc::Receiver<Vec<Datagram>>,
+    pub(crate) nodes: mpsc::Receiver<Vec<Received>>,
+}
+
+/// Runs until `stop` is cancelled.
+pub(crate) async fn run(dispatcher: Dispatcher, mut sources: Sources, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            Some(batch) = sources.sockets.recv() => {
+                let table = dispatcher.table.load();
+                for Datagram { local, peer, bytes } in batch {
+                    dispatcher.arrived(&table, local, peer, bytes, 0);
+                }
+            }
+            Some(batch) = sources.nodes.recv() => dispatcher.forwarded(batch),
+            else => return,
+        }
+    }
+}
+
+impl Dispatcher {
+    fn forwarded(&self, batch: Vec<Received>) {
+        let table = self.table.load();
+        for Received { datagram, .. } in batch {
+            let (local, peer, bytes, hops) =
+                (datagram.local, datagram.peer, datagram.bytes, datagram.hops);
+            match datagram.direction {
+                Direction::Ingress => self.arrived(&table, local, peer, bytes, hops),
+                Direction::Egress => self.egress.send_for_another(local, peer, bytes, hops),
+            }
+        }
+    }
+
+    fn arrived(
+        &self,
+        table: &SlotTable,
+        local: SocketAddr,
+        peer: SocketAddr,
+        bytes: Bytes,
+        hops: u8,
+    ) {
+        match Message::parse(bytes.clone()) {
+            Ok(message) => self.message(table, local, peer, message, bytes, hops),
+            Err(error) if error.kind == ParseErrorKind::KeepAlive => {
+                counter!("holdline_sip_keepalives_total").increment(1);
+            }
+            Err(error) => {
+                let reason = error.kind.as_str();
+                counter!("holdline_sip_malformed_total", "reason" => reason).increment(1);
+                self.to_shard(0, Input::Malformed { local, peer, error });
+            }
+        }
+    }
+
+    fn message(
+        &self,
+        table: &SlotTable,
+        local: SocketAddr,
+        peer: SocketAddr,
+        message: Message,
+        bytes: Bytes,
+        hops: u8,
+    ) {
+        let slot = match destination::find(&message, local, table) {
+            Destination::Slot(slot) => slot,
+            Destination::Anywhere => {
+                let slot = SlotId(0);
+                self.to_shard(0, Input::Sip { local, peer, message, slot });
+                return;
+            }
+            Destination::UnknownAddress => {
+                dropped("unknown_address");
+                return;
+            }
+        };
+        match table.ownership(slot).map(|ownership| ownership.owner) {
+            Some(owner) if owner == self.me => {
+                let shard = shard_of(slot, self.shards.len());
+                self.to_shard(shard, Input::Sip { local, peer, message, slot });
+            }
+            Some(owner) => {
+                // What cannot be forwarded is counted by the forwarder.
+                let _outcome = self.forwarder.ingress(owner, local, peer, bytes, hops);
+            }
+            None => dropped("unknown_slot"),
+        }
+    }
+
+    fn to_shard(&self, shard: usize, input: Input) {
+        let full = match self.shards.get(shard) {
+            Some(queue) => queue.try_send(ToShard::Engine(input)).is_err(),
+            None => true,
+        };
+        if full {
+            dropped("shard_queue_full");
+        }
+    }
+}
+
+fn dropped(reason: &'static str) {
+    counter!("holdline_sip_dropped_total", "reason" => reason).increment(1);
+}

@@ -1,0 +1,181 @@
+//! The Raft leader's duties: form the cluster, move slots, sweep tombstones.
+//!
+//! The task runs on every node and does nothing unless the node leads. It proposes and forgets:
+//! every command it makes names what it expects (epochs, a cluster not yet formed), so one that is
+//! late, repeated, or made by a leader of yesterday does nothing.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use holdline_cluster::ownership::{NodeState, PlanOptions, Verdict, plan};
+use holdline_model::{
+    ClusterId, Command, FormCluster, NodeId, NodeRecord, SetDraining, Sweep, TransferSlots,
+};
+use holdline_raft::{NodeContact, RaftHandle};
+use holdline_storage::StateReader;
+use metrics::counter;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::clock::Clock;
+
+/// What the duties need.
+#[derive(Debug)]
+pub(crate) struct Duties {
+    pub(crate) me: NodeId,
+    pub(crate) cluster: ClusterId,
+    pub(crate) slots: u16,
+    /// The first members, in order of id.
+    pub(crate) members: Vec<NodeId>,
+    pub(crate) plan: PlanOptions,
+    pub(crate) raft: RaftHandle,
+    pub(crate) state: StateReader,
+    pub(crate) clock: Clock,
+}
+
+/// Since when each node has been up without a break, as this leader saw it.
+#[derive(Debug, Default)]
+struct UpSince(BTreeMap<NodeId, (holdline_model::Incarnation, Instant)>);
+
+/// Runs the duties until `stop` is cancelled.
+pub(crate) async fn run(duties: Duties, stop: CancellationToken) {
+    let mut up = UpSince::default();
+    let mut swept_at = duties.clock.monotonic();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(TURN) => {}
+        }
+        if !duties.raft.leadership().borrow().is_me {
+            up.0.clear();
+            continue;
+        }
+        if duties.state.cluster().is_none() {
+            duties.form().await;
+            continue;
+        }
+        duties.move_slots(&mut up).await;
+        let now = duties.clock.monotonic();
+        if now.saturating_duration_since(swept_at) >= SWEEP_EVERY {
+            swept_at = now;
+            duties.sweep().await;
+        }
+    }
+}
+
+impl Duties {
+    async fn form(&self) {
+        let form = FormCluster {
+            cluster: self.cluster,
+            slots: self.slots,
+            members: self.members.clone(),
+            at: self.clock.now(),
+        };
+        self.propose(Command::FormCluster(form), "form the cluster").await;
+    }
+
+    async fn move_slots(&self, up: &mut UpSince) {
+        let nodes = self.nodes(up);
+        let slots = self.state.slots();
+        for (reason, moves) in plan(&slots, &nodes, &self.plan) {
+            let to: Vec<_> = moves.iter().map(|step| step.to.0).collect();
+            info!(reason = reason.as_str(), slots = moves.len(), ?to, "moving slots");
+            let transfer = TransferSlots { moves, reason, at: self.clock.now() };
+            self.propose(Command::TransferSlots(transfer), "move slots").await;
+        }
+    }
+
+    /// The members as this leader sees them: contact from `raft`, marks from the state.
+    fn nodes(&self, up: &mut UpSince) -> Vec<NodeState> {
+        let contacts = self.raft.contacts();
+        let status = self.raft.status();
+        let now = self.clock.monotonic();
+        let records: BTreeMap<NodeId, NodeRecord> =
+            self.state.nodes().into_iter().map(|record| (record.node, record)).collect();
+        let leader = std::iter::once((self.me, None));
+        let others = contacts.nodes.iter().map(|(node, contact)| (*node, Some(contact)));
+        let mut nodes = Vec::new();
+        for (node, contact) in leader.chain(others) {
+            let record = records.get(&node);
+            let verdict = judge(contact, record);
+            let lag = status.lag.get(&node).copied();
+            nodes.push(NodeState {
+                node,
+                pop: record.map(|record| record.pop.clone()).unwrap_or_default(),
+                verdict,
+                caught_up: node == self.me || lag.is_some_and(|entries| entries <= CAUGHT_UP),
+                up_for_ms: up.follow(node, verdict, record, now),
+                draining: record.is_some_and(|record| record.draining),
+            });
+        }
+        nodes
+    }
+
+    async fn sweep(&self) {
+        let now = self.clock.now();
+        if self.state.has_expired(now).unwrap_or(false) {
+            self.propose(Command::Sweep(Sweep { up_to: now }), "sweep tombstones").await;
+        }
+    }
+
+    async fn propose(&self, command: Command, what: &'static str) {
+        match self.raft.propose(&command).await {
+            Ok(holdline_model::Reply::Rejected(rejection)) => {
+                counter!("holdline_leader_rejected_total").increment(1);
+                warn!(%rejection, "the leader could not {what}");
+            }
+            Ok(_) => {}
+            Err(error) => warn!(%error, "the leader could not {what}; trying again"),
+        }
+    }
+}
+
+impl UpSince {
+    /// How long the present run of `node` has been alive without a break, in milliseconds.
+    fn follow(
+        &mut self,
+        node: NodeId,
+        verdict: Verdict,
+        record: Option<&NodeRecord>,
+        now: Instant,
+    ) -> u64 {
+        let run = record.map(|record| record.incarnation).filter(|_| verdict == Verdict::Alive);
+        let Some(run) = run else {
+            self.0.remove(&node);
+            return 0;
+        };
+        let (known, since) = self.0.entry(node).or_insert((run, now));
+        if *known != run {
+            (*known, *since) = (run, now);
+        }
+        let up = now.saturating_duration_since(*since);
+        u64::try_from(up.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A node that never announced itself is no candidate, whatever its contact: it cannot own.
+fn judge(contact: Option<&NodeContact>, record: Option<&NodeRecord>) -> Verdict {
+    let verdict = match contact.map(|contact| contact.verdict) {
+        None | Some(holdline_raft::Verdict::Alive) => Verdict::Alive,
+        Some(holdline_raft::Verdict::Suspect) => Verdict::Suspect,
+        Some(holdline_raft::Verdict::Dead) => Verdict::Dead,
+    };
+    match (verdict, record) {
+        (Verdict::Alive, None) => Verdict::Suspect,
+        (Verdict::Alive | Verdict::Suspect | Verdict::Dead, _) => verdict,
+    }
+}
+
+/// Marks a node as draining, or no longer.
+pub(crate) const fn drain(node: NodeId, draining: bool, clock: holdline_model::Millis) -> Command {
+    Command::SetDraining(SetDraining { node, draining, at: clock })
+}
+
+/// How often the leader looks after its duties.
+const TURN: Duration = Duration::from_millis(20);
+
+/// How often tombstones are swept.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// A follower that is behind by no more entries than this is caught up.
+const CAUGHT_UP: u64 = 1_000;

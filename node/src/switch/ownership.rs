@@ -1,0 +1,227 @@
+//! Makes shards and floating addresses follow the replicated slot table and the lease, and announces
+//! this run of the process to the cluster.
+//!
+//! It is level-triggered: whatever was applied only wakes it up, and then it compares what the state
+//! says with what the shards were told ([`Holdings`]). Its order for a gained slot is: read the
+//! calls, take the addresses, tell the shard. The state it reads may already hold later entries; none
+//! of them concerns the slot's calls, because only this node may change these now.
+//!
+//! Invariant: no floating address is wished for without a valid lease.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use holdline_cluster::ownership::SlotTable;
+use holdline_model::{Command, Epoch, Incarnation, NodeId, NodeUp, SlotId, TransferReason};
+use holdline_raft::{Applied, Lease, RaftHandle};
+use holdline_storage::StateReader;
+use holdline_transport::floating::FloatingAddresses;
+use metrics::{counter, gauge};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use super::SharedTable;
+use super::holdings::{Change, Holdings};
+use super::shard::ToShard;
+use super::shard_of;
+use crate::clock::Clock;
+
+/// What the task works with.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    pub(crate) me: NodeId,
+    pub(crate) announcement: NodeUp,
+    pub(crate) raft: RaftHandle,
+    pub(crate) state: StateReader,
+    pub(crate) lease: Lease,
+    pub(crate) applied: mpsc::Receiver<Applied>,
+    pub(crate) table: SharedTable,
+    pub(crate) shards: Vec<mpsc::Sender<ToShard>>,
+    pub(crate) floating: FloatingAddresses,
+    pub(crate) clock: Clock,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) progress: watch::Sender<Progress>,
+    /// Told once if the node cannot go on.
+    pub(crate) failed: mpsc::Sender<String>,
+}
+
+/// What the rest of the node may know of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// The table knows of this run of the process.
+    pub(crate) is_live: bool,
+    /// Slots that this node acts for.
+    pub(crate) slots: usize,
+    /// Slots whose calls are being read.
+    pub(crate) recovering: usize,
+    /// Floating addresses that should be bound but are not.
+    pub(crate) addresses_missing: usize,
+}
+
+/// Runs until `stop` is cancelled.
+pub(crate) async fn run(mut keeper: Keeper, stop: CancellationToken) {
+    let mut holdings = Holdings::default();
+    let mut announced: Option<Instant> = None;
+    keeper.reconcile(&mut holdings).await;
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            applied = keeper.applied.recv() => match applied {
+                Some(_) => {
+                    while keeper.applied.try_recv().is_ok() {}
+                    keeper.reconcile(&mut holdings).await;
+                }
+                None => break,
+            },
+            () = tokio::time::sleep(LEASE_POLL) => {}
+        }
+        keeper.follow_lease();
+        keeper.announce(&mut announced);
+    }
+    keeper.floating.hold(BTreeSet::new());
+}
+
+impl Keeper {
+    /// Whether the replicated table knows of this run of the process.
+    fn is_live(&self) -> bool {
+        let me = self.state.node(self.me);
+        me.is_some_and(|record| record.incarnation == self.announcement.incarnation)
+    }
+
+    /// Tells the cluster that this process has started, until it knows.
+    fn announce(&self, announced: &mut Option<Instant>) {
+        let now = self.clock.monotonic();
+        let waiting =
+            announced.is_some_and(|at| now.saturating_duration_since(at) < ANNOUNCE_EVERY);
+        if waiting || self.is_live() || self.raft.leadership().borrow().leader.is_none() {
+            return;
+        }
+        *announced = Some(now);
+        let (raft, at) = (self.raft.clone(), self.clock.now());
+        let command = Command::NodeUp(Box::new(NodeUp { at, ..self.announcement.clone() }));
+        self.tasks.spawn(async move {
+            if let Err(error) = raft.propose(&command).await {
+                warn!(%error, "this node could not announce itself; trying again");
+            }
+        });
+    }
+
+    async fn reconcile(&mut self, holdings: &mut Holdings) {
+        let slots = self.state.slots();
+        let nodes = self.state.nodes();
+        let is_live = self.is_live();
+        self.table.publish(SlotTable::new(&slots, &nodes));
+        let changes = holdings.follow(self.me, is_live, &slots);
+        let gained =
+            changes.iter().filter(|change| matches!(change, Change::Gained { .. })).count();
+        self.publish(is_live, holdings.len(), gained);
+        let seen = self.clock.monotonic();
+        let mut ready = Vec::with_capacity(gained);
+        for change in changes {
+            match change {
+                Change::Lost { slot } => self.lose(slot).await,
+                Change::Gained { slot, epoch, reason } => {
+                    count_change(slot, epoch, reason);
+                    if let Some(gain) = self.read(slot, epoch, seen).await {
+                        ready.push((slot, gain));
+                    }
+                }
+            }
+        }
+        self.take_addresses().await;
+        for (slot, gain) in ready {
+            self.tell(slot, gain).await;
+        }
+        self.publish(is_live, holdings.len(), 0);
+    }
+
+    async fn lose(&self, slot: SlotId) {
+        info!(%slot, "no longer acting for the slot");
+        self.tell(slot, ToShard::Engine(holdline_call::Input::Lost { slot })).await;
+    }
+
+    /// Reads a slot's calls. A state that cannot be read is fatal to the node, because the calls
+    /// would be lost with nobody noticing.
+    async fn read(&self, slot: SlotId, epoch: Epoch, seen: Instant) -> Option<ToShard> {
+        let state = self.state.clone();
+        let read = self.tasks.spawn_blocking(move || state.calls_of_slot(slot)).await;
+        match read {
+            Ok(Ok(calls)) => Some(ToShard::Gained { slot, epoch, calls, seen }),
+            Ok(Err(error)) => {
+                error!(%slot, %error, "the slot's calls cannot be read");
+                // Full if it was told before; closed only when the node is stopping.
+                let _told = self.failed.try_send(format!(
+                    "the calls of slot {slot} cannot be read: {error}; stopping, so that another node takes over"
+                ));
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    async fn tell(&self, slot: SlotId, what: ToShard) {
+        if let Some(shard) = self.shards.get(shard_of(slot, self.shards.len())) {
+            // Closed only when the node is stopping.
+            let _closed = shard.send(what).await;
+        }
+    }
+
+    /// Takes the addresses that go with the slots, and waits a little until they are here, so that
+    /// what the shards send first has an address to leave from.
+    async fn take_addresses(&self) {
+        let wanted = self.follow_lease();
+        let mut held = self.floating.held();
+        let arrived = held.wait_for(|held| wanted.is_subset(held));
+        if tokio::time::timeout(ADDRESS_WAIT, arrived).await.is_err() {
+            let missing: Vec<_> = wanted.iter().map(SocketAddr::to_string).collect();
+            warn!(?missing, "addresses are not here yet; going on without them");
+        }
+    }
+
+    /// Wishes for the addresses that go with this node's slots while it holds its lease, else none.
+    fn follow_lease(&self) -> BTreeSet<SocketAddr> {
+        let may = self.progress.borrow().is_live && self.lease.is_valid(self.clock.monotonic());
+        let wanted = if may { self.table.load().addresses_of(self.me) } else { BTreeSet::new() };
+        self.floating.hold(wanted.clone());
+        let missing = wanted.difference(&self.floating.held().borrow()).count();
+        self.progress.send_if_modified(|progress| {
+            let changed = progress.addresses_missing != missing;
+            progress.addresses_missing = missing;
+            changed
+        });
+        gauge!("holdline_lease_held").set(if may { 1.0 } else { 0.0 });
+        wanted
+    }
+
+    fn publish(&self, is_live: bool, slots: usize, recovering: usize) {
+        gauge!("holdline_slots_owned").set(u32::try_from(slots).unwrap_or(u32::MAX));
+        self.progress.send_modify(|progress| {
+            progress.is_live = is_live;
+            progress.slots = slots;
+            progress.recovering = recovering;
+        });
+    }
+}
+
+fn count_change(slot: SlotId, epoch: Epoch, reason: TransferReason) {
+    counter!("holdline_ownership_changes_total", "reason" => reason.as_str()).increment(1);
+    info!(%slot, %epoch, reason = reason.as_str(), "owner of the slot");
+}
+
+/// Makes the announcement of this run.
+pub(crate) fn incarnation() -> Result<Incarnation, getrandom::Error> {
+    getrandom::u64().map(Incarnation)
+}
+
+/// How often the lease is looked at: nobody says when it ends.
+const LEASE_POLL: Duration = Duration::from_millis(10);
+
+/// How long an announcement may take before it is made again.
+const ANNOUNCE_EVERY: Duration = Duration::from_millis(500);
+
+/// How long slots wait for their addresses.
+const ADDRESS_WAIT: Duration = Duration::from_millis(100);

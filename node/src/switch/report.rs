@@ -1,0 +1,94 @@
+//! What the engines report, as metrics and log lines. No numbers, addresses or Call-IDs of peers.
+
+use std::time::Duration;
+
+use holdline_call::{DropReason, Event};
+use holdline_model::{Epoch, SlotId};
+use metrics::{counter, histogram};
+use tracing::{debug, error, info};
+
+/// Counts and logs an event of an engine.
+pub(crate) fn event(event: &Event) {
+    match event {
+        Event::Request { method } => {
+            counter!("holdline_sip_requests_total", "method" => *method).increment(1);
+        }
+        Event::ResponseReceived { method, class } => {
+            let class = class_label(*class);
+            counter!("holdline_sip_responses_received_total", "method" => *method, "class" => class)
+                .increment(1);
+        }
+        Event::ResponseSent { method, class } => {
+            let class = class_label(*class);
+            counter!("holdline_sip_responses_sent_total", "method" => *method, "class" => class)
+                .increment(1);
+        }
+        Event::Admitted { call, trunk } => {
+            counter!("holdline_calls_admitted_total").increment(1);
+            debug!(%call, %trunk, "admitted");
+        }
+        Event::Attempted { call, trunk } => {
+            counter!("holdline_calls_failed_over_total").increment(1);
+            debug!(%call, %trunk, "trying the next target");
+        }
+        Event::Answered { call, setup_ms } => {
+            counter!("holdline_calls_answered_total").increment(1);
+            histogram!("holdline_call_setup_seconds")
+                .record(Duration::from_millis(*setup_ms).as_secs_f64());
+            debug!(%call, setup_ms, "answered");
+        }
+        Event::Ended { call, disposition, by, cdr } => {
+            counter!("holdline_calls_ended_total", "disposition" => disposition.as_str(), "by" => by.as_str())
+                .increment(1);
+            debug!(%call, disposition = disposition.as_str(), by = by.as_str(), ?cdr, "ended");
+        }
+        Event::Recovered { call, resent } => {
+            counter!("holdline_calls_recovered_total").increment(1);
+            debug!(%call, resent, "recovered");
+        }
+        Event::Refused { reason } => {
+            counter!("holdline_sip_refused_total", "reason" => reason.as_str()).increment(1);
+        }
+        Event::Dropped { reason } => dropped(*reason),
+        Event::Undecided { call } => {
+            counter!("holdline_calls_undecided_total").increment(1);
+            debug!(%call, "the outcome of a proposal is unknown; proposing it again");
+        }
+        Event::Rejected { call, reason } => {
+            counter!("holdline_calls_rejected_total").increment(1);
+            error!(%call, reason, "a proposal was rejected that no correct owner makes");
+        }
+        Event::GaveUp { call, what } => {
+            counter!("holdline_sip_unconfirmed_total", "what" => what.as_str()).increment(1);
+            info!(%call, what = what.as_str(), "the peer never confirmed; gave up");
+        }
+    }
+}
+
+/// Counts a slot's calls as recovered, and how long it took from seeing the change of owner.
+pub(crate) fn recovered(slot: SlotId, epoch: Epoch, calls: usize, took: Duration) {
+    histogram!("holdline_call_recovery_seconds").record(took.as_secs_f64());
+    info!(%slot, %epoch, calls, ?took, "acting for the slot");
+}
+
+fn dropped(reason: DropReason) {
+    counter!("holdline_sip_dropped_total", "reason" => reason.as_str()).increment(1);
+    if reason == DropReason::BadRecord {
+        counter!("holdline_calls_lost_total").increment(1);
+        error!(
+            "a call's record could not be rebuilt: the call is lost; its tombstone and CDR remain"
+        );
+    }
+}
+
+const fn class_label(class: u16) -> &'static str {
+    match class {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        5 => "5xx",
+        6 => "6xx",
+        _ => "other",
+    }
+}

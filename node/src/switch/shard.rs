@@ -1,0 +1,191 @@
+//! A shard: one task with one [`CallEngine`], for the slots whose number falls to it.
+//!
+//! It carries out what the engine asks for, in order: sends, proposals, timers. It has no opinion on
+//! calls. Proposals never block it: one that the batcher refuses comes back to the engine as
+//! undecided, and is made again.
+//!
+//! Invariant: the lease is looked at whenever the task wakes, before the engine is; without a valid
+//! lease the engine is suspended, so nothing is sent.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use holdline_call::{CallEngine, Input, Output, Undecided};
+use holdline_model::{CallCommand, CallId, CallRecord, Command, Epoch, Millis, SlotId, Step};
+use holdline_raft::{Decided, Lease, RaftHandle, ReplyTo};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::egress::Egress;
+use super::report;
+use crate::clock::Clock;
+
+/// What a shard is told.
+#[derive(Debug)]
+pub(crate) enum ToShard {
+    /// Something for the engine.
+    Engine(Input),
+    /// A slot of this shard is ours.
+    Gained {
+        /// Which.
+        slot: SlotId,
+        /// In which epoch.
+        epoch: Epoch,
+        /// Its calls.
+        calls: Vec<CallRecord>,
+        /// When the change of owner was seen here.
+        seen: Instant,
+    },
+}
+
+/// The parts that a shard works with.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) engine: CallEngine,
+    pub(crate) inputs: mpsc::Receiver<ToShard>,
+    pub(crate) raft: RaftHandle,
+    pub(crate) lease: Lease,
+    pub(crate) egress: Egress,
+    pub(crate) clock: Clock,
+    /// How many calls are up, for whoever wants to know.
+    pub(crate) calls: Arc<AtomicUsize>,
+}
+
+/// Runs a shard until `stop` is cancelled.
+pub(crate) async fn run(parts: Parts, stop: CancellationToken) {
+    let (to, decided) = mpsc::channel(DECIDED_QUEUE);
+    let shard = Shard {
+        parts,
+        decided_to: to,
+        decided,
+        proposed: HashMap::new(),
+        last_token: 0,
+        suspended: false,
+    };
+    shard.run(stop).await;
+}
+
+struct Shard {
+    parts: Parts,
+    decided_to: mpsc::Sender<Decided>,
+    decided: mpsc::Receiver<Decided>,
+    /// Proposals in flight, by token; at most one per call, and the engine bounds its calls.
+    proposed: HashMap<u64, (CallId, Step)>,
+    last_token: u64,
+    suspended: bool,
+}
+
+impl Shard {
+    async fn run(mut self, stop: CancellationToken) {
+        let mut inputs = Vec::with_capacity(BATCH);
+        let mut decided = Vec::with_capacity(BATCH);
+        loop {
+            let pause = self.pause();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                _ = self.decided.recv_many(&mut decided, BATCH) => {}
+                count = self.parts.inputs.recv_many(&mut inputs, BATCH) => if count == 0 { return },
+                () = tokio::time::sleep(pause) => {}
+            }
+            self.follow_lease();
+            for outcome in decided.drain(..) {
+                self.outcome(outcome);
+            }
+            for input in inputs.drain(..) {
+                self.input(input);
+            }
+            self.tick();
+            self.parts.calls.store(self.parts.engine.live_calls(), Ordering::Relaxed);
+        }
+    }
+
+    /// How long nothing is due. Bounded, because nobody says when a lease ends.
+    fn pause(&self) -> Duration {
+        if self.suspended {
+            return LEASE_POLL;
+        }
+        let now = self.parts.clock.now();
+        let due = self.parts.engine.next_timer().map(|at| Duration::from_millis(at.since(now)));
+        due.unwrap_or(IDLE_POLL).min(IDLE_POLL)
+    }
+
+    fn follow_lease(&mut self) {
+        let suspended = !self.parts.lease.is_valid(self.parts.clock.monotonic());
+        if suspended != self.suspended {
+            self.suspended = suspended;
+            let now = self.parts.clock.now();
+            self.feed(now, Input::Suspended(suspended));
+        }
+    }
+
+    fn outcome(&mut self, decided: Decided) {
+        let Some((call, step)) = self.proposed.remove(&decided.token) else { return };
+        let outcome = decided.outcome.map_err(|_| Undecided);
+        let now = self.parts.clock.now();
+        self.feed(now, Input::Decided { call, step, outcome });
+    }
+
+    fn input(&mut self, input: ToShard) {
+        let now = self.parts.clock.now();
+        match input {
+            ToShard::Engine(input) => self.feed(now, input),
+            ToShard::Gained { slot, epoch, calls, seen } => {
+                let count = calls.len();
+                self.feed(now, Input::Gained { slot, epoch, calls });
+                let took = self.parts.clock.monotonic().saturating_duration_since(seen);
+                report::recovered(slot, epoch, count, took);
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.parts.clock.now();
+        if !self.suspended && self.parts.engine.next_timer().is_some_and(|at| at <= now) {
+            self.feed(now, Input::Tick);
+        }
+    }
+
+    fn feed(&mut self, now: Millis, input: Input) {
+        self.parts.engine.handle(now, input);
+        while let Some(output) = self.parts.engine.poll() {
+            match output {
+                Output::Send { from, to, bytes } => self.parts.egress.send(from, to, bytes),
+                Output::Propose(command) => self.propose(now, command),
+                Output::Event(event) => report::event(&event),
+            }
+        }
+    }
+
+    fn propose(&mut self, now: Millis, command: CallCommand) {
+        let (call, step) = (command.call, command.step);
+        self.last_token += 1;
+        let token = self.last_token;
+        let reply_to = ReplyTo { token, to: self.decided_to.clone() };
+        match self.parts.raft.submit(&Command::Call(command), reply_to) {
+            Ok(()) => {
+                self.proposed.insert(token, (call, step));
+            }
+            Err(refused) => {
+                tracing::debug!(%call, error = %refused, "a proposal was refused");
+                self.parts
+                    .engine
+                    .handle(now, Input::Decided { call, step, outcome: Err(Undecided) });
+            }
+        }
+    }
+}
+
+/// Inputs and outcomes handled per wake-up.
+const BATCH: usize = 256;
+
+/// Outcomes that may wait for a shard; then the batcher waits.
+const DECIDED_QUEUE: usize = 16_384;
+
+/// How often a suspended shard looks whether it holds the lease again.
+const LEASE_POLL: Duration = Duration::from_millis(10);
+
+/// How often a shard with nothing to do looks at its lease.
+const IDLE_POLL: Duration = Duration::from_millis(100);
