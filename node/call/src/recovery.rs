@@ -40,8 +40,10 @@ impl CallEngine {
         for record in records {
             let id = record.call;
             let resend_at = match record.phase {
-                Phase::Confirmed => now,
-                Phase::Inviting | Phase::Answered | Phase::Finished => self.pacer.next(now),
+                Phase::Confirmed if has_nothing_to_resend(&record) => now,
+                Phase::Inviting | Phase::Answered | Phase::Confirmed | Phase::Finished => {
+                    self.pacer.next(now)
+                }
             };
             match Call::recover(&mut self.ctx(now), record, epoch, resend_at) {
                 Ok((call, resent)) => {
@@ -52,6 +54,11 @@ impl CallEngine {
             }
         }
     }
+}
+
+/// A confirmed call owes nobody anything, unless the callee's ACK carries the caller's SDP.
+fn has_nothing_to_resend(record: &CallRecord) -> bool {
+    record.answer.as_ref().is_none_or(|answer| answer.ack.is_empty())
 }
 
 /// Whether a tombstone's time is over.

@@ -33,7 +33,7 @@ impl Call {
         let resends = match call.record.phase {
             Phase::Inviting => call.recover_inviting(ctx, resend_at)?,
             Phase::Answered => call.recover_answered(ctx, resend_at)?,
-            Phase::Confirmed => false,
+            Phase::Confirmed => call.recover_confirmed(resend_at),
             Phase::Finished => call.recover_finished(ctx, resend_at),
         };
         Ok((call, resends))
@@ -104,6 +104,16 @@ impl Call {
         }
         self.drain_caller(ctx);
         Ok(true)
+    }
+
+    /// With a late offer the callee's ACK carries SDP and follows from the caller's. It goes before a
+    /// BYE can: afterwards the record does not hold it any more.
+    fn recover_confirmed(&mut self, resend_at: Millis) -> bool {
+        let holds_ack = self.record.answer.as_ref().is_some_and(|answer| !answer.ack.is_empty());
+        if holds_ack {
+            self.ack_at = Some(resend_at);
+        }
+        holds_ack
     }
 
     /// Whether what a tombstone owes was heard is not replicated: it is said again.
