@@ -96,7 +96,8 @@ impl Call {
         let success = Message::parse(answer.response.clone())?;
         let response = messages::answer(&self.record, invite, &success);
         let (now, timers) = (ctx.now, ctx.options.timers);
-        let server = InviteServer::recover_accepted(now, timers, false, response, resend_at);
+        let server =
+            InviteServer::recover_accepted(now, timers, false, response, answer.at, resend_at);
         self.legs.caller = Some(Box::new(server));
         self.spoken = true;
         if !self.is_late_offer() {

@@ -38,7 +38,7 @@ impl Call {
             (None, Some(hold)) => Some(hold),
             (None, None) => self.next_deadline(),
         };
-        let tombstone = self.tombstone_end().filter(|_| !self.legs.has_pending_requests());
+        let tombstone = self.tombstone_end().filter(|_| !self.has_unfinished_business());
         [retry, deadline, tombstone, self.ack_at, self.legs.next_timer()]
             .into_iter()
             .flatten()
@@ -156,10 +156,16 @@ impl Call {
         self.record.end.as_ref().map(|end| end.at.plus_ms(limits::TOMBSTONE_MS))
     }
 
-    /// Its time as a tombstone is over, and no BYE of ours is still waiting for its answer.
+    /// A request of ours still waits for its answer, or a BYE for the caller's ACK (section 15).
+    fn has_unfinished_business(&self) -> bool {
+        let owed = self.record.end.as_ref().is_some_and(|end| end.bye_caller);
+        self.legs.has_pending_requests() || (owed && self.legs.caller.is_some())
+    }
+
+    /// Its time as a tombstone is over, and nothing is left to be sent.
     fn is_forgettable(&self, now: Millis) -> bool {
         let over = self.tombstone_end().is_some_and(|end| end <= now);
-        over && self.proposal.is_none() && !self.legs.has_pending_requests()
+        over && self.proposal.is_none() && !self.has_unfinished_business()
     }
 }
 

@@ -226,7 +226,9 @@ impl Callee {
         if let Some(fault) = call.dialog.fault_in_request(at, ack, &self.path) {
             wish.complain(&who, fault);
         }
-        if ack.has_sdp() == self.offered || (!self.offered && ack.body != OFFER) {
+        // Once the call is over nobody needs the SDP, and the switch has let go of it.
+        let is_over = self.ended.is_some();
+        if !is_over && (ack.has_sdp() == self.offered || (!self.offered && ack.body != OFFER)) {
             wish.complain(&who, "the ACK's SDP is not the caller's");
         }
         call.resends.stop(What::Success);
@@ -246,7 +248,7 @@ impl Callee {
             return;
         }
         wish.sends.push(self.datagram(from, text::respond(cancel, 200, &self.tag, &[], None)));
-        if self.status.is_none() {
+        if self.status.is_none() && !self.plan.ignores_cancel {
             self.answer(now, 487, wish);
         }
     }

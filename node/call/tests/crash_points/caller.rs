@@ -175,6 +175,9 @@ impl Caller {
         if dialog.remote_tag() != answer.tag("To") {
             wish.complain(WHO, format!("a second dialog: {}", answer.brief()));
         }
+        if !self.plan.acks {
+            return;
+        }
         let sdp = (!self.plan.offers).then_some(OFFER);
         wish.sends.push(dialog.ack("z9hG4bKcaller-ack", sdp, &self.path));
     }

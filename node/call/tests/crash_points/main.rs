@@ -16,6 +16,8 @@
 //! | `sweep` | which points are run |
 //! | `mutants` | the proof that the checks find what they are for |
 
+#![allow(clippy::print_stdout, reason = "a sweep says how much it has swept, a replay what it saw")]
+
 mod callee;
 mod caller;
 mod consensus;

@@ -79,6 +79,33 @@ fn branches_of_the_next_owners_own_are_noticed() {
 }
 
 #[test]
+fn bytes_of_the_next_owners_own_are_noticed() {
+    let found = complaints("no_answer", Mutant::NewBytes, InFlight::Lost, after_each_send);
+    assert_found(&found, "did not resend the same");
+    assert_found(&found, "the INVITE was not resent byte for byte");
+}
+
+/// Each row of the rule-one table has a script in which speaking early breaks it.
+#[test]
+fn each_row_of_the_table_is_watched() {
+    for (name, entry) in [
+        ("busy", "the admission"),
+        ("failover_503", "the attempt"),
+        ("failover_503", "what follows from the failure"),
+        ("early_media", "the provisional answer"),
+        ("cancel", "the cancellation"),
+        ("answered_at_once", "the answer"),
+        ("late_offer", "the answer, or the caller's ACK"),
+        ("busy", "the failure"),
+        ("callee_hangs_up", "the end"),
+    ] {
+        let mutant = Mutant::SpeaksEarly;
+        let early = run(&Point { mutant, ..Point::new(script(name), Flavour::Rfc) });
+        assert_found(&early.faults, &format!("spoke before {entry}: "));
+    }
+}
+
+#[test]
 fn a_missing_fence_is_noticed() {
     let found = complaints("caller_hangs_up", Mutant::NoFence, InFlight::Kept, at_each_input);
     assert!(!found.is_empty(), "a deposed owner changed the state, and nobody noticed");

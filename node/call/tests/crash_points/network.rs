@@ -10,19 +10,26 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Of 1,000 datagrams `loss` are lost. Seed 0: all take the same time.
+    /// Of 1,000 datagrams `loss` are lost and half as many come twice. Seed 0: none is and none does,
+    /// and all take the same time.
     pub(crate) fn new(seed: u64, loss: u64) -> Self {
         Self { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15), loss }
     }
 
-    /// The next datagram's time; `None` if it is lost.
-    pub(crate) fn delay_ms(&mut self) -> Option<u64> {
+    /// When each copy of the next datagram arrives; none, if it is lost.
+    pub(crate) fn delays_ms(&mut self) -> Vec<u64> {
         if self.state == 0 {
-            return Some(DELAY_MS);
+            return vec![DELAY_MS];
         }
         let drawn = self.draw() % 1_000;
-        let jitter_ms = self.draw() % JITTER_MS;
-        (drawn >= self.loss).then_some(DELAY_MS + jitter_ms)
+        let copies = if drawn < self.loss {
+            0
+        } else if drawn < self.loss + self.loss / 2 {
+            2
+        } else {
+            1
+        };
+        (0..copies).map(|_| DELAY_MS + self.draw() % JITTER_MS).collect()
     }
 
     /// Marsaglia's xorshift.

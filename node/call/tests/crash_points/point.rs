@@ -17,6 +17,12 @@ pub(crate) enum Fault {
     AfterSend(usize),
     /// Its slots are moved when its k-th message, tick or hang-up arrives; it hears of that later.
     Handover(usize),
+    /// It loses its lease when its k-th message, tick or hang-up arrives, and holds it again before
+    /// anybody takes over.
+    Suspended(usize),
+    /// It loses its lease and its address when its k-th message, tick or hang-up arrives, and comes
+    /// back, alive, after another one has taken over.
+    CutOff(usize),
     /// It lives, but hears that the outcome of its k-th proposal is unknown, which was committed.
     UnknownCommitted(usize),
     /// It lives, but hears that the outcome of its k-th proposal is unknown, which was lost.
@@ -44,6 +50,8 @@ pub(crate) enum Mutant {
     ForgetsCalls,
     /// The next owner makes branches of its own.
     NewBranches,
+    /// The next owner sends an INVITE that differs in a header field.
+    NewBytes,
     /// Apply does not look at epochs.
     NoFence,
     /// The CDR is written twice.
@@ -60,7 +68,10 @@ pub(crate) struct Point {
     pub(crate) in_flight: InFlight,
     /// From proposal to apply.
     pub(crate) commit_ms: u64,
-    /// Of 1,000 datagrams so many are lost, and the others take different times; 0: none, the same.
+    /// From an owner's death to the entry that gives its slots away.
+    pub(crate) takeover_ms: u64,
+    /// Of 1,000 datagrams so many are lost, and half as many come twice; those that
+    /// come take different times, if there is a seed.
     pub(crate) loss: u64,
     pub(crate) seed: u64,
     pub(crate) mutant: Mutant,
@@ -74,6 +85,7 @@ impl Point {
             faults: Vec::new(),
             in_flight: InFlight::Lost,
             commit_ms: 3,
+            takeover_ms: 600,
             loss: 0,
             seed: 0,
             mutant: Mutant::None,
@@ -89,12 +101,13 @@ impl Point {
     pub(crate) fn text(&self) -> String {
         let faults: Vec<String> = self.faults.iter().map(|fault| fault_text(*fault)).collect();
         format!(
-            "{},{:?},{},{:?},{},{},{},{:?}",
+            "{},{:?},{},{:?},{},{},{},{},{:?}",
             self.script.name,
             self.flavour,
             if faults.is_empty() { "None".to_owned() } else { faults.join("+") },
             self.in_flight,
             self.commit_ms,
+            self.takeover_ms,
             self.loss,
             self.seed,
             self.mutant
@@ -114,11 +127,22 @@ impl Point {
         };
         let in_flight = if next()? == "Kept" { InFlight::Kept } else { InFlight::Lost };
         let commit_ms = next()?.parse().ok()?;
+        let takeover_ms = next()?.parse().ok()?;
         let loss = next()?.parse().ok()?;
         let seed = next()?.parse().ok()?;
         let mutant_text = next()?;
         let mutant = MUTANTS.into_iter().find(|m| format!("{m:?}") == mutant_text)?;
-        Some(Self { script, flavour, faults, in_flight, commit_ms, loss, seed, mutant })
+        Some(Self {
+            script,
+            flavour,
+            faults,
+            in_flight,
+            commit_ms,
+            takeover_ms,
+            loss,
+            seed,
+            mutant,
+        })
     }
 
     /// How to run only this point.
@@ -130,12 +154,13 @@ impl Point {
     }
 }
 
-const MUTANTS: [Mutant; 7] = [
+const MUTANTS: [Mutant; 8] = [
     Mutant::None,
     Mutant::SpeaksEarly,
     Mutant::DropsTombstones,
     Mutant::ForgetsCalls,
     Mutant::NewBranches,
+    Mutant::NewBytes,
     Mutant::NoFence,
     Mutant::BillsTwice,
 ];
@@ -146,6 +171,8 @@ fn fault_text(fault: Fault) -> String {
         Fault::BeforeDecision(k) => ("BeforeDecision", k),
         Fault::AfterSend(k) => ("AfterSend", k),
         Fault::Handover(k) => ("Handover", k),
+        Fault::Suspended(k) => ("Suspended", k),
+        Fault::CutOff(k) => ("CutOff", k),
         Fault::UnknownCommitted(k) => ("UnknownCommitted", k),
         Fault::UnknownLost(k) => ("UnknownLost", k),
     };
@@ -160,6 +187,8 @@ fn parse_fault(text: &str) -> Option<Fault> {
         "BeforeDecision" => Fault::BeforeDecision(k),
         "AfterSend" => Fault::AfterSend(k),
         "Handover" => Fault::Handover(k),
+        "Suspended" => Fault::Suspended(k),
+        "CutOff" => Fault::CutOff(k),
         "UnknownCommitted" => Fault::UnknownCommitted(k),
         "UnknownLost" => Fault::UnknownLost(k),
         _ => return None,

@@ -23,6 +23,8 @@ pub(crate) struct CallerPlan {
     pub(crate) cancel_after_ms: Option<u64>,
     /// BYE so long after the answer.
     pub(crate) hang_up_after_ms: Option<u64>,
+    /// ACKs the 2xx.
+    pub(crate) acks: bool,
 }
 
 /// What a callee does.
@@ -34,6 +36,8 @@ pub(crate) struct CalleePlan {
     pub(crate) answer: Option<(u16, u64)>,
     /// BYE so long after the ACK.
     pub(crate) hang_up_after_ms: Option<u64>,
+    /// Answers a CANCEL, but goes on ringing.
+    pub(crate) ignores_cancel: bool,
 }
 
 /// How a callee rings.
@@ -64,16 +68,19 @@ pub(crate) const ANSWER_TIMEOUT_MS: u64 = 30_000;
 /// How long a target may be silent in all scripts.
 pub(crate) const TARGET_TIMEOUT_MS: u64 = 6_000;
 /// How long an answered call may last in all scripts.
-pub(crate) const MAX_DURATION_MS: u64 = 20_000;
+pub(crate) const MAX_DURATION_MS: u64 = 40_000;
 
 const CALLER: CallerPlan =
-    CallerPlan { offers: true, cancel_after_ms: None, hang_up_after_ms: None };
-const ANSWERS: CalleePlan =
-    CalleePlan { ring: Ring::Plain, answer: Some((200, 400)), hang_up_after_ms: None };
+    CallerPlan { offers: true, cancel_after_ms: None, hang_up_after_ms: None, acks: true };
+const ANSWERS: CalleePlan = CalleePlan {
+    ring: Ring::Plain,
+    answer: Some((200, 400)),
+    hang_up_after_ms: None,
+    ignores_cancel: false,
+};
 const RINGS: CalleePlan = CalleePlan { answer: None, ..ANSWERS };
 const BUSY: CalleePlan = CalleePlan { answer: Some((486, 300)), ..ANSWERS };
-const UNAVAILABLE: CalleePlan =
-    CalleePlan { ring: Ring::Not, answer: Some((503, 60)), hang_up_after_ms: None };
+const UNAVAILABLE: CalleePlan = CalleePlan { ring: Ring::Not, answer: Some((503, 60)), ..ANSWERS };
 const DEAD: CalleePlan = CalleePlan { ring: Ring::Dead, ..RINGS };
 
 const PLAIN: Script = Script {
@@ -84,7 +91,7 @@ const PLAIN: Script = Script {
     race: false,
 };
 
-pub(crate) const SCRIPTS: [Script; 19] = [
+pub(crate) const SCRIPTS: [Script; 23] = [
     PLAIN,
     Script {
         name: "callee_hangs_up",
@@ -136,12 +143,32 @@ pub(crate) const SCRIPTS: [Script; 19] = [
         ..PLAIN
     },
     Script { name: "max_duration", caller: CALLER, ..PLAIN },
-    Script { name: "admin_hangs_up", caller: CALLER, admin_after_ms: Some(6_000), ..PLAIN },
+    Script { name: "admin_hangs_up", caller: CALLER, admin_after_ms: Some(15_000), ..PLAIN },
     Script {
         name: "admin_while_ringing",
         caller: CALLER,
         callees: &[RINGS],
-        admin_after_ms: Some(6_000),
+        admin_after_ms: Some(15_000),
+        ..PLAIN
+    },
+    Script {
+        name: "callee_hangs_up_at_once",
+        caller: CALLER,
+        callees: &[CalleePlan { hang_up_after_ms: Some(0), ..ANSWERS }],
+        ..PLAIN
+    },
+    Script {
+        name: "cancel_ignored",
+        caller: CallerPlan { cancel_after_ms: Some(1_000), ..CALLER },
+        callees: &[CalleePlan { answer: Some((200, 20_000)), ignores_cancel: true, ..ANSWERS }],
+        ..PLAIN
+    },
+    Script { name: "no_route", caller: CALLER, callees: &[], ..PLAIN },
+    // The next owner waits for the ACK anew, so that the longest duration may be reached first.
+    Script {
+        name: "race_no_ack",
+        caller: CallerPlan { acks: false, ..CALLER },
+        race: true,
         ..PLAIN
     },
     // The first target answers when it was given up for the second one.

@@ -27,6 +27,13 @@ macro_rules! sweeps {
             })+
         }
 
+        mod slow_takeover {
+            $(#[test]
+            fn $name() {
+                super::wait_long(super::script(stringify!($name)));
+            })+
+        }
+
         mod two_owners_die {
             $(#[test]
             fn $name() {
@@ -53,6 +60,10 @@ sweeps!(
     max_duration,
     admin_hangs_up,
     admin_while_ringing,
+    callee_hangs_up_at_once,
+    cancel_ignored,
+    no_route,
+    race_no_ack,
     race_first_target_late,
     race_cancel_200,
     race_bye_bye,
@@ -112,6 +123,8 @@ fn single_faults(undisturbed: &Run) -> Vec<(Fault, InFlight)> {
         faults.push((Fault::BeforeInput(k), InFlight::Lost));
         faults.push((Fault::BeforeInput(k), InFlight::Kept));
         faults.push((Fault::Handover(k), InFlight::Kept));
+        faults.push((Fault::Suspended(k), InFlight::Kept));
+        faults.push((Fault::CutOff(k), InFlight::Kept));
     }
     for k in 1..=counts.sends {
         faults.push((Fault::AfterSend(k), InFlight::Lost));
@@ -123,6 +136,24 @@ fn single_faults(undisturbed: &Run) -> Vec<(Fault, InFlight)> {
         faults.push((Fault::UnknownLost(k), InFlight::Kept));
     }
     faults
+}
+
+/// The owner dies, and nobody takes over for many seconds: the far ends' patience is what holds the
+/// call. Also what a restart of the whole cluster looks like from outside.
+fn wait_long(script: &'static Script) {
+    let mut found = Found::default();
+    for flavour in FLAVOURS {
+        let point = Point { takeover_ms: 5_000, ..Point::new(script, flavour) };
+        let undisturbed = run(&point);
+        let counts = undisturbed.counts;
+        let sends = (1..=counts.sends).map(Fault::AfterSend);
+        let inputs = (1..=counts.inputs).map(Fault::BeforeInput);
+        let decisions = (1..=counts.decisions).map(Fault::BeforeDecision);
+        for fault in sends.chain(inputs).chain(decisions) {
+            found.judge(&run(&Point { faults: vec![fault], ..point.clone() }), &undisturbed);
+        }
+    }
+    found.report(script);
 }
 
 /// The next owner is struck too: early in its time, when it recovers.
@@ -146,7 +177,7 @@ fn strike_twice(script: &'static Script) {
     found.report(script);
 }
 
-/// One datagram of ten is lost, and they overtake one another; with and without a crash.
+/// One datagram of ten is lost, one of twenty comes twice, and they overtake one another; with and without a crash.
 fn lose(script: &'static Script) {
     let mut found = Found::default();
     for flavour in FLAVOURS {

@@ -23,8 +23,6 @@ use super::trace::Seen;
 
 /// When every run begins.
 pub(crate) const START: u64 = 1_000_000;
-/// From an owner's death to the entry that gives its slots away.
-pub(crate) const TAKEOVER_MS: u64 = 600;
 /// How long a run may take before it counts as stuck.
 const HORIZON_MS: u64 = 300_000;
 const SWEEP_EVERY_MS: u64 = 5_000;
@@ -32,6 +30,10 @@ const SWEEP_EVERY_MS: u64 = 5_000;
 const REPLY_MS: u64 = 1;
 /// How long a deposed owner does not know that it is.
 const NEWS_MS: u64 = 40;
+/// How long a lease is lost that nobody takes advantage of.
+const SUSPENDED_MS: u64 = 400;
+/// How long a cut-off owner stays cut off after another one has taken over.
+const CUT_OFF_MS: u64 = 1_000;
 const MAX_TICKS_AT_ONCE: u32 = 100;
 
 /// What happens at a time.
@@ -43,6 +45,7 @@ enum Due {
     Takeover(NodeId),
     Licence(NodeId, SlotId, Epoch, Vec<CallRecord>),
     Deposed(NodeId, SlotId),
+    Lease(NodeId),
     Admin,
     Sweep,
 }
@@ -193,6 +196,7 @@ impl World {
                 self.feed(node, Input::Gained { slot, epoch, calls });
             }
             Due::Deposed(node, slot) => self.feed(node, Input::Lost { slot }),
+            Due::Lease(node) => self.feed(node, Input::Suspended(false)),
             Due::Admin => self.admin(),
             Due::Sweep => {
                 self.consensus.sweep(Millis(self.now));
@@ -252,6 +256,20 @@ impl World {
                 self.hand_over(id);
                 self.feed(id, input);
             }
+            Some(Fault::Suspended(k)) if k == node.counts.inputs => {
+                self.note(format!("node {id} is suspended"));
+                self.feed(id, Input::Suspended(true));
+                self.feed(id, input);
+                self.at(SUSPENDED_MS, Due::Lease(id));
+            }
+            Some(Fault::CutOff(k)) if k == node.counts.inputs => {
+                self.note(format!("node {id} is cut off"));
+                self.feed(id, Input::Suspended(true));
+                self.feed(id, input);
+                self.holder = None;
+                self.at(self.point.takeover_ms, Due::Takeover(id));
+                self.at(self.point.takeover_ms + CUT_OFF_MS, Due::Lease(id));
+            }
             Some(_) | None => self.feed(id, input),
         }
     }
@@ -273,11 +291,7 @@ impl World {
     }
 
     fn send(&mut self, id: NodeId, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
-        let bytes = if self.point.mutant == Mutant::NewBranches && id != NodeId(1) {
-            String::from_utf8_lossy(&bytes).replace(".i0", ".i7").into()
-        } else {
-            bytes
-        };
+        let bytes = self.mutate(id, bytes);
         let seen = Seen::Sent { at: self.now, node: id, from, to, bytes: bytes.clone() };
         self.trace.push(seen);
         self.transmit(from, to, bytes);
@@ -286,6 +300,23 @@ impl World {
         if node.fault == Some(Fault::AfterSend(node.counts.sends)) {
             self.kill(id);
         }
+    }
+
+    fn mutate(&self, id: NodeId, bytes: Bytes) -> Bytes {
+        let (from, to) = match self.point.mutant {
+            Mutant::NewBranches => (".i0", ".i7"),
+            Mutant::NewBytes => ("Max-Forwards: 69", "Max-Forwards: 68"),
+            Mutant::None
+            | Mutant::SpeaksEarly
+            | Mutant::DropsTombstones
+            | Mutant::ForgetsCalls
+            | Mutant::NoFence
+            | Mutant::BillsTwice => return bytes,
+        };
+        if id == NodeId(1) {
+            return bytes;
+        }
+        String::from_utf8_lossy(&bytes).replace(from, to).into()
     }
 
     fn propose(&mut self, id: NodeId, command: CallCommand) {
@@ -329,7 +360,7 @@ impl World {
             self.complain(format!("node {id}: call {call}: rejected: {reason}"));
         }
         if let EngineEvent::Recovered { .. } | EngineEvent::Dropped { .. } = event {
-            self.trace.push(Seen::Note { at: self.now, what: format!("node {id}: {event:?}") });
+            self.note(format!("node {id}: {event:?}"));
         }
     }
 
@@ -337,24 +368,25 @@ impl World {
         if let Some(node) = self.node(id) {
             node.alive = false;
         }
-        self.trace.push(Seen::Note { at: self.now, what: format!("node {id} dies") });
+        self.note(format!("node {id} dies"));
         if self.point.in_flight == InFlight::Lost {
             self.due.retain(|_, due| !matches!(due, Due::Apply(node, ..) if *node == id));
         }
         if self.holder == Some(id) {
             self.holder = None;
         }
-        self.at(TAKEOVER_MS, Due::Takeover(id));
+        self.at(self.point.takeover_ms, Due::Takeover(id));
     }
 
     fn take_over(&mut self, dead: NodeId) {
         let to = NodeId(dead.0 % 3 + 1);
         self.takeovers += 1;
-        self.trace.push(Seen::Note { at: self.now, what: format!("node {to} takes over") });
+        self.note(format!("node {to} takes over"));
         let now = Millis(self.now);
         for (slot, epoch, calls) in self.consensus.transfer(now, dead, to, TransferReason::Failure)
         {
             let calls = self.mutilate(calls);
+            self.at(CUT_OFF_MS - 1, Due::Deposed(dead, slot));
             self.at(0, Due::Licence(to, slot, epoch, calls));
         }
     }
@@ -363,7 +395,7 @@ impl World {
     fn hand_over(&mut self, from: NodeId) {
         let to = NodeId(from.0 % 3 + 1);
         self.takeovers += 1;
-        self.trace.push(Seen::Note { at: self.now, what: format!("node {from} is deposed") });
+        self.note(format!("node {from} is deposed"));
         let now = Millis(self.now);
         for (slot, _, _) in self.consensus.transfer(now, from, to, TransferReason::Drain) {
             let (slot, epoch, calls) = self.consensus.licence(slot);
@@ -380,6 +412,7 @@ impl World {
             Mutant::None
             | Mutant::SpeaksEarly
             | Mutant::NewBranches
+            | Mutant::NewBytes
             | Mutant::NoFence
             | Mutant::BillsTwice => {}
         }
@@ -396,11 +429,11 @@ impl World {
     }
 
     fn transmit(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) -> bool {
-        let delay_ms = self.network.delay_ms();
-        if let Some(delay_ms) = delay_ms {
-            self.at(delay_ms, Due::Arrive(from, to, bytes));
+        let delays_ms = self.network.delays_ms();
+        for delay_ms in &delays_ms {
+            self.at(*delay_ms, Due::Arrive(from, to, bytes.clone()));
         }
-        delay_ms.is_some()
+        !delays_ms.is_empty()
     }
 
     fn at(&mut self, wait_ms: u64, due: Due) {
@@ -410,6 +443,10 @@ impl World {
 
     fn node(&mut self, id: NodeId) -> Option<&mut Node> {
         self.nodes.iter_mut().find(|node| node.id == id)
+    }
+
+    fn note(&mut self, what: String) {
+        self.trace.push(Seen::Note { at: self.now, what });
     }
 
     fn complain(&mut self, what: impl Into<String>) {

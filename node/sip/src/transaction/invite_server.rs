@@ -137,19 +137,24 @@ impl InviteServer {
 
     /// Goes on with an INVITE that was answered with a 2xx and whose ACK is not known to have come:
     /// the 2xx is sent at `resend_at`, at once if that is past, and resent until an ACK comes.
+    ///
+    /// `answered_at` is when the 2xx was first given: a takeover does not lengthen the 64×T1 that the
+    /// peer has for its ACK, but leaves it at least T2 from the first resend on.
     #[must_use]
     pub fn recover_accepted(
         now: Millis,
         timers: TimerConfig,
         reliable: bool,
         success: Bytes,
+        answered_at: Millis,
         resend_at: Millis,
     ) -> Self {
         let mut server = Self::in_state(InviteServerState::Accepted, timers, reliable, success);
         let first = resend_at.max(now);
         server.awaits_ack = true;
         server.resend = Resend::sending_at(first, timers.t1_ms());
-        server.deadline = Some(timers.timeout(first));
+        let at_least = first.plus_ms(u64::from(timers.t2_ms()));
+        server.deadline = Some(timers.timeout(answered_at).max(at_least));
         server.in_accepted(now, InviteServerInput::Timer);
         server
     }

@@ -230,22 +230,42 @@ fn recovered_completed_on_a_reliable_transport_says_it_once() {
 
 #[test]
 fn recovered_accepted_resends_200_until_ack() {
-    let mut server = InviteServer::recover_accepted(T0, rfc(), UDP, msg("200"), t(40));
+    let mut server = InviteServer::recover_accepted(T0, rfc(), UDP, msg("200"), T0, t(40));
     assert_eq!(drain(&mut server), []);
     let mut expected = vec![(40, send("200"))];
     expected.extend(RESENDS_MS.map(|ms| (ms + 40, send("200"))));
-    expected.push((32_040, event(Event::AckMissing)));
-    expected.push((32_040, event(Event::Terminated)));
+    expected.push((32_000, event(Event::AckMissing)));
+    expected.push((32_000, event(Event::Terminated)));
     assert_eq!(run(&mut server.clone(), 100_000), expected);
 
     assert_eq!(run(&mut server, 600), [(40, send("200")), (540, send("200"))]);
     assert_eq!(at(&mut server, 700, Input::Ack), [event(Event::Ack)]);
-    assert_eq!(run(&mut server, 100_000), [(32_040, event(Event::Terminated))]);
+    assert_eq!(run(&mut server, 100_000), [(32_000, event(Event::Terminated))]);
+}
+
+#[test]
+fn a_takeover_does_not_lengthen_the_wait_for_the_ack() {
+    let late = T0.plus_ms(25_000);
+    let mut server = InviteServer::recover_accepted(late, rfc(), UDP, msg("200"), T0, late);
+    assert_eq!(drain(&mut server), [send("200")]);
+    let resends = [25_500, 26_500, 28_500].map(|ms| (ms, send("200")));
+    let end = [(32_000, event(Event::AckMissing)), (32_000, event(Event::Terminated))];
+    assert_eq!(run(&mut server, 100_000), [&resends[..], &end[..]].concat());
+}
+
+#[test]
+fn a_takeover_after_the_wait_for_the_ack_still_asks_for_it() {
+    let late = T0.plus_ms(50_000);
+    let mut server = InviteServer::recover_accepted(late, rfc(), UDP, msg("200"), T0, late);
+    assert_eq!(drain(&mut server), [send("200")]);
+    let resends = [50_500, 51_500, 53_500].map(|ms| (ms, send("200")));
+    let end = [(54_000, event(Event::AckMissing)), (54_000, event(Event::Terminated))];
+    assert_eq!(run(&mut server, 100_000), [&resends[..], &end[..]].concat());
 }
 
 #[test]
 fn an_ack_that_outruns_the_recovered_2xx_is_enough() {
-    let mut server = InviteServer::recover_accepted(T0, rfc(), UDP, msg("200"), t(40));
+    let mut server = InviteServer::recover_accepted(T0, rfc(), UDP, msg("200"), T0, t(40));
     assert_eq!(at(&mut server, 10, Input::Ack), [event(Event::Ack)]);
     assert_eq!(run(&mut server, 31_999), []);
 }

@@ -128,7 +128,7 @@ fn invite_server(way: u8, timers: TimerConfig, reliable: bool, at: Millis) -> In
         0 => InviteServer::new(timers, reliable),
         1 => InviteServer::recover_with_last(T0, timers, reliable, msg("183"), at),
         2 => InviteServer::recover_completed(T0, timers, reliable, msg("486"), at),
-        _ => InviteServer::recover_accepted(T0, timers, reliable, msg("200"), at),
+        _ => InviteServer::recover_accepted(T0, timers, reliable, msg("200"), T0, at),
     }
 }
 
