@@ -219,7 +219,7 @@ fn push_one_line(out: &mut Vec<u8>, text: &[u8]) {
 /// The Via with `received` and `rport` as RFC 3261 section 18.2.1 and RFC 3581 section 4 want them;
 /// `None` if it cannot be read, which the callers have checked.
 fn via_with_source(raw: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
-    let via = Via::parse_any_version(raw).ok()?;
+    let (via, _) = Via::parse_any_version(raw).ok()?;
     let wants_rport = via.rport != Rport::Absent;
     // A socket for both families shows IPv4 sources as mapped addresses; no Via names those.
     let address = source.ip().to_canonical();

@@ -96,8 +96,9 @@ use start::StartLine;
 pub struct Message {
     /// From the start line to the end of the body, as received.
     bytes: Bytes,
-    /// Start line and header fields without folds, at the same offsets as in `bytes`.
-    head: Bytes,
+    /// Start line and header fields without folds, at the same offsets as in `bytes`, if there are
+    /// folds.
+    unfolded: Option<Bytes>,
     start: StartLine,
     fields: Vec<Field>,
     method: Method,
@@ -121,6 +122,11 @@ impl Message {
     /// [`ParseError`], if the datagram is a keepalive, is no SIP message, or is one that two
     /// elements could read differently.
     pub fn parse(datagram: Bytes) -> Result<Self, ParseError> {
-        parse::parse(datagram)
+        parse::parse(&datagram)
+    }
+
+    /// What spans of the head refer to.
+    fn head(&self) -> &[u8] {
+        self.unfolded.as_ref().unwrap_or(&self.bytes)
     }
 }

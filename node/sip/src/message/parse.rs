@@ -21,30 +21,31 @@ use super::{IdentitySpans, Message, ViaSpans};
 // Each header's ordinal is a bit of the set of those seen.
 const _: () = assert!(HeaderName::KNOWN.len() < 128);
 
-pub(super) fn parse(datagram: Bytes) -> Result<Message, ParseError> {
-    parse_message(&datagram).map_err(|fault| fault.into_error(&datagram))
+pub(super) fn parse(datagram: &Bytes) -> Result<Message, ParseError> {
+    parse_message(datagram).map_err(|fault| fault.into_error(datagram))
 }
 
 fn parse_message(datagram: &Bytes) -> Result<Message, Fault> {
-    let bytes = without_leading_line_ends(datagram)?;
-    let Lexed { start_line, fields, body_start, unfolded } = lex(&bytes)?;
-    let head = unfolded.map_or_else(|| bytes.slice(..body_start), Bytes::from);
-    let start = StartLine::parse(&head, start_line)?;
+    let start_of_message = skip_line_ends(datagram)?;
+    let text = datagram.get(start_of_message..).unwrap_or_default();
+    let Lexed { start_line, fields, body_start, unfolded } = lex(text)?;
+    let head = unfolded.as_deref().unwrap_or(text);
+    let start = StartLine::parse(head, start_line)?;
     let found = Found::collect(&fields)?;
 
-    let via = read_vias(&head, &fields)?;
-    let contact = read_address_lists(&head, &fields)?;
-    let from = read_identity(&head, found.from, Kind::BadFrom, "From")?;
-    let to = read_identity(&head, found.to, Kind::BadTo, "To")?;
-    let call_id = read_call_id(&head, found.call_id)?;
-    let (cseq, method) = read_cseq(&head, found.cseq, &start)?;
-    let max_forwards = read_max_forwards(&head, found.max_forwards)?;
-    let body_len = read_body_len(&head, found.content_length, bytes.len() - body_start)?;
+    let via = read_vias(head, &fields)?;
+    let contact = read_address_lists(head, &fields)?;
+    let from = read_identity(head, found.from, Kind::BadFrom, "From")?;
+    let to = read_identity(head, found.to, Kind::BadTo, "To")?;
+    let call_id = read_call_id(head, found.call_id)?;
+    let (cseq, method) = read_cseq(head, found.cseq, &start)?;
+    let max_forwards = read_max_forwards(head, found.max_forwards)?;
+    let body_len = read_body_len(head, found.content_length, text.len() - body_start)?;
 
-    let bytes = bytes.slice(..body_start + body_len);
+    let end = start_of_message + body_start + body_len;
     Ok(Message {
-        bytes,
-        head,
+        bytes: datagram.slice(start_of_message..end),
+        unfolded: unfolded.map(Bytes::from),
         start,
         fields,
         method,
@@ -60,7 +61,7 @@ fn parse_message(datagram: &Bytes) -> Result<Message, Fault> {
 }
 
 /// RFC 3261 section 7.5: line ends before the start line are ignored.
-fn without_leading_line_ends(datagram: &Bytes) -> Result<Bytes, Fault> {
+fn skip_line_ends(datagram: &[u8]) -> Result<usize, Fault> {
     if datagram.is_empty() {
         return Err(Fault::new(Kind::Empty, "Empty datagram"));
     }
@@ -71,7 +72,7 @@ fn without_leading_line_ends(datagram: &Bytes) -> Result<Bytes, Fault> {
     if datagram.len() - start > MAX_MESSAGE_BYTES {
         return Err(Fault::new(Kind::TooLarge, "Message Too Large"));
     }
-    Ok(datagram.slice(start..))
+    Ok(start)
 }
 
 /// The values of the headers that may stand once and that the parser reads.

@@ -34,7 +34,6 @@ impl IdentitySpans {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ViaSpans {
     raw: Span,
-    version: Span,
     transport: Span,
     host: Span,
     port: Option<u16>,
@@ -48,7 +47,6 @@ impl ViaSpans {
         let of = |text: &str| Span::of(head, text.as_bytes());
         Self {
             raw: of(via.raw),
-            version: of(via.version),
             transport: of(via.transport),
             host: of(via.host),
             port: via.port,
@@ -61,7 +59,6 @@ impl ViaSpans {
     pub(super) fn view(self, head: &[u8]) -> Via<'_> {
         Via {
             raw: self.raw.text(head),
-            version: self.version.text(head),
             transport: self.transport.text(head),
             host: self.host.text(head),
             port: self.port,

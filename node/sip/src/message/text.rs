@@ -1,11 +1,14 @@
 //! The characters of SIP's grammar (RFC 3261 section 25.1): tokens, white space, quoted strings,
 //! lists and parameters. Works on one unfolded value: there are no line ends in it.
 
+use memchr::memchr;
+
 /// What each byte may be part of: one look instead of a chain of comparisons.
 static CLASSES: [u8; 256] = classes();
 const TOKEN: u8 = 1;
 const NOT_IN_URI: u8 = 2;
 const HOST: u8 = 4;
+const URI_MARK: u8 = 8;
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const fn classes() -> [u8; 256] {
@@ -19,7 +22,8 @@ const fn classes() -> [u8; 256] {
         let not_in_uri = byte <= b' ' || matches!(byte, 0x7f | b'<' | b'>' | b'"');
         classes[byte as usize] = (if host || mark { TOKEN } else { 0 })
             | (if not_in_uri { NOT_IN_URI } else { 0 })
-            | (if host { HOST } else { 0 });
+            | (if host { HOST } else { 0 })
+            | (if matches!(byte, b':' | b'@' | b';' | b'?') { URI_MARK } else { 0 });
         if byte == u8::MAX {
             return classes;
         }
@@ -29,6 +33,11 @@ const fn classes() -> [u8; 256] {
 
 fn is_class(byte: u8, class: u8) -> bool {
     CLASSES.get(usize::from(byte)).is_some_and(|classes| classes & class != 0)
+}
+
+/// Whether a byte ends a part of a URI.
+pub(super) fn is_uri_mark(byte: u8) -> bool {
+    is_class(byte, URI_MARK)
 }
 
 /// Whether a byte may stand in a token.
@@ -137,6 +146,10 @@ impl<'a> List<'a> {
     }
 
     fn element_end(text: &[u8]) -> Result<usize, SyntaxError> {
+        if memchr(b',', text).is_none() {
+            // One element, as nearly always. Who reads it checks its quotes and brackets.
+            return Ok(text.len());
+        }
         let (mut quoted, mut escaped, mut angle) = (false, false, false);
         for (index, byte) in text.iter().enumerate() {
             match byte {

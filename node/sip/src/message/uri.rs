@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::text::{is_forbidden_in_uri, is_host_byte, is_token_byte, number};
+use super::text::{is_forbidden_in_uri, is_host_byte, is_token_byte, is_uri_mark, number};
 
 /// A URI, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,40 +50,40 @@ impl<'a> Uri<'a> {
     /// # Errors
     /// [`UriError`], if the text is not a URI, or a SIP URI without a sound host and port.
     pub fn parse(raw: &'a str) -> Result<Self, UriError> {
-        if raw.bytes().any(is_forbidden_in_uri) {
-            return Err(UriError::BadCharacter);
-        }
-        let (scheme, rest) = cut(raw, b':').ok_or(UriError::NoScheme)?;
+        let marks = Marks::find(raw)?;
+        let colon = marks.colon.ok_or(UriError::NoScheme)?;
+        let (scheme, rest) = (piece(raw, 0, colon), piece(raw, colon + 1, raw.len()));
         if !is_scheme(scheme) || rest.is_empty() {
             return Err(UriError::NoScheme);
         }
         if is_sip_scheme(scheme) {
-            Self::parse_sip(raw, scheme, rest)
+            Self::parse_sip(raw, scheme, colon + 1, &marks)
         } else {
             Ok(Self::opaque(raw, scheme, rest))
         }
     }
 
-    fn parse_sip(raw: &'a str, scheme: &'a str, rest: &'a str) -> Result<Self, UriError> {
-        // The user part may hold semicolons, question marks and slashes, so it is cut off first.
-        let (userinfo, rest) = match cut(rest, b'@') {
-            Some((userinfo, rest)) => (Some(userinfo), rest),
-            None => (None, rest),
+    fn parse_sip(
+        raw: &'a str,
+        scheme: &'a str,
+        start: usize,
+        marks: &Marks,
+    ) -> Result<Self, UriError> {
+        let (userinfo, host_start) = match marks.at {
+            Some(at) if at == start || marks.second_at => return Err(UriError::BadHost),
+            Some(at) => (Some(piece(raw, start, at)), at + 1),
+            None => (None, start),
         };
-        if rest.bytes().any(|byte| byte == b'@') || userinfo == Some("") {
-            return Err(UriError::BadHost);
-        }
         let (user, password) = match userinfo.map(|text| (text, cut(text, b':'))) {
             None => (None, None),
             Some((text, None)) => (Some(text), None),
             Some((_, Some((user, password)))) => (Some(user), Some(password)),
         };
-        let (rest, headers) = match cut(rest, b'?') {
-            Some((rest, headers)) => (rest, Some(headers)),
-            None => (rest, None),
-        };
-        let (hostport, params) = split_before(rest, b';');
-        let (host, port) = split_host_port(hostport)?;
+        let question = marks.question.unwrap_or(raw.len());
+        let semicolon = marks.semicolon.unwrap_or(question);
+        let (host, port) = split_host_port(piece(raw, host_start, semicolon))?;
+        let params = piece(raw, semicolon, question);
+        let headers = marks.question.map(|question| piece(raw, question + 1, raw.len()));
         Ok(Self { raw, scheme, user, password, host, port, params, headers })
     }
 
@@ -128,6 +128,53 @@ impl<'a> Uri<'a> {
     pub fn host_ip(&self) -> Option<IpAddr> {
         host_ip(self.host)
     }
+}
+
+/// Where the parts of a URI end.
+#[derive(Default)]
+struct Marks {
+    /// The first colon, which ends the scheme.
+    colon: Option<usize>,
+    /// The first at sign, which ends the user part.
+    at: Option<usize>,
+    second_at: bool,
+    /// The first semicolon after the user part and before the question mark.
+    semicolon: Option<usize>,
+    /// The first question mark after the user part, which may hold some itself.
+    question: Option<usize>,
+}
+
+impl Marks {
+    fn find(raw: &str) -> Result<Self, UriError> {
+        let mut marks = Self::default();
+        for (index, byte) in raw.bytes().enumerate() {
+            if is_forbidden_in_uri(byte) {
+                return Err(UriError::BadCharacter);
+            }
+            if !is_uri_mark(byte) {
+                continue;
+            }
+            match byte {
+                b':' if marks.colon.is_none() => marks.colon = Some(index),
+                b'@' if marks.at.is_some() => marks.second_at = true,
+                b'@' => {
+                    marks.at = Some(index);
+                    (marks.semicolon, marks.question) = (None, None);
+                }
+                b'?' if marks.question.is_none() => marks.question = Some(index),
+                b';' if marks.semicolon.is_none() && marks.question.is_none() => {
+                    marks.semicolon = Some(index);
+                }
+                _ => {}
+            }
+        }
+        Ok(marks)
+    }
+}
+
+/// A part of a text between ASCII bytes.
+fn piece(text: &str, start: usize, end: usize) -> &str {
+    text.get(start..end).unwrap_or_default()
 }
 
 /// A host as an address, brackets allowed; `None` if it is a name.
@@ -214,6 +261,16 @@ mod tests {
     }
 
     #[test]
+    fn parameters_end_at_the_question_mark() {
+        let uri = Uri::parse("sip:h;lr?a=;x=1?").unwrap();
+        assert_eq!((uri.host, uri.params, uri.headers), ("h", ";lr", Some("a=;x=1?")));
+        let uri = Uri::parse("sip:h?a=;x=1").unwrap();
+        assert_eq!((uri.host, uri.params, uri.headers), ("h", "", Some("a=;x=1")));
+        let uri = Uri::parse("sip:u;x?y@h;lr").unwrap();
+        assert_eq!((uri.user, uri.params, uri.headers), (Some("u;x?y"), ";lr", None));
+    }
+
+    #[test]
     fn keeps_other_schemes_whole() {
         let uri = Uri::parse("tel:+1-201-555-0123;phone-context=example.com").unwrap();
         assert_eq!((uri.user, uri.host), (Some("+1-201-555-0123"), ""));
@@ -238,6 +295,9 @@ mod tests {
             ("sip:a@[::1]x", UriError::BadHost),
             ("sip:a@[::1", UriError::BadHost),
             ("sip:a@h,i", UriError::BadHost),
+            ("sip:a?b@", UriError::BadHost),
+            ("sip:?b", UriError::BadHost),
+            ("sip:;lr", UriError::BadHost),
             ("sip:a@b:", UriError::BadPort),
             ("sip:a@b:0", UriError::BadPort),
             ("sip:a@b:65536", UriError::BadPort),

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::span::Span;
 use super::text::{Params, SyntaxError, is_space, is_token, split_when, trim};
 use super::uri::{UriError, host_ip, parse_port, split_host_port};
 
@@ -10,8 +11,6 @@ use super::uri::{UriError, host_ip, parse_port, split_host_port};
 pub struct Via<'a> {
     /// The whole value, unfolded.
     pub raw: &'a str,
-    /// The version, which is `2.0`.
-    pub(super) version: &'a str,
     /// The transport as it stands, such as `UDP`.
     pub transport: &'a str,
     /// The host of sent-by; an IPv6 address has its brackets.
@@ -67,24 +66,23 @@ impl<'a> Via<'a> {
     /// # Errors
     /// [`ViaError`], if the value can be read in more than one way or not at all.
     pub fn parse(raw: &'a [u8]) -> Result<Self, ViaError> {
-        let via = Self::parse_any_version(raw)?;
-        if via.version != "2.0" {
-            return Err(ViaError::BadProtocol);
+        match Self::parse_any_version(raw)? {
+            (via, "2.0") => Ok(via),
+            _ => Err(ViaError::BadProtocol),
         }
-        Ok(via)
     }
 
-    /// The same, whatever the version: a request of another version is answered with 505.
-    pub(super) fn parse_any_version(raw: &'a [u8]) -> Result<Self, ViaError> {
+    /// The same, whatever the version, and the version: a request of another version is answered
+    /// with 505.
+    pub(super) fn parse_any_version(raw: &'a [u8]) -> Result<(Self, &'a str), ViaError> {
         let raw = text(trim(raw))?;
         let (version, transport, rest) =
             split_protocol(raw.as_bytes()).ok_or(ViaError::BadProtocol)?;
         let (sent_by, params) = split_when(rest, |byte| byte == b';');
-        let (host, port) = parse_sent_by(text(trim(sent_by))?)?;
+        let (host, port) = parse_sent_by(part(raw, trim(sent_by)))?;
         let mut via = Self {
             raw,
-            version: text(version)?,
-            transport: text(transport)?,
+            transport: part(raw, transport),
             host,
             port,
             branch: None,
@@ -92,7 +90,7 @@ impl<'a> Via<'a> {
             rport: Rport::Absent,
         };
         via.read_params(params)?;
-        Ok(via)
+        Ok((via, part(raw, version)))
     }
 
     fn read_params(&mut self, params: &'a [u8]) -> Result<(), ViaError> {
@@ -100,14 +98,14 @@ impl<'a> Via<'a> {
             let param = param?;
             let value = param.value.unwrap_or_default();
             if param.is("branch") {
-                set_once(&mut self.branch, text(value)?)?;
+                set_once(&mut self.branch, part(self.raw, value))?;
             } else if param.is("received") {
-                set_once(&mut self.received, text(value)?)?;
+                set_once(&mut self.received, part(self.raw, value))?;
             } else if param.is("rport") {
                 if self.rport != Rport::Absent {
                     return Err(SyntaxError::RepeatedParameter.into());
                 }
-                self.rport = parse_rport(text(value)?)?;
+                self.rport = parse_rport(part(self.raw, value))?;
             }
         }
         Ok(())
@@ -175,6 +173,12 @@ fn set_once<'a>(slot: &mut Option<&'a str>, value: &'a str) -> Result<(), ViaErr
     }
     *slot = Some(value);
     Ok(())
+}
+
+/// `bytes`, which are a part of `raw`, as text.
+fn part<'a>(raw: &'a str, bytes: &[u8]) -> &'a str {
+    let span = Span::of(raw.as_bytes(), bytes);
+    raw.get(span.start()..span.end()).unwrap_or_default()
 }
 
 fn text(bytes: &[u8]) -> Result<&str, ViaError> {

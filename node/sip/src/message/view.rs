@@ -34,7 +34,7 @@ impl Message {
     /// The start line.
     #[must_use]
     pub fn start(&self) -> Start<'_> {
-        self.start.view(&self.head)
+        self.start.view(self.head())
     }
 
     /// Whether it is a request.
@@ -71,15 +71,15 @@ impl Message {
     pub fn headers(&self) -> impl Iterator<Item = Header<'_>> {
         self.fields.iter().map(|field| Header {
             name: field.name,
-            raw_name: field.raw_name.text(&self.head),
-            value: field.value.bytes(&self.head),
+            raw_name: field.raw_name.text(self.head()),
+            value: field.value.bytes(self.head()),
         })
     }
 
     /// The values of the fields with this name, in order, one per field.
     pub fn header_values(&self, name: HeaderName) -> impl Iterator<Item = &[u8]> {
         let fields = self.fields.iter().filter(move |field| field.name == name);
-        fields.map(|field| field.value.bytes(&self.head))
+        fields.map(|field| field.value.bytes(self.head()))
     }
 
     /// The value of the first field with this name.
@@ -100,7 +100,7 @@ impl Message {
     /// The Call-ID: visible ASCII characters.
     #[must_use]
     pub fn call_id(&self) -> &str {
-        self.call_id.text(&self.head)
+        self.call_id.text(self.head())
     }
 
     /// The CSeq. In a request its method is the request's.
@@ -112,19 +112,19 @@ impl Message {
     /// The From value.
     #[must_use]
     pub fn from(&self) -> Identity<'_> {
-        self.from.view(&self.head)
+        self.from.view(self.head())
     }
 
     /// The To value.
     #[must_use]
     pub fn to(&self) -> Identity<'_> {
-        self.to.view(&self.head)
+        self.to.view(self.head())
     }
 
     /// The top Via.
     #[must_use]
     pub fn top_via(&self) -> Via<'_> {
-        self.via.view(&self.head)
+        self.via.view(self.head())
     }
 
     /// All Via values, the top one first, each as it stands.
@@ -136,7 +136,7 @@ impl Message {
     /// The URI of the first Contact; `None` if there is none, or only `*`.
     #[must_use]
     pub fn contact_uri(&self) -> Option<&str> {
-        self.contact.map(|uri| uri.text(&self.head))
+        self.contact.map(|uri| uri.text(self.head()))
     }
 
     /// All Route values in order, each a name-addr.
