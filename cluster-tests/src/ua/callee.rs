@@ -97,7 +97,7 @@ impl Callee {
             (Start::Request { .. }, Method::Ack) => self.ack(cx, message),
             (Start::Request { .. }, Method::Cancel) => self.cancel(cx, message, raw, from),
             (Start::Request { .. }, _) => self.session.request(cx, message, raw, from),
-            (Start::Response { .. }, Method::Bye) => self.session.response(cx, message),
+            (Start::Response { .. }, Method::Bye) => self.session.response(cx, message, from),
             (Start::Response { .. }, _) => {
                 cx.got(Kind::of(message), false);
                 cx.odd(Anomaly::Unexpected(Kind::of(message)));

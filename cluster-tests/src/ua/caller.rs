@@ -108,13 +108,19 @@ impl Caller {
         raw: &Bytes,
         from: SocketAddr,
     ) {
+        if let (Start::Response { .. }, Method::Invite | Method::Cancel) =
+            (&message.start, message.cseq().1)
+            && from != self.plan.to
+        {
+            cx.odd(Anomaly::WrongSource(Kind::of(message)));
+        }
         match (&message.start, message.cseq().1) {
             (Start::Request { .. }, _) => self.session.request(cx, message, raw, from),
             (Start::Response { status }, Method::Invite) => {
                 self.invite_answer(cx, message, raw, *status);
             }
             (Start::Response { status }, Method::Cancel) => self.cancel_answer(cx, *status),
-            (Start::Response { .. }, Method::Bye) => self.session.response(cx, message),
+            (Start::Response { .. }, Method::Bye) => self.session.response(cx, message, from),
             (Start::Response { .. }, Method::Ack | Method::Options | Method::Other) => {
                 cx.got(Kind::of(message), false);
                 cx.odd(Anomaly::Unexpected(Kind::of(message)));

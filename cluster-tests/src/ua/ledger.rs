@@ -86,6 +86,8 @@ pub enum Anomaly {
     NoAck,
     /// A failure was not ACKed for 32 s.
     FailureNotAcked,
+    /// An answer came from another address than the one that the request was sent to.
+    WrongSource(Kind),
     /// A 481 was received.
     DoesNotExist(Method),
 }

@@ -17,8 +17,8 @@ use super::syntax;
 pub(super) struct Session {
     /// Set once the 2xx was received or sent.
     pub(super) dialog: Option<Dialog>,
-    bye: Option<(String, Resend)>,
-    bye_branch: Option<String>,
+    bye: Option<Resend>,
+    bye_branch: Option<(String, SocketAddr)>,
     served_bye: Option<Served>,
 }
 
@@ -68,8 +68,8 @@ impl Session {
             return;
         };
         cx.send(to, &bytes, Kind::Request(Method::Bye), false);
-        self.bye_branch = Some(branch.clone());
-        self.bye = Some((branch, Resend::other(cx.now, to, bytes)));
+        self.bye_branch = Some((branch, to));
+        self.bye = Some(Resend::other(cx.now, to, bytes));
     }
 
     /// A request within the dialog, other than ACK.
@@ -114,17 +114,21 @@ impl Session {
     }
 
     /// The answer to our BYE.
-    pub(super) fn response(&mut self, cx: &mut Cx<'_>, message: &Message) {
+    pub(super) fn response(&mut self, cx: &mut Cx<'_>, message: &Message, from: SocketAddr) {
         let kind = Kind::of(message);
         let Start::Response { status } = message.start else { return };
-        let ours = self.bye_branch.as_deref() == Some(message.branch());
+        let sent = self.bye_branch.as_ref().filter(|(branch, _)| branch == message.branch());
+        let (ours, to) = (sent.is_some(), sent.map_or(from, |(_, to)| *to));
         let pending = self.bye.is_some();
         cx.got(kind, ours && !pending);
         if !ours {
             return cx.odd(Anomaly::Unexpected(kind));
         }
+        if from != to {
+            cx.odd(Anomaly::WrongSource(kind));
+        }
         match (&mut self.bye, status) {
-            (Some((_, resend)), 100..=199) => resend.slow_down(cx.now),
+            (Some(resend), 100..=199) => resend.slow_down(cx.now),
             (Some(_), _) => {
                 self.bye = None;
                 cx.entry.over = true;
@@ -145,12 +149,12 @@ impl Session {
 
     /// When to look again.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.bye.as_ref().map(|(_, resend)| resend.deadline())
+        self.bye.as_ref().map(Resend::deadline)
     }
 
     /// Sends the BYE again if it is time.
     pub(super) fn tick(&mut self, cx: &mut Cx<'_>) {
-        let Some((_, resend)) = &mut self.bye else { return };
+        let Some(resend) = &mut self.bye else { return };
         match resend.due(cx.now) {
             Due::Nothing => {}
             Due::Again => {
