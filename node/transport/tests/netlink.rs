@@ -5,7 +5,12 @@
 //! test says what it leaves out. In CI, `HOLDLINE_REQUIRE_NETNS=1` turns that into a failure.
 //!
 //! Nothing outside the namespaces is touched: the bridge is in a namespace of its own.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests of real time")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests of real time"
+)]
 
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -244,6 +244,12 @@ impl Forwarder {
 }
 
 impl PeerLink {
+    /// Datagrams that wait for this peer.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.queue.max_capacity().saturating_sub(self.queue.capacity())
+    }
+
     /// Puts a datagram on its way. Its `hops` counts this time, too. Never waits.
     pub fn forward(&self, datagram: Forwarded) -> ForwardOutcome {
         if datagram.hops > MAX_HOPS {
