@@ -3,11 +3,12 @@
 
 use std::net::SocketAddr;
 
-use holdline_model::{Admit, CallId, Millis, SlotId, Transport};
+use holdline_model::{Admit, CallId, Epoch, Millis, SlotId, Transport};
 use holdline_sip::message::{Message, Method};
 
 use crate::call::{Call, Fate, Request};
 use crate::messages::{self, Refuse};
+use crate::nonce::mix;
 use crate::{CallEngine, DropReason, Refusal};
 
 /// How many numbers are drawn for a new call before it is refused. One is enough but for a chance
@@ -152,7 +153,7 @@ impl CallEngine {
             targets: self.routing.targets(dialled),
             answer_by: now + self.options.answer_timeout,
         };
-        let Some(id) = self.new_call_id(slot) else {
+        let Some(id) = self.new_call_id(slot, epoch) else {
             let refuse = Refuse::Unavailable(self.options.retry_after);
             self.refuse(local, &Request { peer, message }, refuse, Refusal::TooManyCalls);
             return;
@@ -161,9 +162,11 @@ impl CallEngine {
         self.insert(call);
     }
 
-    fn new_call_id(&mut self, slot: SlotId) -> Option<CallId> {
+    /// The epoch goes into the number, so that even owners that were given the same seed do not draw
+    /// each other's numbers: no two of them own the slot in the same epoch.
+    fn new_call_id(&mut self, slot: SlotId, epoch: Epoch) -> Option<CallId> {
         (0..NONCE_DRAWS)
-            .map(|_| CallId { slot, nonce: self.nonces.draw() })
+            .map(|_| CallId { slot, nonce: self.nonces.draw() ^ mix(epoch.0) })
             .find(|id| !self.calls.contains_key(id))
     }
 }
