@@ -45,8 +45,9 @@ pub struct CallEngine {
 }
 
 impl CallEngine {
-    /// An engine that owns nothing yet. `seed` makes the numbers of its calls; give each engine and
-    /// each run another one.
+    /// An engine that owns nothing yet. `options` are taken as they are: check them with
+    /// [`Options::validate`] where they are read. `seed` makes the numbers of its calls; give each
+    /// engine and each run another one.
     #[must_use]
     pub fn new(options: Options, routing: Arc<Routing>, seed: u64) -> Self {
         let pacer = Pacer::new(options.recovery_rate);
