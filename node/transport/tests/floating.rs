@@ -1,6 +1,6 @@
 //! Holding floating addresses, with a mover that fails on demand. Time is tokio's, paused, so that
 //! retries cost no real time; the sockets are real, on the loopback interface.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};

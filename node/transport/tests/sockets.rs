@@ -1,6 +1,6 @@
 //! Sockets on the loopback interface. Each test uses addresses of its own in 127.0.0.0/8, with
 //! ports that the system chooses.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
