@@ -1,10 +1,111 @@
-//! The command line.
+//! The command line: one binary runs a node, a development cluster, and asks a cluster.
+//!
+//! What it asks, it asks over the admin API; `-o json` prints the API's answers as they are. Tables
+//! fit 80 columns. Results go to standard output through [`output`] alone, all else to standard
+//! error.
+//!
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | done; `status`: green or yellow |
+//! | 1 | it failed; standard error says what, why and what to do |
+//! | 2 | the command line or a configuration file is wrong |
+//! | 3 | no node could be reached |
+//! | 4 | what was asked for does not exist |
+//! | 5 | `status`: red |
+
+mod args;
+mod client;
+mod command;
+mod dev;
+mod human;
+mod node;
+pub mod output;
+#[cfg(test)]
+mod tests;
+
 use std::process::ExitCode;
 
-use crate::node_runner::NodeRunner;
+use clap::Parser;
 
-/// Runs the command line of this process.
+use crate::node_runner::NodeRunner;
+use args::{Args, Command, NodeCommand};
+
+pub use client::ClientError;
+use output::Output;
+
+/// Runs the command line of this process, and says how it ended.
 #[must_use]
-pub fn main(_runner: &dyn NodeRunner) -> ExitCode {
-    ExitCode::FAILURE
+pub fn main(runner: &dyn NodeRunner) -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version come this way, too; a closed pipe is the reader's own doing.
+            let _printed = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    let mut output = Output::standard();
+    match run(args, runner, &mut output) {
+        Ok(code) => code,
+        Err(error) => {
+            output.error(&error.to_string());
+            ExitCode::from(error.exit_code())
+        }
+    }
 }
+
+fn run(args: Args, runner: &dyn NodeRunner, output: &mut Output) -> Result<ExitCode, CliError> {
+    let Args { command, target } = args;
+    match command {
+        Command::Node(node) => match node.command {
+            Some(NodeCommand::Drain { id }) => command::drain::run(&target, id, true, output),
+            Some(NodeCommand::Undrain { id }) => command::drain::run(&target, id, false, output),
+            None => {
+                let path = node.config.unwrap_or_default();
+                node::run(&path, node.end_with_parent, runner).map(|()| ExitCode::SUCCESS)
+            }
+        },
+        Command::Dev(dev) => dev::run(&dev, output).map(|()| ExitCode::SUCCESS),
+        Command::Config { command } => command::config::run(&command, output),
+        Command::Status => command::status::run(&target, output),
+        Command::Call { command } => command::call::run(&target, &command, output),
+        Command::Cdr { command } => command::cdr::run(&target, &command, output),
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// A configuration was refused.
+    #[error("{0}")]
+    Config(#[from] crate::config::ConfigError),
+    /// The cluster did not do what was asked.
+    #[error("{0}")]
+    Client(#[from] ClientError),
+    /// The node could not be run.
+    #[error("{0}")]
+    Node(#[from] node::NodeError),
+    /// The development cluster could not be run.
+    #[error("{0}")]
+    Dev(#[from] dev::DevError),
+    /// The result could not be written.
+    #[error("the result cannot be written: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl CliError {
+    const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => USAGE,
+            Self::Client(ClientError::Unreachable { .. }) => UNREACHABLE,
+            Self::Client(error) if error.is_not_found() => NOT_FOUND,
+            Self::Client(_) | Self::Node(_) | Self::Dev(_) | Self::Output(_) => FAILED,
+        }
+    }
+}
+
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+const UNREACHABLE: u8 = 3;
+const NOT_FOUND: u8 = 4;
+const RED: u8 = 5;

@@ -1,0 +1,314 @@
+//! A cluster of maps, for tests of routes and of the command line.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use holdline_model::{
+    Admission, AnswerState, CallId, CallRecord, Cause, Cdr, CdrId, Dialog, Disposition, EndState,
+    Epoch, HangupBy, Incarnation, Millis, Name, NodeId, NodeRecord, OwnerSpan, Phase, SlotId,
+    SlotRecord, Step, Target, TransferReason, Transport,
+};
+
+use super::seam::{
+    CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LocalFacts, MemberFacts, Page,
+};
+
+/// 2026-11-23T00:00:00Z.
+pub(crate) const START: Millis = Millis(1_795_392_000_000);
+
+/// What it has, and what was asked of it.
+#[derive(Debug, Default)]
+pub(crate) struct Fake {
+    pub(crate) calls: BTreeMap<CallId, CallRecord>,
+    pub(crate) cdrs: BTreeMap<CdrId, Cdr>,
+    pub(crate) draining: Mutex<BTreeSet<NodeId>>,
+    pub(crate) hung_up: Mutex<Vec<CallId>>,
+    /// Nodes that are down.
+    pub(crate) dead: BTreeSet<NodeId>,
+    /// There is no leader: reads of the cluster go on, changes fail.
+    pub(crate) no_majority: bool,
+    /// How long every answer takes.
+    pub(crate) delay: std::time::Duration,
+}
+
+impl Fake {
+    /// Five calls that are up, one tombstone, three call detail records.
+    pub(crate) fn populated() -> Self {
+        let mut fake = Self::default();
+        for n in 0..6_u16 {
+            let record = call(n);
+            fake.calls.insert(record.call, record);
+        }
+        for n in 0..3 {
+            let record = cdr(n);
+            fake.cdrs.insert(record.id, record);
+        }
+        fake
+    }
+
+    pub(crate) fn shared(self) -> Arc<Self> {
+        Arc::new(self)
+    }
+
+    fn majority(&self) -> Result<(), ClusterApiError> {
+        if self.no_majority { Err(ClusterApiError::NoMajority) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl ClusterApi for Fake {
+    fn local(&self) -> LocalFacts {
+        let leader = (!self.no_majority).then_some(NodeId(1));
+        LocalFacts { leader, lease_held: !self.no_majority, ..local_facts() }
+    }
+
+    async fn cluster(&self) -> Result<ClusterFacts, ClusterApiError> {
+        tokio::time::sleep(self.delay).await;
+        let mut facts = cluster_facts();
+        let draining = self.draining.lock().unwrap();
+        for member in &mut facts.members {
+            member.alive = !self.dead.contains(&member.node);
+            member.record.as_mut().unwrap().draining = draining.contains(&member.node);
+        }
+        if self.no_majority {
+            facts.leader = None;
+        }
+        Ok(facts)
+    }
+
+    async fn calls(&self, query: &CallQuery) -> Result<Page<CallRecord, CallId>, ClusterApiError> {
+        let after = |call: &&CallRecord| query.after.is_none_or(|after| call.call > after);
+        let mut all = self.calls.values().filter(after).filter(|call| query.matches(call));
+        let items: Vec<_> = all.by_ref().take(query.limit).cloned().collect();
+        let more = all.next().is_some();
+        let next = items.last().map(|call| call.call).filter(|_| more);
+        Ok(Page { items, next })
+    }
+
+    async fn call(
+        &self,
+        call: CallId,
+    ) -> Result<Option<(CallRecord, Option<SlotRecord>)>, ClusterApiError> {
+        Ok(self.calls.get(&call).map(|record| (record.clone(), Some(slot(call.slot)))))
+    }
+
+    async fn cdrs(&self, query: &CdrQuery) -> Result<Page<Cdr, CdrId>, ClusterApiError> {
+        let after = |cdr: &&Cdr| query.after.is_none_or(|after| cdr.id > after);
+        let mut all = self.cdrs.values().filter(after).filter(|cdr| query.matches(cdr));
+        let items: Vec<_> = all.by_ref().take(query.limit).cloned().collect();
+        let more = all.next().is_some();
+        let next = items.last().map(|cdr| cdr.id).filter(|_| more);
+        Ok(Page { items, next })
+    }
+
+    async fn slots(&self) -> Result<Vec<SlotRecord>, ClusterApiError> {
+        Ok((0..6).map(|n| slot(SlotId(n))).collect())
+    }
+
+    async fn hang_up(&self, call: CallId) -> Result<(), ClusterApiError> {
+        self.majority()?;
+        self.hung_up.lock().unwrap().push(call);
+        Ok(())
+    }
+
+    async fn set_draining(&self, node: NodeId, draining: bool) -> Result<(), ClusterApiError> {
+        self.majority()?;
+        let mut nodes = self.draining.lock().unwrap();
+        if draining {
+            nodes.insert(node)
+        } else {
+            nodes.remove(&node)
+        };
+        Ok(())
+    }
+}
+
+/// A node that is well.
+pub(crate) fn local_facts() -> LocalFacts {
+    LocalFacts {
+        node: NodeId(1),
+        leader: Some(NodeId(1)),
+        term: 3,
+        formed: true,
+        lease_held: true,
+        apply_lag: 0,
+        disk_free_bytes: Some(10 << 30),
+        disk_min_free_bytes: 1 << 30,
+        log_writable: true,
+        slots_owned: 2,
+        slots_recovering: 0,
+        addresses_missing: 0,
+        draining: false,
+        stopping: false,
+    }
+}
+
+/// A cluster of three that is well.
+pub(crate) fn cluster_facts() -> ClusterFacts {
+    ClusterFacts {
+        cluster: Name::from("test"),
+        answered_by: NodeId(1),
+        leader: Some(NodeId(1)),
+        term: 3,
+        committed_index: 4711,
+        applied_index: 4711,
+        formed: true,
+        slots: 6,
+        members: (1..=3).map(member).collect(),
+    }
+}
+
+fn member(id: u8) -> MemberFacts {
+    let address = |port: u16| ([127, 0, 0, 10 + id], port).into();
+    let record = NodeRecord {
+        node: NodeId(id.into()),
+        incarnation: Incarnation(7),
+        pop: Name::from("fra"),
+        sip: vec![address(5060)],
+        rpc: address(7060),
+        admin: address(8060),
+        version: "0.1.0".to_owned(),
+        up_at: START,
+        draining: false,
+    };
+    MemberFacts {
+        node: record.node,
+        pop: record.pop.clone(),
+        voter: true,
+        alive: true,
+        record: Some(record),
+        log_lag: Some(0),
+        slots_owned: 2,
+        slots_home: 2,
+        calls: if id == 3 { 1 } else { 2 },
+    }
+}
+
+/// Slot n: at home at node n mod 3 + 1; once taken over by the next node and handed back.
+fn slot(slot: SlotId) -> SlotRecord {
+    let home = NodeId(u64::from(slot.0 % 3) + 1);
+    let other = NodeId(u64::from((slot.0 + 1) % 3) + 1);
+    let span = |node, epoch, after_ms, reason| OwnerSpan {
+        node,
+        epoch: Epoch(epoch),
+        since: START.plus_ms(after_ms),
+        reason,
+    };
+    let history = vec![
+        span(home, 1, 0, TransferReason::Formed),
+        span(other, 2, 60_000, TransferReason::Failure),
+        span(home, 3, 90_000, TransferReason::HandBack),
+    ];
+    SlotRecord { slot, home, owner: home, epoch: Epoch(3), history }
+}
+
+/// Call n of slot n: 0 is ringing, 5 is a tombstone, the others talk. Even ones are acme's.
+pub(crate) fn call(n: u16) -> CallRecord {
+    let call = CallId { slot: SlotId(n), nonce: 0x00c0_ffee_0000_0000 + u64::from(n) };
+    let at = START.plus_ms(1000 * u64::from(n));
+    let phase = match n {
+        0 => Phase::Inviting,
+        5 => Phase::Finished,
+        _ => Phase::Confirmed,
+    };
+    let target = |trunk: &str, port| Target {
+        trunk: Name::from(trunk),
+        addr: ([127, 0, 0, 1], port).into(),
+        uri: format!("sip:4969{n}@127.0.0.1:{port}"),
+    };
+    CallRecord {
+        call,
+        step: Step(3),
+        epoch: Epoch(2),
+        admit_epoch: Epoch(1),
+        phase,
+        admission: Admission {
+            at,
+            tenant: Name::from(if n.is_multiple_of(2) { "acme" } else { "default" }),
+            trunk: Name::from("office"),
+            from: "sip:alice@office.example".to_owned(),
+            to: format!("sip:4969{n}@127.0.0.11"),
+            call_id: format!("call-{n}@office"),
+            from_tag: "alice".to_owned(),
+            cseq: 1,
+            branch: format!("z9hG4bK{n}"),
+            peer: ([127, 0, 0, 1], 6060).into(),
+            local: ([127, 0, 0, 11], 5060).into(),
+            transport: Transport::Udp,
+        },
+        invite: Bytes::new(),
+        targets: vec![target("carrier-a", 5070), target("carrier-b", 5071)],
+        attempt: n % 2,
+        answer_by: at.plus_ms(180_000),
+        early: None,
+        cancel: None,
+        answer: (n > 0).then(|| Box::new(answer(at.plus_ms(2000)))),
+        end: (n == 5).then(|| Box::new(end(at.plus_ms(62_000)))),
+    }
+}
+
+fn answer(at: Millis) -> AnswerState {
+    let dialog = |tag: &str| Dialog {
+        call_id: format!("dialog-{tag}"),
+        local: format!("<sip:h@127.0.0.11>;tag={tag}"),
+        remote: "<sip:peer@127.0.0.1>;tag=peer".to_owned(),
+        local_cseq: 1,
+        remote_cseq: 1,
+        remote_target: "sip:peer@127.0.0.1:6060".to_owned(),
+        route_set: Vec::new(),
+        peer: ([127, 0, 0, 1], 6060).into(),
+        local_addr: ([127, 0, 0, 11], 5060).into(),
+    };
+    AnswerState {
+        at,
+        response: Bytes::new(),
+        caller: dialog("a"),
+        callee: dialog("b"),
+        end_by: Some(at.plus_ms(3_600_000)),
+        ack: Bytes::new(),
+    }
+}
+
+fn end(at: Millis) -> EndState {
+    EndState {
+        at,
+        by: HangupBy::Caller,
+        cause: Cause { status: 200, text: Name::from("BYE") },
+        response: Bytes::new(),
+        bye_caller: false,
+        bye_callee: true,
+        late_answer: None,
+        cdr: CdrId { index: 4711, position: 0 },
+    }
+}
+
+/// Record n ended n minutes after the start; 1 was not answered.
+pub(crate) fn cdr(n: u64) -> Cdr {
+    let ended_at = START.plus_ms(60_000 * n + 60_000);
+    let answered = n != 1;
+    Cdr {
+        id: CdrId { index: 4700 + n, position: 0 },
+        call: CallId { slot: SlotId(1), nonce: 0xabc0 + n },
+        tenant: Name::from(if n == 2 { "acme" } else { "default" }),
+        trunk_in: Name::from("office"),
+        trunk_out: Some(Name::from("carrier-a")),
+        from: "sip:alice@office.example".to_owned(),
+        to: format!("sip:4969{n}@127.0.0.11"),
+        caller_call_id: format!("call-{n}@office"),
+        callee_call_id: "hl…c".to_owned(),
+        started_at: START.plus_ms(60_000 * n),
+        answered_at: answered.then(|| START.plus_ms(60_000 * n + 2500)),
+        ended_at,
+        duration_ms: if answered { 57_500 } else { 0 },
+        disposition: if answered { Disposition::Answered } else { Disposition::Busy },
+        cause: Cause {
+            status: if answered { 200 } else { 486 },
+            text: Name::from(if answered { "BYE" } else { "Busy Here" }),
+        },
+        hangup_by: HangupBy::Callee,
+        owners: slot(SlotId(1)).history,
+        takeovers: 2,
+    }
+}

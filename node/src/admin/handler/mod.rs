@@ -1,0 +1,14 @@
+//! One handler a file, each named after its route.
+
+pub(super) mod call;
+pub(super) mod calls;
+pub(super) mod cdrs;
+pub(super) mod cluster_health;
+pub(super) mod drain;
+pub(super) mod hang_up;
+pub(super) mod livez;
+pub(super) mod metrics;
+pub(super) mod nodes;
+pub(super) mod openapi;
+pub(super) mod readyz;
+pub(super) mod slots;

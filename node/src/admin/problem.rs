@@ -1,0 +1,124 @@
+//! Errors as clients see them: RFC 9457 problem details, with the next step.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::seam::ClusterApiError;
+
+/// An error, as `application/problem+json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What kind of problem, as a URI that does not change.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind, in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened this time, and why.
+    pub detail: String,
+    /// What to do about it.
+    pub next_step: String,
+}
+
+impl Problem {
+    /// A problem of the kind `slug`.
+    #[must_use]
+    pub fn new(
+        status: StatusCode,
+        slug: &str,
+        title: &str,
+        detail: impl Into<String>,
+        next_step: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind: format!("urn:holdline:problem:{slug}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            next_step: next_step.into(),
+        }
+    }
+
+    pub(super) fn malformed(detail: impl Into<String>, next_step: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", "Malformed request", detail, next_step)
+    }
+
+    pub(super) fn not_found(detail: impl Into<String>, next_step: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail, next_step)
+    }
+
+    pub(super) fn unavailable(detail: impl Into<String>, next_step: impl Into<String>) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self::new(status, "unavailable", "Not available now", detail, next_step)
+    }
+}
+
+impl From<ClusterApiError> for Problem {
+    fn from(error: ClusterApiError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ClusterApiError::NoMajority => Self::unavailable(
+                detail,
+                "look at GET /v1/cluster/health for the members that are down; bring back a majority",
+            ),
+            ClusterApiError::Undecided => Self::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                "undecided",
+                "Outcome unknown",
+                detail,
+                "look whether it took effect, then ask again; asking twice does no harm",
+            ),
+            ClusterApiError::Overloaded => {
+                Self::unavailable(detail, "ask again in a second; see holdline_commit_seconds")
+            }
+            ClusterApiError::UnknownCall(_) => Self::not_found(
+                detail,
+                "it may have ended more than 32 s ago: look for it in GET /v1/cdrs",
+            ),
+            ClusterApiError::UnknownNode(_) => {
+                Self::not_found(detail, "GET /v1/nodes lists the nodes")
+            }
+            ClusterApiError::OwnerUnreachable { .. } => Self::unavailable(
+                detail,
+                "ask again in a second: if the node is dead, another one takes the call over",
+            ),
+            ClusterApiError::Unreadable(_) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "unreadable",
+                "State cannot be read",
+                detail,
+                "look into this node's log and at its disk; ask another node meanwhile",
+            ),
+            ClusterApiError::Stopping => Self::unavailable(detail, "ask another node"),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if status.is_server_error() {
+            metrics::counter!("holdline_admin_errors_total", "status" => self.status.to_string())
+                .increment(1);
+        }
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// The media type of RFC 9457.
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";

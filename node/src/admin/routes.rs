@@ -1,0 +1,93 @@
+//! The table of routes, and the layers around them.
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{MethodRouter, delete, get, post};
+use axum::{Router, middleware::Next};
+
+use super::guard::Guard;
+use super::params::shortened;
+use super::{AdminOptions, Problem, auth, guard, handler};
+
+/// A path, what can be done with it, and who does it.
+pub(super) struct Route {
+    pub(super) path: &'static str,
+    pub(super) methods: &'static [&'static str],
+    handlers: MethodRouter<AdminOptions>,
+}
+
+/// All routes, in the order of the documentation.
+pub(super) fn routes() -> Vec<Route> {
+    let route = |path, methods, handlers| Route { path, methods, handlers };
+    vec![
+        route("/livez", &["get"], get(handler::livez::handle)),
+        route("/readyz", &["get"], get(handler::readyz::handle)),
+        route("/metrics", &["get"], get(handler::metrics::handle)),
+        route("/v1/openapi.json", &["get"], get(handler::openapi::handle)),
+        route("/v1/cluster/health", &["get"], get(handler::cluster_health::handle)),
+        route("/v1/nodes", &["get"], get(handler::nodes::handle)),
+        route(
+            "/v1/nodes/{id}/drain",
+            &["post", "delete"],
+            post(handler::drain::drain).merge(delete(handler::drain::undrain)),
+        ),
+        route("/v1/slots", &["get"], get(handler::slots::handle)),
+        route("/v1/calls", &["get"], get(handler::calls::handle)),
+        route(
+            "/v1/calls/{id}",
+            &["get", "delete"],
+            get(handler::call::handle).merge(delete(handler::hang_up::handle)),
+        ),
+        route("/v1/cdrs", &["get"], get(handler::cdrs::handle)),
+    ]
+}
+
+/// The whole API as a service.
+pub fn router(options: AdminOptions) -> Router {
+    let (probes, others): (Vec<_>, Vec<_>) =
+        routes().into_iter().partition(|route| PROBES.contains(&route.path));
+    let add = |router: Router<AdminOptions>, route: Route| router.route(route.path, route.handlers);
+    let guard = Guard::new(options.limits);
+    // Probes are answered from memory and must not wait behind a slow listing.
+    let others = others
+        .into_iter()
+        .fold(Router::new(), add)
+        .route_layer(from_fn_with_state(guard, guard::check));
+    probes
+        .into_iter()
+        .fold(others, add)
+        .method_not_allowed_fallback(no_such_method)
+        .fallback(no_such_path)
+        .layer(from_fn_with_state(options.clone(), auth::check))
+        .layer(from_fn(count))
+        .with_state(options)
+}
+
+async fn count(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let class = format!("{}xx", response.status().as_u16() / 100);
+    metrics::counter!("holdline_admin_requests_total", "class" => class).increment(1);
+    response
+}
+
+async fn no_such_path(request: Request) -> Problem {
+    Problem::not_found(
+        format!("there is nothing at {}", shortened(request.uri().path())),
+        "GET /v1/openapi.json lists what there is",
+    )
+}
+
+async fn no_such_method(request: Request) -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method",
+        "Method not allowed",
+        format!("{} cannot be done with {}", request.method(), shortened(request.uri().path())),
+        "see the Allow header, or GET /v1/openapi.json",
+    )
+}
+
+/// What an orchestrator asks, without a token.
+pub(super) const PROBES: [&str; 2] = ["/livez", "/readyz"];

@@ -1,0 +1,58 @@
+//! What can be changed.
+
+use holdline_model::NodeId;
+
+use super::*;
+
+#[tokio::test]
+async fn hanging_up_tells_the_owner_once_and_says_when_it_is_over() {
+    let fake = Fake::populated().shared();
+    let delete = |id: &'static str| ask_delete(&fake, id);
+    assert_eq!(delete("000100c0ffee00000001").await.status, 202);
+    assert_eq!(delete("000500c0ffee00000005").await.status, 204, "it was over already");
+    assert_eq!(delete("0001000000000000dead").await.problem().status, 404);
+    let hung_up: Vec<_> = fake.hung_up.lock().unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(hung_up, ["000100c0ffee00000001"]);
+}
+
+async fn ask_delete(fake: &Arc<Fake>, id: &str) -> Answer {
+    ask(fake, Method::DELETE, &format!("/v1/calls/{id}")).await
+}
+
+#[tokio::test]
+async fn a_node_is_drained_and_undrained() {
+    let fake = Fake::populated().shared();
+    let drained = ask(&fake, Method::POST, "/v1/nodes/2/drain").await;
+    assert_eq!((drained.status.as_u16(), &drained.json()["draining"]), (202, &true.into()));
+    assert_eq!(*fake.draining.lock().unwrap(), [NodeId(2)].into());
+    let undrained = ask(&fake, Method::DELETE, "/v1/nodes/2/drain").await;
+    assert_eq!((undrained.status.as_u16(), &undrained.json()["draining"]), (202, &false.into()));
+    assert!(fake.draining.lock().unwrap().is_empty());
+    assert_eq!(ask(&fake, Method::POST, "/v1/nodes/9/drain").await.problem().status, 404);
+    assert_eq!(ask(&fake, Method::POST, "/v1/nodes/two/drain").await.problem().status, 400);
+}
+
+#[tokio::test]
+async fn the_last_node_that_could_take_over_is_not_drained() {
+    let fake = Fake { dead: [NodeId(3)].into(), ..Fake::populated() }.shared();
+    assert_eq!(ask(&fake, Method::POST, "/v1/nodes/2/drain").await.status, 202);
+    let last = ask(&fake, Method::POST, "/v1/nodes/1/drain").await;
+    assert_eq!(
+        (last.status.as_u16(), last.problem().kind.as_str()),
+        (409, "urn:holdline:problem:no-heir")
+    );
+    assert_eq!(*fake.draining.lock().unwrap(), [NodeId(2)].into());
+}
+
+#[tokio::test]
+async fn without_a_majority_changes_are_refused_and_reads_go_on() {
+    let fake = Fake { no_majority: true, ..Fake::populated() }.shared();
+    let refused = ask(&fake, Method::POST, "/v1/nodes/2/drain").await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(refused.headers["retry-after"], "1");
+    assert!(refused.problem().detail.contains("no leader"), "{}", refused.body);
+    assert_eq!(ask_delete(&fake, "000100c0ffee00000001").await.problem().status, 503);
+    assert!(fake.hung_up.lock().unwrap().is_empty());
+    assert_eq!(get(&fake, "/v1/cluster/health").await.json()["status"], "red");
+    assert_eq!(get(&fake, "/v1/calls").await.status, 200);
+}

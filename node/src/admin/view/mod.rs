@@ -1,0 +1,16 @@
+//! What the API's answers look like in JSON. The CLI reads the same types.
+//!
+//! Times are RFC 3339 in UTC with milliseconds; durations are `…_ms`; absent values are `null`.
+
+mod call;
+mod cdr;
+mod cluster;
+mod page;
+mod slot;
+pub mod time;
+
+pub use call::{CallDetailView, CallEndView, CallView, DialogView, LegView, TargetView};
+pub use cdr::CdrView;
+pub use cluster::{ClusterHealthView, NodeView};
+pub use page::PageView;
+pub use slot::{OwnerView, SlotView};

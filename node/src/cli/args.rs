@@ -1,0 +1,182 @@
+//! The command line's grammar.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// A clustered SIP switch: kill any node at any moment, no call is lost.
+#[derive(Debug, Parser)]
+#[command(name = "holdline", version, after_help = EXIT_CODES)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    #[command(flatten)]
+    pub(super) target: Target,
+}
+
+/// Which cluster is asked, and how it is shown.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct Target {
+    /// Admin URLs of nodes, separated by commas; the first that answers is asked
+    #[arg(long, env = "HOLDLINE_URL", value_delimiter = ',', default_values = DEFAULT_URLS, global = true)]
+    pub(super) url: Vec<String>,
+    /// The admin API's bearer token, where it needs one
+    #[arg(long, env = "HOLDLINE_TOKEN", hide_env_values = true, global = true)]
+    pub(super) token: Option<String>,
+    /// How results are shown
+    #[arg(short, long, value_enum, default_value_t = Format::Table, global = true)]
+    pub(super) output: Format,
+}
+
+/// How results are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Table,
+    /// As the API answers
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a node, or drain and undrain one
+    Node(NodeArgs),
+    /// Run a development cluster on loopback until Ctrl-C
+    Dev(DevArgs),
+    /// Check a configuration, or print an example
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Show how the cluster is
+    Status,
+    /// List, show and hang up calls
+    Call {
+        #[command(subcommand)]
+        command: CallCommand,
+    },
+    /// List call detail records
+    Cdr {
+        #[command(subcommand)]
+        command: CdrCommand,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct NodeArgs {
+    /// The node's configuration file
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(super) config: Option<PathBuf>,
+    /// End when the process that started this one ends
+    #[arg(long, hide = true)]
+    pub(super) end_with_parent: bool,
+    #[command(subcommand)]
+    pub(super) command: Option<NodeCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum NodeCommand {
+    /// Move a node's slots and calls to others; nothing is dropped
+    Drain {
+        /// The node's number
+        id: u64,
+    },
+    /// Let a drained node own slots and calls again
+    Undrain {
+        /// The node's number
+        id: u64,
+    },
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct DevArgs {
+    /// Where configurations, logs and data go; by default a new temporary folder
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
+    /// How many nodes
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=7))]
+    pub(super) nodes: u8,
+    /// Where calls go, in order; several are tried in turn
+    #[arg(long, value_name = "ADDR", num_args = 1.., default_value = "127.0.0.1:5070")]
+    pub(super) callee: Vec<SocketAddr>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Check a file; exit code 2 if it is refused
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Print a commented example
+    Example,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CallCommand {
+    /// List calls
+    List(CallListArgs),
+    /// Show one call
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Hang up both sides of a call
+    Hangup {
+        /// Its id
+        id: String,
+    },
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct CallListArgs {
+    /// up, inviting, answered, confirmed, finished or any
+    #[arg(long)]
+    pub(super) state: Option<String>,
+    /// Only calls from or to this trunk
+    #[arg(long)]
+    pub(super) trunk: Option<String>,
+    /// Only this tenant's calls
+    #[arg(long)]
+    pub(super) tenant: Option<String>,
+    /// Calls at most, 1 to 1000
+    #[arg(long)]
+    pub(super) limit: Option<usize>,
+    /// Go on where the last list ended
+    #[arg(long)]
+    pub(super) cursor: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CdrCommand {
+    /// List call detail records, in the order of the log
+    List(CdrListArgs),
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct CdrListArgs {
+    /// Only calls that ended then or later (RFC 3339, or milliseconds since 1970)
+    #[arg(long)]
+    pub(super) from: Option<String>,
+    /// Only calls that ended before
+    #[arg(long)]
+    pub(super) to: Option<String>,
+    /// Only this tenant's calls
+    #[arg(long)]
+    pub(super) account: Option<String>,
+    /// Records at most, 1 to 1000
+    #[arg(long)]
+    pub(super) limit: Option<usize>,
+    /// Go on where the last list ended
+    #[arg(long)]
+    pub(super) cursor: Option<String>,
+}
+
+/// The nodes of `holdline dev`.
+const DEFAULT_URLS: [&str; 3] =
+    ["http://127.0.0.11:8060", "http://127.0.0.12:8060", "http://127.0.0.13:8060"];
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 command line or configuration wrong, \
+                          3 no node reachable, 4 not found, 5 status is red";

@@ -1,0 +1,152 @@
+//! Asks the admin API: the first node that answers, of a list.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use ureq::Agent;
+use ureq::http::{Method, Request, StatusCode};
+
+use super::args::Target;
+use crate::admin::Problem;
+
+/// The admin API's client.
+#[derive(Debug)]
+pub(super) struct Client {
+    agent: Agent,
+    urls: Vec<String>,
+    token: Option<String>,
+}
+
+/// An answer: its status, and its body as it came.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: String,
+    url: String,
+}
+
+/// Why the cluster did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No node answered.
+    #[error(
+        "no node can be reached: {}; is the cluster up (holdline dev), and are the addresses right \
+         (--url or HOLDLINE_URL)?", .tried.join("; ")
+    )]
+    Unreachable {
+        /// Each URL, with what happened.
+        tried: Vec<String>,
+    },
+    /// A node answered with a problem.
+    #[error("{}: {}; {}", .0.title, .0.detail, .0.next_step)]
+    Refused(Problem),
+    /// An answer that is not this API's.
+    #[error(
+        "{url} does not answer as a holdline node does ({detail}); is it one, and of this version?"
+    )]
+    Foreign {
+        /// Which.
+        url: String,
+        /// What is odd.
+        detail: String,
+    },
+}
+
+impl ClientError {
+    pub(super) const fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused(problem) if problem.status == 404)
+    }
+}
+
+impl Client {
+    pub(super) fn new(target: &Target) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(CONNECT))
+            .timeout_global(Some(WHOLE))
+            .proxy(None);
+        let urls = target.url.iter().map(|url| url.trim_end_matches('/').to_owned()).collect();
+        Self { agent: config.build().into(), urls, token: target.token.clone() }
+    }
+
+    pub(super) fn get(
+        &self,
+        path: &str,
+        query: &[(&str, Option<String>)],
+    ) -> Result<Answer, ClientError> {
+        let pairs = query.iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
+        let pairs: Vec<_> = pairs.map(|(key, value)| format!("{key}={}", encoded(value))).collect();
+        let query = if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) };
+        self.request(&Method::GET, &format!("{path}{query}"))
+    }
+
+    pub(super) fn post(&self, path: &str) -> Result<Answer, ClientError> {
+        self.request(&Method::POST, path)
+    }
+
+    pub(super) fn delete(&self, path: &str) -> Result<Answer, ClientError> {
+        self.request(&Method::DELETE, path)
+    }
+
+    /// Every request may be made twice without harm, so a node that does not answer is passed over.
+    fn request(&self, method: &Method, path: &str) -> Result<Answer, ClientError> {
+        let mut tried = Vec::new();
+        for url in &self.urls {
+            match self.ask(method, url, path) {
+                Ok(answer) => return answer.checked(),
+                Err(error) => tried.push(format!("{url}: {error}")),
+            }
+        }
+        Err(ClientError::Unreachable { tried })
+    }
+
+    fn ask(&self, method: &Method, url: &str, path: &str) -> Result<Answer, ureq::Error> {
+        let mut request = Request::builder().method(method).uri(format!("{url}{path}"));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let mut response = self.agent.run(request.body(())?)?;
+        let body = response.body_mut().with_config().limit(MAX_BODY).read_to_string()?;
+        Ok(Answer { status: response.status(), body, url: url.to_owned() })
+    }
+}
+
+impl Answer {
+    /// Reads the body.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        serde_json::from_str(&self.body).map_err(|error| self.foreign(&error.to_string()))
+    }
+
+    fn checked(self) -> Result<Self, ClientError> {
+        if self.status.is_success() {
+            return Ok(self);
+        }
+        match serde_json::from_str(&self.body) {
+            Ok(problem) => Err(ClientError::Refused(problem)),
+            Err(_) => Err(self.foreign(&format!("status {}", self.status))),
+        }
+    }
+
+    fn foreign(&self, detail: &str) -> ClientError {
+        ClientError::Foreign { url: self.url.clone(), detail: detail.to_owned() }
+    }
+}
+
+/// Percent-encodes a value of a query string, or a segment of a path.
+pub(super) fn encoded(value: &str) -> String {
+    let mut text = String::new();
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
+const CONNECT: Duration = Duration::from_secs(2);
+const WHOLE: Duration = Duration::from_secs(15);
+
+/// No page is larger, in bytes.
+const MAX_BODY: u64 = 64 << 20;

@@ -1,0 +1,7 @@
+//! The commands that ask a cluster or look at a file, one a file.
+
+pub(super) mod call;
+pub(super) mod cdr;
+pub(super) mod config;
+pub(super) mod drain;
+pub(super) mod status;
