@@ -69,7 +69,8 @@ pub struct AdminLimits {
     pub request_timeout: Duration,
     /// How long a client may take to send its request's head.
     pub head_timeout: Duration,
-    /// Bytes of a request's body; more get 413. No request of this API needs one.
+    /// Bytes that a request may announce as its body; more get 413. No request needs one, none is
+    /// read.
     pub body_bytes: usize,
 }
 

@@ -53,11 +53,12 @@ impl Output {
         table
             .load_preset(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(WIDTH)
+            // The last column's padding is cut off again.
+            .set_width(WIDTH + PADDING)
             .set_header(header)
             .add_rows(rows);
         for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
+            column.set_padding((0, PADDING));
             if right.contains(&column.index) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
@@ -96,3 +97,6 @@ fn pipe(written: io::Result<()>) -> io::Result<()> {
 
 /// Columns of the terminals that operators have at 3 a.m.
 const WIDTH: u16 = 80;
+
+/// Between columns.
+const PADDING: u16 = 2;

@@ -85,6 +85,7 @@ pub const METRICS: &[Metric] = &[
         &[],
         "From the moment a slot became this node's to the moment it acts for all of its calls.",
     ),
+    metric("calls", Kind::Gauge, "holdline_calls_up", &[], "Calls of this node that are up."),
     metric(
         "calls",
         Kind::Counter,

@@ -79,7 +79,7 @@ async fn what_is_not_there_is_a_problem() {
 #[tokio::test]
 async fn bodies_requests_and_time_are_bounded() {
     let fake = Fake { delay: Duration::from_secs(3600), ..Fake::populated() }.shared();
-    let large = request("/v1/nodes/1/drain", &[("content-length", "1000000")]);
+    let large = request("/v1/nodes", &[("content-length", "1000000")]);
     assert_eq!(send(options(&fake), large).await.problem().status, 413);
 
     let limits = AdminLimits {
