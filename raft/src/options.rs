@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use holdline_model::{ClusterId, GroupId, NodeId, limits};
+use holdline_storage::codec;
 use openraft::{Config, SnapshotPolicy};
 use serde::{Deserialize, Serialize};
 
@@ -168,6 +169,14 @@ pub enum OptionsError {
         /// `snapshot_every`.
         every: u64,
     },
+    /// An append would be larger than a message may be.
+    #[error("append_bytes makes messages of up to {bytes} bytes; the limit is {limit}: lower it")]
+    AppendTooLarge {
+        /// The largest message.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// openraft refuses the times.
     #[error("heartbeat {heartbeat:?} and election {election_min:?} to {election_max:?} do not fit")]
     Refused {
@@ -201,11 +210,11 @@ impl Tuning {
     pub fn message_bytes(&self) -> usize {
         const FRAME: usize = 64 << 10;
         let framing = limits::MAX_BATCH_COMMANDS * 16 + FRAME;
-        self.append_bytes.get() + limits::MAX_BATCH_BYTES + framing
+        self.append_bytes.get().saturating_add(limits::MAX_BATCH_BYTES).saturating_add(framing)
     }
 
     /// The same, for nodes with the given round trip between them: whatever must be longer than a
-    /// round trip is at least ten of them.
+    /// round trip is at least a few of them.
     #[must_use]
     pub fn scaled_to(&self, round_trip: Duration) -> Self {
         let heartbeat = self.heartbeat.max(round_trip * 2);
@@ -261,6 +270,10 @@ impl Tuning {
         if keep >= every {
             return Err(OptionsError::KeepsMoreThanItBuilds { keep, every });
         }
+        let (bytes, limit) = (self.message_bytes(), codec::MAX_MESSAGE_BYTES);
+        if bytes > limit {
+            return Err(OptionsError::AppendTooLarge { bytes, limit });
+        }
         Ok(())
     }
 
@@ -299,3 +312,44 @@ impl Tuning {
 
 /// Entries are purged in lots of this size, because each purge is a write of its own.
 const PURGE_BATCH: u64 = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn defaults_are_valid_and_fit_openraft() {
+        let tuning = Tuning::default();
+        assert_eq!(tuning.validate(), Ok(()));
+        assert!(tuning.config(ClusterId(1), GroupId(1)).is_ok());
+    }
+
+    #[test]
+    fn scaled_to_a_round_trip_stays_valid() {
+        for round_trip in [MS, MS * 20, MS * 80, MS * 300] {
+            let tuning = Tuning::default().scaled_to(round_trip);
+            assert_eq!(tuning.validate(), Ok(()), "{round_trip:?}");
+            assert!(tuning.election_min >= round_trip * 3, "{round_trip:?}");
+            assert!(tuning.config(ClusterId(1), GroupId(1)).is_ok());
+        }
+        assert_eq!(Tuning::default().scaled_to(MS), Tuning::default());
+    }
+
+    #[test]
+    fn contradictions_name_both_values() {
+        let tuning = Tuning { lease: MS * 150, ..Tuning::default() };
+        let error = tuning.validate().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "election_max_ms is 200ms, which must be less than lease_ms, which is 150ms"
+        );
+        let tuning = Tuning { snapshot_keep: 300_000, ..Tuning::default() };
+        let expected = OptionsError::KeepsMoreThanItBuilds { keep: 300_000, every: 200_000 };
+        assert_eq!(tuning.validate(), Err(expected));
+        let append_bytes = NonZeroUsize::new(64 << 20).unwrap();
+        let error = Tuning { append_bytes, ..Tuning::default() }.validate().unwrap_err();
+        assert!(matches!(error, OptionsError::AppendTooLarge { .. }), "{error}");
+    }
+}

@@ -132,8 +132,13 @@ impl Peers {
 }
 
 fn endpoint(address: SocketAddr, tuning: &Tuning) -> Endpoint {
-    Endpoint::from_shared(format!("http://{address}"))
-        .expect("an address is a host and a port")
+    // Without the scope that an IPv6 address may have: a URI has no place for it.
+    let uri = match address {
+        SocketAddr::V4(address) => format!("http://{address}"),
+        SocketAddr::V6(address) => format!("http://[{}]:{}", address.ip(), address.port()),
+    };
+    Endpoint::from_shared(uri)
+        .expect("an address and a port make a URI")
         .connect_timeout(tuning.connect_timeout)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(tuning.keepalive_interval)

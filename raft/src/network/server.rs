@@ -20,7 +20,7 @@ use crate::network::wire::{
     ProposeAnswer, SnapshotAnswer, SnapshotFrame, TransferLeader, TransferLeaderAnswer, VoteAnswer,
 };
 use crate::proposal::{self, Proposals};
-use crate::store::Snapshots;
+use crate::store::{SnapshotData, Snapshots};
 use crate::types::{Snapshot, TypeConfig};
 
 /// Answers the RPCs of one group.
@@ -88,7 +88,7 @@ impl Raft for Server {
         let mut frames = request.into_inner();
         let head = self.open(snapshot_stream::head(&mut frames).await?)?;
         let file = snapshot_stream::file(&mut frames, &self.snapshots, head.bytes).await?;
-        let snapshot = Snapshot { meta: head.meta, snapshot: file };
+        let snapshot = Snapshot { meta: head.meta, snapshot: SnapshotData { file: Some(file) } };
         let answer: raft::SnapshotResponse<TypeConfig> =
             self.raft.install_full_snapshot(head.vote, snapshot).await.map_err(stopped)?;
         Ok(Response::new(answer))

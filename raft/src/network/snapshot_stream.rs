@@ -11,7 +11,7 @@ use tonic::{Status, Streaming};
 
 use crate::network::peers::Peers;
 use crate::network::wire::{Envelope, SnapshotFrame, SnapshotHead};
-use crate::store::{Receiving, Snapshots};
+use crate::store::{Receiving, SnapshotData, Snapshots};
 use crate::types::{Snapshot, Vote};
 
 /// The frames of a snapshot. If its file can no longer be read, the stream ends without
@@ -23,8 +23,9 @@ pub(super) fn frames(
     vote: Vote,
     snapshot: Snapshot,
 ) -> impl Stream<Item = SnapshotFrame> + Send + 'static {
-    let Snapshot { meta, snapshot: file } = snapshot;
-    let head = SnapshotHead { vote, meta, bytes: file.bytes() };
+    let Snapshot { meta, snapshot: SnapshotData { file } } = snapshot;
+    let bytes = file.as_ref().map_or(0, SnapshotFile::bytes);
+    let head = SnapshotHead { vote, meta, bytes };
     let head = SnapshotFrame::Head(peers.envelope(to, head));
     let chunk = peers.tuning().snapshot_chunk_bytes.get();
     stream::once(async { head }).chain(body(snapshots.clone(), file, chunk))
@@ -32,10 +33,11 @@ pub(super) fn frames(
 
 fn body(
     snapshots: Snapshots,
-    file: SnapshotFile,
+    file: Option<SnapshotFile>,
     chunk: usize,
 ) -> impl Stream<Item = SnapshotFrame> + Send {
-    stream::unfold(Some((snapshots, file, 0_u64)), move |state| async move {
+    let start = file.map(|file| (snapshots, file, 0_u64));
+    stream::unfold(start, move |state| async move {
         let (snapshots, file, offset) = state?;
         let read = {
             let file = file.clone();

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use holdline_model::GroupId;
-use holdline_storage::{SnapshotFile, SnapshotReceiver, SnapshotStore, StateStore};
+use holdline_storage::{SnapshotError, SnapshotFile, SnapshotReceiver, SnapshotStore, StateStore};
 use openraft::RaftSnapshotBuilder;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio_util::task::TaskTracker;
@@ -12,8 +12,12 @@ use tokio_util::task::TaskTracker;
 use crate::store::mark::from_bytes;
 use crate::types::{Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
 
-/// What openraft hands around as a snapshot: a checked file.
-pub(crate) type SnapshotData = SnapshotFile;
+/// What openraft hands around as a snapshot: a checked file. There is none for the empty state, of
+/// which openraft may ask for a snapshot, too; such a one is neither sent nor installed.
+#[derive(Clone, Debug)]
+pub(crate) struct SnapshotData {
+    pub(crate) file: Option<SnapshotFile>,
+}
 
 /// The snapshots of this node's group. Clones share one turn: the folder allows one task at a
 /// time to build, receive or install.
@@ -52,6 +56,12 @@ impl Snapshots {
 
     pub(super) async fn build(&self, state: &Arc<StateStore>) -> io::Result<Snapshot> {
         let _turn = self.turn.lock().await;
+        if state.applied().map_err(io::Error::other)?.is_none() {
+            return Ok(Snapshot {
+                meta: SnapshotMeta::default(),
+                snapshot: SnapshotData { file: None },
+            });
+        }
         let state = Arc::clone(state);
         let file = self.blocking(move |store, _| state.build_snapshot(store)).await?;
         tracing::info!(bytes = file.bytes(), records = file.records(), "a snapshot is built");
@@ -61,12 +71,20 @@ impl Snapshots {
     pub(super) async fn install(
         &self,
         state: &Arc<StateStore>,
-        file: SnapshotFile,
+        snapshot: SnapshotData,
     ) -> io::Result<()> {
+        let Some(file) = snapshot.file else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the snapshot is empty"));
+        };
         let _turn = self.turn.lock().await;
         let state = Arc::clone(state);
         tracing::info!(bytes = file.bytes(), records = file.records(), "a snapshot is installed");
-        self.blocking(move |store, _| state.install_snapshot(store, &file)).await
+        let install = move |store: &SnapshotStore, group| {
+            let own = file.path().parent() == Some(store.folder());
+            let file = if own { file } else { adopt(store, group, &file)? };
+            state.install_snapshot(store, &file)
+        };
+        self.blocking(install).await
     }
 
     /// Runs what blocks on the disk on a thread that may.
@@ -80,6 +98,25 @@ impl Snapshots {
         let (store, group) = (self.store.clone(), self.group);
         let done = self.tasks.spawn_blocking(move || run(&store, group)).await;
         done.map_err(io::Error::other)?.map_err(io::Error::other)
+    }
+}
+
+/// Takes over a file that lies in another node's folder, as when openraft's suite hands a snapshot
+/// from one storage to another; what the network brings lies in the right one.
+fn adopt(
+    store: &SnapshotStore,
+    group: GroupId,
+    file: &SnapshotFile,
+) -> Result<SnapshotFile, SnapshotError> {
+    const CHUNK: usize = 1 << 20;
+    let mut receiver = store.receive(group)?;
+    loop {
+        let offset = receiver.received();
+        let chunk = file.read_chunk(offset, CHUNK)?;
+        if chunk.is_empty() {
+            return receiver.finish();
+        }
+        receiver.write(offset, &chunk)?;
     }
 }
 
@@ -112,5 +149,5 @@ fn snapshot(file: SnapshotFile) -> io::Result<Snapshot> {
         false => from_bytes(&header.membership)?,
     };
     let meta = SnapshotMeta { last_log_id: Some(from_bytes(&header.applied)?), last_membership };
-    Ok(Snapshot { meta, snapshot: file })
+    Ok(Snapshot { meta, snapshot: SnapshotData { file: Some(file) } })
 }

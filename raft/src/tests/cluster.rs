@@ -184,7 +184,8 @@ impl Cluster {
                 self.nodes.values().map(|node| node.handle.leadership().borrow().clone()).collect();
             let leader = seen.first()?.leader?.0;
             let agreed = seen.iter().all(|one| one.leader.map(|(id, _)| id) == Some(leader));
-            (agreed && self.nodes.get(&leader)?.handle.leadership().borrow().is_me).then_some(leader)
+            (agreed && self.nodes.get(&leader)?.handle.leadership().borrow().is_me)
+                .then_some(leader)
         })
         .await
     }
@@ -211,6 +212,15 @@ impl Cluster {
     pub(super) async fn has_call(&self, id: NodeId, number: u64) {
         let state = self.handle(id).state();
         eventually("a call", || state.call(calls::call(number)).unwrap()).await;
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // A runtime must not be dropped where a test awaits.
+        for (_, node) in std::mem::take(&mut self.nodes) {
+            node.runtime.shutdown_background();
+        }
     }
 }
 

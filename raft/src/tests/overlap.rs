@@ -30,9 +30,8 @@ fn request() -> impl Strategy<Value = Request> {
     let gap = prop_oneof![4 => 1_u64..80, 1 => 80_u64..900];
     let delay = prop_oneof![4 => 0_u64..20, 1 => 20_u64..700];
     let acked_before = prop_oneof![4 => 0_u64..60, 1 => 60_u64..260];
-    (gap, delay, acked_before, any::<bool>()).prop_map(|(gap, delay, acked_before, to_old)| {
-        Request { gap, delay, acked_before, to_old }
-    })
+    (gap, delay, acked_before, any::<bool>())
+        .prop_map(|(gap, delay, acked_before, to_old)| Request { gap, delay, acked_before, to_old })
 }
 
 /// Each request as it is handled: sent, received, by the old leader, granted.

@@ -27,9 +27,9 @@ async fn follower_and_leader_can_propose(kind: Kind) {
         eventually("the CDR", || state.cdr(cdr).unwrap()).await;
         let ended = |one: &Applied| {
             let Applied::Actions { actions, .. } = one else { return false };
-            actions.iter().any(|action| {
-                matches!(action, holdline_apply::Action::CallEnded(id, _) if *id == cdr)
-            })
+            actions.iter().any(
+                |action| matches!(action, holdline_apply::Action::CallEnded(id, _) if *id == cdr),
+            )
         };
         eventually("the action", || cluster.applied(id).iter().any(ended).then_some(())).await;
     }

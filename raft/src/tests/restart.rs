@@ -65,7 +65,8 @@ async fn a_failed_disk_stops_raft_and_says_so() {
     cluster.handle(leader).propose(&calls::admit(1)).await.unwrap();
     let stopped = tokio::time::timeout(super::cluster::PATIENCE, cluster.handle(follower).fatal());
     let stopped = stopped.await.unwrap();
-    assert!(stopped.cause.contains("full"), "{stopped}");
+    // Whichever write failed first names the database.
+    assert!(stopped.cause.contains("(memory)"), "{stopped}");
     // The others go on.
     cluster.handle(leader).propose(&calls::admit(2)).await.unwrap();
 }

@@ -29,6 +29,8 @@ async fn a_lagging_follower_gets_a_snapshot(kind: Kind) {
     let state = cluster.handle(follower).state();
     assert_eq!(state.cluster().unwrap().cluster, calls::CLUSTER);
     assert_eq!(state.slots().len(), usize::from(calls::SLOTS));
+    // A reader would keep the database open.
+    drop(state);
     // It goes on from there, and survives its own death.
     cluster.handle(follower).propose(&calls::admit(200)).await.unwrap();
     cluster.kill(follower);

@@ -25,9 +25,7 @@ where
     F: Fn(&TempDir) -> E + Send + Sync,
     E: Engine + 'static,
 {
-    async fn build(
-        &self,
-    ) -> Result<(TempDir, LogStorage, StateMachine), StorageError<TypeConfig>> {
+    async fn build(&self) -> Result<(TempDir, LogStorage, StateMachine), StorageError<TypeConfig>> {
         let folder = TempDir::new().unwrap();
         let engine: Arc<dyn Engine> = Arc::new(self.0(&folder));
         let group = GroupId(1);

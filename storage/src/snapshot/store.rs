@@ -58,6 +58,12 @@ impl SnapshotStore {
         Ok(store)
     }
 
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Writes a snapshot of a group from a consistent view, and removes older ones. Blocks on the disk.
     ///
     /// # Errors
