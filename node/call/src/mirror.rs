@@ -110,11 +110,15 @@ fn apply_fail(record: &mut CallRecord, fail: &Fail, at: Millis, cdr: Option<CdrI
 }
 
 fn apply_end(record: &mut CallRecord, end: &End, at: Millis, cdr: Option<CdrId>) {
+    let is_answer_owed = record.phase == Phase::Answered && end.bye_caller;
     record.phase = Phase::Finished;
-    record.invite = Bytes::new();
+    if !is_answer_owed {
+        record.invite = Bytes::new();
+    }
     if let Some(answer) = &mut record.answer {
-        answer.response = Bytes::new();
-        answer.ack = Bytes::new();
+        if !is_answer_owed {
+            answer.response = Bytes::new();
+        }
         if let Some(cseq) = end.bye_cseq {
             match end.by {
                 HangupBy::Caller => answer.caller.remote_cseq = cseq,

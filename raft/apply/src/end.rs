@@ -23,11 +23,18 @@ pub(crate) fn apply<S: State>(
     let cdr = cdr::compose(position, &record, slot, &ending);
     state.put_cdr(&cdr)?;
     state.put_expiry(at.plus_ms(limits::TOMBSTONE_MS), record.call)?;
+    // A caller that has not acknowledged its answer may not even have it, and takes no BYE before
+    // (RFC 3261 section 15): what it is answered with stays.
+    let is_answer_owed = record.phase == Phase::Answered && end.bye_caller;
     record.phase = Phase::Finished;
-    record.invite = Bytes::new();
+    if !is_answer_owed {
+        record.invite = Bytes::new();
+    }
     if let Some(answer) = &mut record.answer {
-        answer.response = Bytes::new();
-        answer.ack = Bytes::new();
+        // `answer.ack` stays: the callee may still ask for its ACK, and gets the same one again.
+        if !is_answer_owed {
+            answer.response = Bytes::new();
+        }
         if let (Some(side), Some(cseq)) = (hung_up(end.by), end.bye_cseq) {
             match side {
                 Side::Caller => answer.caller.remote_cseq = cseq,

@@ -34,7 +34,7 @@ impl Call {
             Phase::Inviting => call.recover_inviting(ctx, resend_at)?,
             Phase::Answered => call.recover_answered(ctx, resend_at)?,
             Phase::Confirmed => call.recover_confirmed(resend_at),
-            Phase::Finished => call.recover_finished(ctx, resend_at),
+            Phase::Finished => call.recover_finished(ctx, resend_at)?,
         };
         Ok((call, resends))
     }
@@ -90,6 +90,19 @@ impl Call {
         ctx: &mut Ctx<'_>,
         resend_at: Millis,
     ) -> Result<bool, BadRecord> {
+        let resends = self.answer_caller_again(ctx, resend_at)?;
+        if !self.is_late_offer() {
+            self.ack_at = Some(resend_at);
+        }
+        Ok(resends)
+    }
+
+    /// Resends the 2xx to the caller until its ACK comes; false if it is known to have come.
+    fn answer_caller_again(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        resend_at: Millis,
+    ) -> Result<bool, BadRecord> {
         let (Some(invite), Some(answer)) = (self.invite.as_deref(), &self.record.answer) else {
             return Ok(false);
         };
@@ -100,15 +113,12 @@ impl Call {
             InviteServer::recover_accepted(now, timers, false, response, answer.at, resend_at);
         self.legs.caller = Some(Box::new(server));
         self.spoken = true;
-        if !self.is_late_offer() {
-            self.ack_at = Some(resend_at);
-        }
         self.drain_caller(ctx);
         Ok(true)
     }
 
-    /// With a late offer the callee's ACK carries SDP and follows from the caller's. It goes before a
-    /// BYE can: afterwards the record does not hold it any more.
+    /// With a late offer the callee's ACK carries SDP and follows from the caller's. It goes at once,
+    /// so that a BYE does not come before it.
     fn recover_confirmed(&mut self, resend_at: Millis) -> bool {
         let holds_ack = self.record.answer.as_ref().is_some_and(|answer| !answer.ack.is_empty());
         if holds_ack {
@@ -118,11 +128,18 @@ impl Call {
     }
 
     /// Whether what a tombstone owes was heard is not replicated: it is said again.
-    fn recover_finished(&mut self, ctx: &mut Ctx<'_>, resend_at: Millis) -> bool {
-        let Some(end) = &self.record.end else { return false };
+    ///
+    /// A call that ended before the caller's ACK came still owes it the answer, and its BYE only after
+    /// the ACK (section 15): then the record holds the INVITE and the answer.
+    fn recover_finished(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        resend_at: Millis,
+    ) -> Result<bool, BadRecord> {
+        let Some(end) = &self.record.end else { return Ok(false) };
         let (bye_caller, bye_callee) = (end.bye_caller, end.bye_callee);
         let has_late_answer = end.late_answer.is_some();
-        if bye_caller {
+        if bye_caller && !self.answer_caller_again(ctx, resend_at)? {
             self.start_bye(ctx, Side::Caller, Some(resend_at));
         }
         if bye_callee {
@@ -142,6 +159,6 @@ impl Call {
             self.drain_caller(ctx);
             resends = true;
         }
-        resends
+        Ok(resends)
     }
 }
