@@ -25,7 +25,8 @@ pub(crate) struct Callee {
     pub(crate) status: Option<u16>,
     pub(crate) acked: bool,
     pub(crate) ended: Option<Ended>,
-    pub(crate) bye_sent_at: Option<u64>,
+    /// The present owner has heard an answer to its INVITE.
+    pub(crate) heard: bool,
 }
 
 #[derive(Debug)]
@@ -53,7 +54,7 @@ impl Callee {
             status: None,
             acked: false,
             ended: None,
-            bye_sent_at: None,
+            heard: false,
         }
     }
 
@@ -124,7 +125,6 @@ impl Callee {
             if self.ended.is_none() {
                 let branch = format!("z9hG4bK{}-bye", self.tag);
                 let bye = call.dialog.request("BYE", &branch, None, &self.path);
-                self.bye_sent_at = Some(now);
                 call.resends.start(now, What::Bye, bye, wish);
             }
         }

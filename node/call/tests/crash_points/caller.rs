@@ -35,7 +35,6 @@ pub(crate) struct Caller {
     pub(crate) early_sdp: bool,
     pub(crate) status: Option<u16>,
     pub(crate) ended: Option<Ended>,
-    pub(crate) bye_sent_at: Option<u64>,
 }
 
 impl Caller {
@@ -54,7 +53,6 @@ impl Caller {
             early_sdp: false,
             status: None,
             ended: None,
-            bye_sent_at: None,
         }
     }
 
@@ -116,7 +114,6 @@ impl Caller {
             self.hang_up_at = None;
             if let (Some(dialog), None) = (&mut self.dialog, self.ended) {
                 let bye = dialog.request("BYE", "z9hG4bKcaller-bye", None, &self.path);
-                self.bye_sent_at = Some(now);
                 self.resends.start(now, What::Bye, bye, wish);
             }
         }

@@ -14,6 +14,7 @@
 //! | `caller`, `callee`, `dialog`, `resends`, `text` | the far ends, on SIP code of their own |
 //! | `trace`, `rule_one`, `verdict` | what is judged, and how |
 //! | `sweep` | which points are run |
+//! | `random` | points that no sweep comes to |
 //! | `mutants` | the proof that the checks find what they are for |
 
 #![allow(clippy::print_stdout, reason = "a sweep says how much it has swept, a replay what it saw")]
@@ -26,6 +27,7 @@ mod mutants;
 mod network;
 mod node;
 mod point;
+mod random;
 mod resends;
 mod rule_one;
 mod script;

@@ -16,6 +16,7 @@ pub(crate) struct Node {
     pub(crate) id: NodeId,
     pub(crate) engine: CallEngine,
     pub(crate) alive: bool,
+    pub(crate) suspended: bool,
     pub(crate) fault: Option<Fault>,
     pub(crate) counts: Counts,
     /// When it last was due, and how often at that time: an engine may not spin.
@@ -34,7 +35,7 @@ impl Node {
     pub(crate) fn new(id: NodeId, routing: &Arc<Routing>) -> Self {
         let engine = CallEngine::new(options(), Arc::clone(routing), id.0);
         let counts = Counts::default();
-        Self { id, engine, alive: true, fault: None, counts, spinning: (0, 0) }
+        Self { id, engine, alive: true, suspended: false, fault: None, counts, spinning: (0, 0) }
     }
 
     /// It is dead, or has forgotten every call.

@@ -112,7 +112,7 @@ fn sweep(script: &'static Script) {
             }
         }
     }
-    found.report(script);
+    found.report(script.name);
 }
 
 /// All single faults that an undisturbed run has room for.
@@ -153,7 +153,7 @@ fn wait_long(script: &'static Script) {
             found.judge(&run(&Point { faults: vec![fault], ..point.clone() }), &undisturbed);
         }
     }
-    found.report(script);
+    found.report(script.name);
 }
 
 /// The next owner is struck too: early in its time, when it recovers.
@@ -174,7 +174,7 @@ fn strike_twice(script: &'static Script) {
             }
         }
     }
-    found.report(script);
+    found.report(script.name);
 }
 
 /// One datagram of ten is lost, one of twenty comes twice, and they overtake one another; with and without a crash.
@@ -196,12 +196,12 @@ fn lose(script: &'static Script) {
             }
         }
     }
-    found.report(script);
+    found.report(script.name);
 }
 
 /// What the points of a sweep led to.
 #[derive(Debug, Default)]
-struct Found {
+pub(crate) struct Found {
     runs: usize,
     struck: usize,
     failing: Vec<String>,
@@ -209,17 +209,22 @@ struct Found {
 
 impl Found {
     fn judge(&mut self, run: &Run, undisturbed: &Run) {
+        self.note(run, &against(run, undisturbed));
+    }
+
+    /// Counts a run, and what is wrong with it.
+    pub(crate) fn note(&mut self, run: &Run, faults: &[String]) {
         self.runs += 1;
         self.struck += usize::from(run.takeovers > 0);
-        let faults = against(run, undisturbed);
         if !faults.is_empty() {
             let faults = faults.join("\n    ");
             self.failing.push(format!("{}\n    {faults}", run.point.replay()));
         }
     }
 
-    fn report(&self, script: &Script) {
-        println!("{}: {} runs, {} with a takeover", script.name, self.runs, self.struck);
+    /// Says how much was run, and fails if anything was wrong.
+    pub(crate) fn report(&self, name: &str) {
+        println!("{name}: {} runs, {} with a takeover", self.runs, self.struck);
         assert!(self.struck > 0, "no owner was ever struck: the sweep sweeps nothing");
         let printed: Vec<&str> =
             self.failing.iter().take(MAX_PRINTED).map(String::as_str).collect();

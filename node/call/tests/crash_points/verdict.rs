@@ -25,6 +25,9 @@ pub(crate) struct CalleeOutcome {
     pub(crate) status: Option<u16>,
     pub(crate) acked: bool,
     pub(crate) ended: Option<Ended>,
+    /// It rings, and nothing that it said has come through: nobody may cancel it (RFC 3261 section
+    /// 9.1), and it is left to its own patience.
+    pub(crate) unheard: bool,
 }
 
 impl Outcome {
@@ -123,6 +126,7 @@ fn outcome(world: &World) -> Outcome {
         status: callee.status,
         acked: callee.acked,
         ended: callee.ended,
+        unheard: world.is_lossy() && callee.invited() && callee.status.is_none() && !callee.heard,
     });
     let cdrs = world.consensus.tables.cdrs.iter();
     Outcome {
@@ -158,7 +162,8 @@ fn contradictions(outcome: &Outcome) -> Vec<String> {
     }
     for callee in &outcome.callees {
         let silenced = callee.acked || callee.ended.is_some();
-        if callee.invited && (callee.status.is_none() || !silenced) {
+        let is_settled = callee.unheard || (callee.status.is_some() && silenced);
+        if callee.invited && !is_settled {
             faults.push(format!("a callee is left ringing: {callee:?}"));
         }
     }

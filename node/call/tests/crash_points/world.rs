@@ -122,6 +122,11 @@ impl World {
         }
     }
 
+    /// Whether datagrams are lost.
+    pub(crate) fn is_lossy(&self) -> bool {
+        self.point.loss > 0
+    }
+
     /// What the first owner did.
     pub(crate) fn counts(&self) -> Counts {
         self.nodes.first().map(|node| node.counts).unwrap_or_default()
@@ -193,6 +198,9 @@ impl World {
             Due::Takeover(dead) => self.take_over(dead),
             Due::Licence(node, slot, epoch, calls) => {
                 self.holder = Some(node);
+                for callee in &mut self.callees {
+                    callee.heard = false;
+                }
                 self.feed(node, Input::Gained { slot, epoch, calls });
             }
             Due::Deposed(node, slot) => self.feed(node, Input::Lost { slot }),
@@ -220,8 +228,11 @@ impl World {
             let Some(node) = self.holder else { return };
             match Message::parse(bytes) {
                 Ok(message) => {
-                    let slot = slot_of(&message);
+                    let (slot, answers) = (slot_of(&message), !message.is_request());
                     self.stimulate(node, Input::Sip { local: to, peer: from, message, slot });
+                    if answers {
+                        self.hear(node, from);
+                    }
                 }
                 Err(error) => self.complain(format!("the switch cannot read a far end: {error}")),
             }
@@ -244,6 +255,14 @@ impl World {
             self.complain(format!("a message to nobody at {to}: {}", text.brief()));
         }
         self.carry_out(wish);
+    }
+
+    /// The owner, if it was not struck down by it, has heard an answer.
+    fn hear(&mut self, node: NodeId, from: SocketAddr) {
+        let hears = self.node(node).is_some_and(|node| node.alive && !node.suspended);
+        if hears && let Some(callee) = self.callees.iter_mut().find(|callee| callee.owns(from)) {
+            callee.heard = true;
+        }
     }
 
     /// Gives an input to the owner that comes from outside; here it may die.
@@ -278,6 +297,9 @@ impl World {
     fn feed(&mut self, id: NodeId, input: Input) {
         let now = Millis(self.now);
         let Some(node) = self.node(id).filter(|node| node.alive) else { return };
+        if let Input::Suspended(suspended) = &input {
+            node.suspended = *suspended;
+        }
         node.engine.handle(now, input);
         loop {
             let Some(node) = self.node(id).filter(|node| node.alive) else { return };
