@@ -14,6 +14,7 @@ use super::{AdminOptions, Problem, auth, guard, handler};
 /// A path, what can be done with it, and who does it.
 pub(super) struct Route {
     pub(super) path: &'static str,
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test holds it against the document"))]
     pub(super) methods: &'static [&'static str],
     handlers: MethodRouter<AdminOptions>,
 }
