@@ -25,6 +25,8 @@ pub(crate) struct Callee {
     pub(crate) status: Option<u16>,
     pub(crate) acked: bool,
     pub(crate) ended: Option<Ended>,
+    /// It made the offer, and an ACK came without the caller's answer to it.
+    pub(crate) bare_ack: bool,
     /// The present owner has heard an answer to its INVITE.
     pub(crate) heard: bool,
 }
@@ -54,6 +56,7 @@ impl Callee {
             status: None,
             acked: false,
             ended: None,
+            bare_ack: false,
             heard: false,
         }
     }
@@ -226,11 +229,10 @@ impl Callee {
         if let Some(fault) = call.dialog.fault_in_request(at, ack, &self.path) {
             wish.complain(&who, fault);
         }
-        // Once the call is over nobody needs the SDP, and the switch has let go of it.
-        let is_over = self.ended.is_some();
-        if !is_over && (ack.has_sdp() == self.offered || (!self.offered && ack.body != OFFER)) {
+        if ack.has_sdp() && (self.offered || ack.body != OFFER) {
             wish.complain(&who, "the ACK's SDP is not the caller's");
         }
+        self.bare_ack |= !ack.has_sdp() && !self.offered && self.ended.is_none();
         call.resends.stop(What::Success);
         if !self.acked {
             self.acked = true;

@@ -70,6 +70,10 @@ pub(crate) fn run(point: &Point) -> Run {
     faults.extend(rule_one::faults(&world.trace));
     faults.extend(contradictions(&outcome));
     faults.extend(bad_bills(&world));
+    // If all ACKs of a caller are lost before its BYE comes, nobody has the SDP.
+    if !world.is_lossy() && world.callees.iter().any(|callee| callee.bare_ack) {
+        faults.push("the ACK of a late offer came without SDP".to_owned());
+    }
     if !world.consensus.tables.expiry.is_empty() || !world.consensus.tables.calls.is_empty() {
         faults.push("the tables are not swept".to_owned());
     }
