@@ -11,6 +11,7 @@
 //! | `script` | what the far ends do |
 //! | `point` | where and how the owner is struck |
 //! | `world`, `node`, `consensus`, `tables`, `network` | the simulation |
+//! | `world/strike` | how owners are struck |
 //! | `caller`, `callee`, `dialog`, `resends`, `text` | the far ends, on SIP code of their own |
 //! | `trace`, `rule_one`, `verdict` | what is judged, and how |
 //! | `sweep` | which points are run |
