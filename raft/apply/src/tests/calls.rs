@@ -153,6 +153,36 @@ fn the_ack_lets_go_of_what_would_repeat_the_answer() {
     assert_eq!((record.invite.len(), answer.response.len(), &answer.ack), (0, 0, &ack));
 }
 
+/// RFC 3261 section 15: the callee may hang up before the caller's ACK came; the caller still gets its
+/// answer, and its BYE only then. A caller that hangs up itself needs neither.
+#[test]
+fn a_call_that_ends_before_its_ack_keeps_the_answer_that_the_caller_is_owed() {
+    for (by, kept) in [(HangupBy::Callee, true), (HangupBy::Timer, true), (HangupBy::Caller, false)]
+    {
+        let mut cluster = Cluster::new();
+        cluster.call(1, 1, 2_000, admit());
+        cluster.call(1, 2, 3_000, answer());
+        cluster.call(1, 3, 3_010, end(by));
+        let record = &cluster.state.calls[&CALL];
+        let response = &record.answer.as_ref().expect("answered").response;
+        assert_eq!((!record.invite.is_empty(), !response.is_empty()), (kept, kept), "{by:?}");
+    }
+}
+
+#[test]
+fn a_late_offers_ack_outlives_the_call() {
+    let mut cluster = Cluster::new();
+    let ack = Bytes::from_static(b"ACK ...");
+    cluster.call(1, 1, 2_000, admit());
+    cluster.call(1, 2, 3_000, answer());
+    cluster.call(1, 3, 3_100, CallChange::AckSeen(AckSeen { ack: ack.clone() }));
+    cluster.call(1, 4, 9_000, end(HangupBy::Callee));
+    let record = &cluster.state.calls[&CALL];
+    assert!(record.invite.is_empty());
+    let answer = record.answer.as_ref().expect("answered");
+    assert_eq!((answer.response.is_empty(), &answer.ack), (true, &ack));
+}
+
 #[test]
 fn tombstones_stay_for_32_seconds() {
     let mut cluster = Cluster::new();
