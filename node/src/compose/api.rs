@@ -165,10 +165,9 @@ impl ClusterApi for Api {
                 .map_err(|_| ClusterApiError::OwnerUnreachable { call, owner })?;
         }
         match outcome {
-            HangUpOutcome::HungUp => Ok(()),
-            HangUpOutcome::NotFound | HangUpOutcome::AlreadyOver => {
-                Err(ClusterApiError::UnknownCall(call))
-            }
+            // A call that ended while it was asked for is what was asked for.
+            HangUpOutcome::HungUp | HangUpOutcome::AlreadyOver => Ok(()),
+            HangUpOutcome::NotFound => Err(ClusterApiError::UnknownCall(call)),
             HangUpOutcome::Moved(owner) => Err(ClusterApiError::OwnerUnreachable { call, owner }),
             HangUpOutcome::Unavailable => Err(ClusterApiError::NoMajority),
         }

@@ -31,8 +31,8 @@ impl NodeRunner for Node {
         if outcome.is_ok() {
             parts.leave().await;
         }
-        halt.cancel();
         parts.raft.shutdown().await;
+        halt.cancel();
         outcome.map_err(Into::into)
     }
 }

@@ -4,14 +4,15 @@
 //! every command it makes names what it expects (epochs, a cluster not yet formed), so one that is
 //! late, repeated, or made by a leader of yesterday does nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use holdline_cluster::ownership::{NodeState, PlanOptions, Verdict, plan};
 use holdline_model::{
-    ClusterId, Command, FormCluster, NodeId, NodeRecord, SetDraining, Sweep, TransferSlots,
+    ClusterId, Command, FormCluster, NodeId, NodeRecord, SetDraining, SlotId, SlotMove, SlotRecord,
+    Sweep, TransferSlots,
 };
-use holdline_raft::{NodeContact, RaftHandle};
+use holdline_raft::{Fence, NodeContact, RaftHandle};
 use holdline_storage::StateReader;
 use metrics::counter;
 use tokio_util::sync::CancellationToken;
@@ -80,9 +81,28 @@ impl Duties {
         for (reason, moves) in plan(&slots, &nodes, &self.plan) {
             let to: Vec<_> = moves.iter().map(|step| step.to.0).collect();
             info!(reason = reason.as_str(), slots = moves.len(), ?to, "moving slots");
+            // Kept until the move is decided: a dead node that comes back meanwhile gets no lease, so
+            // it cannot act for slots that it does not know to be lost.
+            let Some(_fences) = self.fence_dead(&slots, &moves, &nodes) else { continue };
             let transfer = TransferSlots { moves, reason, at: self.clock.now() };
             self.propose(Command::TransferSlots(transfer), "move slots").await;
         }
+    }
+
+    /// Fences the dead owners of the slots that are to move. `None` if one of them was heard again
+    /// since it was judged: the next turn judges anew.
+    fn fence_dead(
+        &self,
+        slots: &[SlotRecord],
+        moves: &[SlotMove],
+        nodes: &[NodeState],
+    ) -> Option<Vec<Fence>> {
+        let moving: BTreeSet<SlotId> = moves.iter().map(|step| step.slot).collect();
+        let owners = slots.iter().filter(|record| moving.contains(&record.slot));
+        let owners: BTreeSet<NodeId> = owners.map(|record| record.owner).collect();
+        let dead = nodes.iter().filter(|state| state.verdict == Verdict::Dead);
+        let dead = dead.filter(|state| owners.contains(&state.node));
+        dead.map(|state| self.raft.fence(state.node)).collect()
     }
 
     /// The members as this leader sees them: contact from `raft`, marks from the state.
