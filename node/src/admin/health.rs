@@ -142,7 +142,7 @@ fn members(facts: &ClusterFacts, reasons: &mut Vec<Reason>) {
                 Status::Yellow,
                 "draining",
                 format!("node {node} is drained"),
-                "undrain it when the work on it is done: holdline node undrain",
+                &format!("undrain it when the work on it is done: holdline node undrain {node}"),
             ));
         }
         if let (true, Some(lag)) = (member.alive, member.log_lag)

@@ -12,6 +12,7 @@
 //! | `keys` | what is derived from the cluster key |
 //! | `rpc` | the server that other nodes call |
 //! | `gossip` | starts gossip and tells it the load |
+//! | `sip_probe` | refuses SIP addresses that something else uses |
 //! | `peers` | who the other nodes are, for the forwarder |
 //! | `api` | the admin API's view of the cluster |
 //! | `hang_up` | ends a call for an administrator, here or through its owner |
@@ -25,6 +26,7 @@ mod parts;
 mod peers;
 mod rpc;
 mod runner;
+mod sip_probe;
 
 pub use error::NodeError;
 pub use runner::Node;

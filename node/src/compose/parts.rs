@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::api::Api;
 use super::hang_up::HangUps;
-use super::{NodeError, gossip, keys, peers, rpc};
+use super::{NodeError, gossip, keys, peers, rpc, sip_probe};
 use crate::admin::{AdminLimits, AdminOptions, AdminServer};
 use crate::clock::Clock;
 use crate::config::{Config, FloatingConfig};
@@ -63,6 +63,9 @@ impl Parts {
     ) -> Result<Self, NodeError> {
         let config = &context.config;
         let listener = rpc::listen(config.cluster.rpc).await?;
+        if config.sip.floating == FloatingConfig::Bind {
+            sip_probe::check(&config.sip.addresses)?;
+        }
         let (data_dir, storage) = open_storage(config)?;
         let token = keys::rpc_token(&config.cluster.key);
         let raft_options = raft_options(config, &token)?;
