@@ -40,8 +40,10 @@ dev: build
 test:
 	@.ci/setup test
 	@$(CARGO) build --locked --workspace --all-targets
+	@# Real processes are tested by themselves, so that nothing else takes their two cores.
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		$(CARGO) nextest run --locked --workspace; \
+		$(CARGO) nextest run --locked --workspace -E 'not package(holdline-cluster-tests)' && \
+		$(CARGO) nextest run --locked --workspace -E 'package(holdline-cluster-tests)'; \
 	else \
 		echo "cargo-nextest is not installed: using cargo test, one test at a time (cargo install cargo-nextest --locked)"; \
 		$(CARGO) test --locked --workspace -- --test-threads=1; \

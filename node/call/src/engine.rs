@@ -240,7 +240,7 @@ impl CallEngine {
             return;
         }
         self.event(Event::Request { method: messages::label(message.method()) });
-        let request = Request { peer, message };
+        let request = Request { local, peer, message };
         match request.message.to().tag {
             _ if *request.message.method() == Method::Cancel => self.cancel(now, local, request),
             None => self.outside(now, local, request, slot),

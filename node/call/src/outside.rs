@@ -133,7 +133,7 @@ impl CallEngine {
     }
 
     fn admit(&mut self, now: Millis, local: SocketAddr, request: Request, slot: SlotId) {
-        let Request { peer, message } = request;
+        let Request { peer, message, .. } = request;
         let Some(epoch) = self.slots.get(&slot).copied() else { return };
         let Some(trunk) = self.routing.source(peer.ip()) else { return };
         let dialled = message.request_uri().unwrap_or_default();
@@ -155,7 +155,7 @@ impl CallEngine {
         };
         let Some(id) = self.new_call_id(slot, epoch) else {
             let refuse = Refuse::Unavailable(self.options.retry_after);
-            self.refuse(local, &Request { peer, message }, refuse, Refusal::TooManyCalls);
+            self.refuse(local, &Request { local, peer, message }, refuse, Refusal::TooManyCalls);
             return;
         };
         let call = Call::admit(&mut self.ctx(now), id, epoch, admit, message);

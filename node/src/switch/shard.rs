@@ -24,6 +24,10 @@ use crate::clock::Clock;
 
 /// What a shard is told.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are engine inputs, and a box would cost an allocation for each message"
+)]
 pub(crate) enum ToShard {
     /// Something for the engine.
     Engine(Input),

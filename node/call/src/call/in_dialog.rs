@@ -84,7 +84,7 @@ impl Call {
             Method::Options if !self.is_finished() => {
                 let bytes = messages::options(&request.message, request.peer);
                 let to = messages::reply_address(&request.message, request.peer);
-                ctx.respond(self.local(), to, "OPTIONS", 200, bytes);
+                ctx.respond(request.local, to, "OPTIONS", 200, bytes);
                 return;
             }
             _ if self.is_finished() => (Refuse::NoDialog, Refusal::NoDialog),
@@ -150,6 +150,6 @@ impl Call {
         let to = messages::reply_address(&request.message, request.peer);
         ctx.event(crate::Event::Refused { reason });
         let method = messages::label(request.message.method());
-        ctx.respond(self.local(), to, method, refuse.status(), bytes);
+        ctx.respond(request.local, to, method, refuse.status(), bytes);
     }
 }

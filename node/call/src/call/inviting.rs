@@ -193,7 +193,8 @@ impl Call {
         let tag = self.tag_for(&request.message);
         let bytes = messages::ok(&request.message, request.peer, &tag);
         let to = messages::reply_address(&request.message, request.peer);
-        ctx.respond(self.local(), to, messages::label(request.message.cseq().method), 200, bytes);
+        let method = messages::label(request.message.cseq().method);
+        ctx.respond(request.local, to, method, 200, bytes);
     }
 
     /// The To tag of an answer to a request that may have none: a CANCEL's answer carries the same

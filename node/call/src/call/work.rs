@@ -10,6 +10,8 @@ use holdline_sip::message::Message;
 /// A request that waits for its answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
+    /// The address of ours that it was sent to, and that its answer leaves from.
+    pub(crate) local: SocketAddr,
     /// Where it came from.
     pub(crate) peer: SocketAddr,
     /// The request.
