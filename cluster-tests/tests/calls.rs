@@ -17,7 +17,7 @@ async fn open() -> Stage {
 }
 
 async fn record(stage: &Stage, number: &str) -> CdrView {
-    let cdrs = stage.cdrs().await.unwrap();
+    let cdrs = stage.cdrs_of(&[number.to_owned()]).await.unwrap();
     let mut found = cdrs.into_iter().filter(|cdr| cdr.number() == number);
     let first = found.next().unwrap();
     assert_eq!(found.next().map(|second| second.id), None, "billed twice");

@@ -25,7 +25,7 @@ async fn calls_deadlines_and_cdrs_are_all_still_there() {
     let mut stage = Stage::open(&options, 1).await.unwrap();
     let finished = stage.bring_up(10, 1).await.unwrap();
     stage.hang_up(&finished).await.unwrap();
-    let billed = stage.cdrs().await.unwrap();
+    let billed = stage.cdrs_of(&finished).await.unwrap();
     assert_eq!(billed.len(), 10);
     let ended_by_bye = stage.bring_up(20, 2).await.unwrap();
     let ended_by_deadline = stage.bring_up(20, 3).await.unwrap();
@@ -38,7 +38,8 @@ async fn calls_deadlines_and_cdrs_are_all_still_there() {
     kill_all(&mut stage.cluster);
     stage.cluster.start_all().await.unwrap();
 
-    let after: Vec<String> = stage.cdrs().await.unwrap().into_iter().map(|cdr| cdr.id).collect();
+    let after: Vec<String> =
+        stage.cdrs_of(&finished).await.unwrap().into_iter().map(|cdr| cdr.id).collect();
     let before: Vec<String> = billed.into_iter().map(|cdr| cdr.id).collect();
     assert_eq!(after, before, "CDRs of calls that had ended before");
     let calls = stage.cluster.admin(2).calls().await.unwrap();
@@ -60,7 +61,7 @@ async fn calls_deadlines_and_cdrs_are_all_still_there() {
 
 /// The deadline is absolute: the time without power counts.
 async fn check_deadlines(stage: &Stage, numbers: &[String]) {
-    let cdrs = stage.cdrs().await.unwrap();
+    let cdrs = stage.cdrs_of(numbers).await.unwrap();
     for number in numbers {
         let ledger = stage.caller.ledger();
         let call = ledger.call(number).unwrap();

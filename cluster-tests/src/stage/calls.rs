@@ -1,6 +1,9 @@
 //! What tests do with calls again and again: bring them up, hang them up, judge them.
 
+use std::collections::HashSet;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::error::StageError;
 use super::setting::Stage;
@@ -12,6 +15,10 @@ use crate::ua::{CalleeScript, CallerPlan, Entry, Ledger, Stray, Tell};
 const CALL_LIMIT: Duration = Duration::from_secs(20);
 /// How long a call may take to end when something fails: 64 × T1 and a little.
 const END_LIMIT: Duration = Duration::from_secs(35);
+/// How long a CDR may take to reach the node that is asked.
+const CDR_LIMIT: Duration = Duration::from_secs(5);
+/// Pause between two looks at the CDRs.
+const CDR_POLL: Duration = Duration::from_millis(20);
 /// Pause between two calls that are hung up.
 const APART: Duration = Duration::from_millis(5);
 
@@ -60,13 +67,31 @@ impl Stage {
         self.judge(&Batch::new(numbers, Expect::Answered)).await
     }
 
-    /// Compares what the three witnesses say of a batch.
+    /// Compares what the three witnesses say of a batch. A node that is not the leader may learn of
+    /// the end of a call a little after its parties: the records are waited for.
     ///
     /// # Errors
     /// If the CDRs cannot be read.
     pub async fn judge(&self, batch: &Batch) -> Result<Verdict, StageError> {
-        let cdrs = self.cdrs().await?;
+        let cdrs = self.cdrs_of(&batch.numbers).await?;
         Ok(reconcile(batch, &self.caller.ledger(), &self.callee.ledger(), &cdrs))
+    }
+
+    /// All CDRs, once there is one for each of these numbers or 5 s are over.
+    ///
+    /// # Errors
+    /// If no node runs, or they cannot be read.
+    pub async fn cdrs_of(&self, numbers: &[String]) -> Result<Vec<CdrView>, StageError> {
+        let deadline = Instant::now() + CDR_LIMIT;
+        loop {
+            let cdrs = self.cdrs().await?;
+            let found: HashSet<&str> = cdrs.iter().map(CdrView::number).collect();
+            let complete = numbers.iter().all(|number| found.contains(number.as_str()));
+            if complete || Instant::now() >= deadline {
+                return Ok(cdrs);
+            }
+            tokio::time::sleep(CDR_POLL).await;
+        }
     }
 
     /// All CDRs, as the first node that runs has them.
