@@ -75,7 +75,7 @@ pub enum SippError {
     Missing,
     /// It could not be started, watched or ended.
     #[error("sipp: {0}")]
-    Process(#[source] io::Error),
+    Process(io::Error),
     /// It did not end in time.
     #[error("sipp has not ended within {limit:?}; its files are in {}", .folder.display())]
     Late {

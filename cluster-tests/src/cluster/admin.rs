@@ -39,14 +39,14 @@ pub struct Answer {
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// Nobody answered.
-    #[error("{method} {url}: {source}")]
+    #[error("{method} {url}: {cause}")]
     Unreachable {
         /// The method.
         method: &'static str,
         /// The URL.
         url: String,
         /// Why.
-        source: Box<ureq::Error>,
+        cause: Box<ureq::Error>,
     },
     /// The answer was an error.
     #[error("{url}: status {status}: {body}")]
@@ -59,12 +59,12 @@ pub enum AdminError {
         body: String,
     },
     /// The answer was not what was expected.
-    #[error("{url}: {source}, in {body}")]
+    #[error("{url}: {cause}, in {body}")]
     Unreadable {
         /// The URL.
         url: String,
         /// Why.
-        source: serde_json::Error,
+        cause: serde_json::Error,
         /// The answer.
         body: String,
     },
@@ -222,9 +222,9 @@ impl Admin {
         body: &str,
         read: Result<T, serde_json::Error>,
     ) -> Result<T, AdminError> {
-        read.map_err(|source| AdminError::Unreadable {
+        read.map_err(|cause| AdminError::Unreadable {
             url: format!("{}{path}", self.base),
-            source,
+            cause,
             body: body.chars().take(400).collect(),
         })
     }
@@ -235,7 +235,7 @@ impl Admin {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
         let unreachable =
-            |source| AdminError::Unreachable { method, url: url.clone(), source: Box::new(source) };
+            |cause| AdminError::Unreachable { method, url: url.clone(), cause: Box::new(cause) };
         let request = request.body(()).map_err(|error| unreachable(error.into()))?;
         let mut answer = self.http.run(request).map_err(unreachable)?;
         let status = answer.status().as_u16();

@@ -22,8 +22,9 @@ pub fn holdline_binary() -> Result<PathBuf, BinaryMissing> {
         return if path.is_file() { Ok(path) } else { Err(BinaryMissing { looked_at: path }) };
     }
     let own = std::env::current_exe().unwrap_or_default();
-    let folders = own.ancestors().skip(1).take(2).map(Path::to_owned);
-    let paths: Vec<PathBuf> = folders.map(|folder| folder.join("holdline")).collect();
-    let found = paths.iter().find(|path| path.is_file()).cloned();
-    found.ok_or_else(|| BinaryMissing { looked_at: paths.last().cloned().unwrap_or_default() })
+    let folder = own.parent().unwrap_or(Path::new("."));
+    // Cargo puts tests into `deps`, a folder below that of the programs.
+    let folder = if folder.ends_with("deps") { folder.join("..") } else { folder.to_owned() };
+    let path = folder.join("holdline");
+    if path.is_file() { Ok(path) } else { Err(BinaryMissing { looked_at: path }) }
 }

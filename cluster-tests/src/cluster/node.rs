@@ -30,20 +30,20 @@ pub struct Node {
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
     /// It could not be started.
-    #[error("cannot start {}: {source}", .program.display())]
+    #[error("cannot start {}: {cause}", .program.display())]
     Start {
         /// The program.
         program: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Its log could not be opened.
-    #[error("cannot write {}: {source}", .path.display())]
+    #[error("cannot write {}: {cause}", .path.display())]
     Log {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// It runs already, or does not run.
     #[error("node {id}: running is {running}, which is the opposite of what is needed")]
@@ -54,12 +54,12 @@ pub enum NodeError {
         running: bool,
     },
     /// A signal could not be sent.
-    #[error("node {id}: signal failed: {source}")]
+    #[error("node {id}: signal failed: {cause}")]
     Signal {
         /// Which node.
         id: u64,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// It did not end in time.
     #[error("node {id} has not ended within {limit:?}")]
@@ -99,7 +99,7 @@ impl Node {
         if self.child.is_some() {
             return Err(NodeError::WrongState { id: self.id, running: true });
         }
-        let log = |source| NodeError::Log { path: self.log.clone(), source };
+        let log = |cause| NodeError::Log { path: self.log.clone(), cause };
         let out = File::options().create(true).append(true).open(&self.log).map_err(log)?;
         let err = out.try_clone().map_err(log)?;
         let child = Command::new(program)
@@ -110,7 +110,7 @@ impl Node {
             .stdout(out)
             .stderr(err)
             .spawn()
-            .map_err(|source| NodeError::Start { program: program.to_owned(), source })?;
+            .map_err(|cause| NodeError::Start { program: program.to_owned(), cause })?;
         self.child = Some(child);
         Ok(())
     }
@@ -143,8 +143,8 @@ impl Node {
         let mut child = self.child.take().ok_or(wrong)?;
         let at = Instant::now();
         let id = self.id;
-        child.kill().map_err(|source| NodeError::Signal { id, source })?;
-        child.wait().map_err(|source| NodeError::Signal { id, source })?;
+        child.kill().map_err(|cause| NodeError::Signal { id, cause })?;
+        child.wait().map_err(|cause| NodeError::Signal { id, cause })?;
         Ok(at)
     }
 
@@ -209,7 +209,7 @@ impl Node {
     fn signal(&self, signal: Signal) -> Result<(), NodeError> {
         let id = self.id;
         let child = self.child.as_ref().ok_or(NodeError::WrongState { id, running: false })?;
-        let failed = |source: io::Error| NodeError::Signal { id, source };
+        let failed = |cause: io::Error| NodeError::Signal { id, cause };
         kill_process(Pid::from_child(child), signal).map_err(|errno| failed(errno.into()))
     }
 }

@@ -44,12 +44,12 @@ pub enum ClusterError {
     #[error(transparent)]
     Site(#[from] SiteTaken),
     /// The folder or a file in it.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {cause}", .path.display())]
     File {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A process.
     #[error(transparent)]
@@ -97,14 +97,14 @@ impl Cluster {
     /// As [`Cluster::prepare`].
     pub fn prepare_at(site: Site, options: &ClusterOptions) -> Result<Self, ClusterError> {
         let program = holdline_binary()?;
-        let file = |path: &Path, source| ClusterError::File { path: path.to_owned(), source };
+        let file = |path: &Path, cause| ClusterError::File { path: path.to_owned(), cause };
         let folder = tempfile::Builder::new().prefix("holdline-").tempdir();
-        let folder = folder.map_err(|source| file(&std::env::temp_dir(), source))?;
+        let folder = folder.map_err(|cause| file(&std::env::temp_dir(), cause))?;
         let mut nodes = BTreeMap::new();
         for id in 1..=u64::from(options.nodes) {
             let node = Node::new(id, folder.path());
             let text = options.toml(&site, id, &node.data_dir);
-            fs::write(&node.config, text).map_err(|source| file(&node.config, source))?;
+            fs::write(&node.config, text).map_err(|cause| file(&node.config, cause))?;
             nodes.insert(id, node);
         }
         Ok(Self { site, program, nodes, folder: Some(folder), passed: false })

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::config::{ADMIN_PORT, GOSSIP_PORT, RPC_PORT, SIP_PORT};
 
@@ -10,6 +11,8 @@ use super::config::{ADMIN_PORT, GOSSIP_PORT, RPC_PORT, SIP_PORT};
 const ATTEMPTS: u32 = 64;
 /// The address whose socket is the claim.
 const CLAIM: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(0, 0, 0, 254)), 4444);
+/// Networks that this process has tried.
+static CLAIMED: AtomicU32 = AtomicU32::new(0);
 /// The first network of tests; those below are for people (`make demo` uses 127.0.0.0/24).
 const FIRST_NETWORK: u32 = 16;
 /// Networks 127.16.0.0/16 to 127.250.0.0/16.
@@ -38,7 +41,9 @@ impl Site {
     pub fn claim(nodes: u8) -> Result<Self, SiteTaken> {
         let mut tries = 0;
         loop {
-            let number = process::id().wrapping_add(tries).wrapping_mul(0x9e37_79b1);
+            // Sockets of an earlier cluster of this process may live on for a moment.
+            let place = CLAIMED.fetch_add(1, Ordering::Relaxed);
+            let number = process::id().wrapping_add(place << 16).wrapping_mul(0x9e37_79b1);
             let [_, _, high, low] = (number >> 8).to_be_bytes();
             let second = FIRST_NETWORK + u32::from(high) % NETWORKS;
             match Self::exactly([127, u8::try_from(second).unwrap_or(u8::MAX), low], nodes) {

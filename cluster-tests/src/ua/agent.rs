@@ -47,12 +47,12 @@ pub struct Agent {
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     /// The socket could not be had.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {cause}")]
     Socket {
         /// Where.
         address: SocketAddr,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The agent's task has ended.
     #[error("the user agent on {0} has stopped")]
@@ -81,7 +81,7 @@ impl Agent {
     /// # Errors
     /// If the address cannot be bound.
     pub fn start(local: SocketAddr, seed: u64) -> Result<Self, AgentError> {
-        let fault = |source| AgentError::Socket { address: local, source };
+        let fault = |cause| AgentError::Socket { address: local, cause };
         let socket = open(local).map_err(fault)?;
         let direct = socket.try_clone().map_err(fault)?;
         let socket = UdpSocket::from_std(socket).map_err(fault)?;
