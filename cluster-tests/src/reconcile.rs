@@ -250,14 +250,4 @@ fn talk(entries: &[&Entry]) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_nearest_rank() {
-        assert_eq!(percentile::<u8>(&[], 50), None);
-        assert_eq!(percentile(&[1, 2, 3, 4], 50), Some(2));
-        assert_eq!(percentile(&[1, 2, 3, 4], 99), Some(4));
-        assert_eq!(percentile(&[7], 1), Some(7));
-    }
-}
+mod tests;

@@ -59,6 +59,8 @@ pub struct SippReport {
     pub successful: u64,
     /// Calls that did not.
     pub failed: u64,
+    /// Calls that were not over when it ended.
+    pub unfinished: u64,
     /// Retransmissions that it sent.
     pub retransmissions: u64,
     /// Times between the scenario's `start_rtd` and `rtd`, sorted.
@@ -171,15 +173,22 @@ impl Sipp {
         self.report()
     }
 
-    /// Tells it to end and waits for that.
+    /// Tells it to end: first when its calls are over, after 10 s at once.
     ///
     /// # Errors
     /// As [`Sipp::wait`].
     pub async fn end(mut self) -> Result<SippReport, SippError> {
-        let signal = kill_process(Pid::from_child(&self.child), Signal::USR1);
-        signal.map_err(|errno| SippError::Process(errno.into()))?;
-        self.wait_exit(END_LIMIT).await?;
+        self.tell_to_end()?;
+        if let Err(SippError::Late { .. }) = self.wait_exit(END_LIMIT).await {
+            self.tell_to_end()?;
+            self.wait_exit(END_LIMIT).await?;
+        }
         self.report()
+    }
+
+    fn tell_to_end(&self) -> Result<(), SippError> {
+        let signal = kill_process(Pid::from_child(&self.child), Signal::USR1);
+        signal.map_err(|errno| SippError::Process(errno.into()))
     }
 
     async fn wait_exit(&mut self, limit: Duration) -> Result<(), SippError> {
@@ -237,6 +246,7 @@ fn read_statistics(text: &str) -> Option<SippReport> {
     Some(SippReport {
         successful: column("SuccessfulCall(C)")?,
         failed: column("FailedCall(C)")?,
+        unfinished: column("CurrentCall")?,
         retransmissions: column("Retransmissions(C)")?,
         ..SippReport::default()
     })
@@ -254,9 +264,11 @@ mod tests {
 
     #[test]
     fn reads_the_totals_of_the_last_line() {
-        let text = "A;SuccessfulCall(C);FailedCall(C);Retransmissions(C);\n0;1;0;0;\n0;9;2;3;\n";
+        let text = "CurrentCall;SuccessfulCall(C);FailedCall(C);Retransmissions(C);\n\
+                    9;1;0;0;\n1;9;2;3;\n";
         let report = read_statistics(text).unwrap();
         assert_eq!((report.successful, report.failed, report.retransmissions), (9, 2, 3));
+        assert_eq!(report.unfinished, 1);
         assert!(read_statistics("A;B;\n").is_none());
     }
 

@@ -33,6 +33,7 @@ impl Outcome {
     async fn assert_all(self, disposition: &str, hangup_by: &str) {
         assert_eq!(self.caller.failed, 0, "caller: {}", self.caller.errors);
         assert_eq!(self.callee.failed, 0, "callee: {}", self.callee.errors);
+        assert_eq!(self.callee.unfinished, 0, "callee: {}", self.callee.errors);
         assert_eq!(self.caller.successful, u64::from(CALLS));
         assert_eq!(self.callee.successful, u64::from(CALLS));
         let expected = usize::try_from(CALLS).unwrap();
@@ -111,7 +112,8 @@ async fn the_owner_is_killed_mid_call() {
         cluster.kill(victim).unwrap();
         let report = caller.wait(LIMIT).await.unwrap();
         assert_eq!((report.failed, report.successful), (0, u64::from(MANY)), "{}", report.errors);
-        callee.end().await.unwrap();
+        let report = callee.end().await.unwrap();
+        assert_eq!((report.failed, report.unfinished), (0, 0), "{}", report.errors);
         let expected = usize::try_from(MANY).unwrap();
         let cdrs = cluster.wait_cdrs(expected, Duration::from_secs(5)).await.unwrap();
         assert_eq!(cdrs.len(), expected);

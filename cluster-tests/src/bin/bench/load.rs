@@ -42,8 +42,10 @@ pub(crate) struct Load {
     pub(crate) hold_ms: u32,
     /// Calls placed.
     pub(crate) calls: u64,
-    /// Calls that did not go as the scenario says.
+    /// Calls that did not go as the scenario says, for the caller.
     pub(crate) failed: u64,
+    /// Calls that did not go as the scenario says, or were not over, for the callee.
+    pub(crate) callee_failed: u64,
     /// CDRs of answered calls.
     pub(crate) cdrs: usize,
     /// Messages that SIPp had to send again.
@@ -85,8 +87,12 @@ pub(crate) async fn measure(plan: &LoadPlan) -> Result<Load> {
     let cdrs = cluster.any_admin()?.cdrs().await.context("CDRs")?;
     let answered = cdrs.iter().filter(|cdr| cdr.disposition == "ANSWERED").count();
     let load = sum_up(plan, &reports, &callee, answered, took, after.cpu - before.cpu, rss);
-    if load.failed > 0 {
-        let first = reports.iter().map(|report| report.errors.as_str()).find(|e| !e.is_empty());
+    if load.failed + load.callee_failed > 0 {
+        let first = reports
+            .iter()
+            .chain([&callee])
+            .map(|report| report.errors.as_str())
+            .find(|e| !e.is_empty());
         say(&first.unwrap_or_default().chars().take(2000).collect::<String>());
         // Dropped without having passed: the logs are shown and kept.
         return Ok(load);
@@ -146,6 +152,7 @@ fn sum_up(
         hold_ms: plan.hold_ms,
         calls,
         failed,
+        callee_failed: callee.failed + callee.unfinished,
         cdrs,
         retransmissions: total(|r| r.retransmissions) + callee.retransmissions,
         setup_p50_ms: at(50),

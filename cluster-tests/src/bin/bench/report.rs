@@ -27,7 +27,7 @@ impl Report {
     pub(crate) fn nothing_lost(&self) -> bool {
         let load = self.load.as_ref();
         let billed = load.is_none_or(|load| u64::try_from(load.cdrs) == Ok(load.calls));
-        let failed = load.map_or(0, |load| load.failed);
+        let failed = load.map_or(0, |load| load.failed + load.callee_failed);
         self.takeovers.iter().all(|takeover| takeover.lost == 0) && failed == 0 && billed
     }
 
@@ -73,7 +73,8 @@ impl Load {
         for (what, number) in [
             ("calls placed", self.calls.to_string()),
             ("calls/s reached", self.rate_reached.to_string()),
-            ("calls failed", self.failed.to_string()),
+            ("calls failed, caller's side", self.failed.to_string()),
+            ("calls failed, callee's side", self.callee_failed.to_string()),
             ("CDRs of answered calls", self.cdrs.to_string()),
             ("retransmissions by SIPp", self.retransmissions.to_string()),
             ("INVITE to 200, p50 ms", self.setup_p50_ms.to_string()),

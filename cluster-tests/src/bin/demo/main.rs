@@ -38,6 +38,8 @@ async fn main() -> ExitCode {
     let screen = screen::Screen::new();
     // Whichever way this ends, dropping the future ends the node processes.
     let outcome = tokio::select! {
+        // First: when both are ready, `--keep` was ended by Ctrl-C, and the verdict counts.
+        biased;
         outcome = play::play(&args, seed, &screen) => outcome,
         () = interrupted() => {
             screen.line("Interrupted: the nodes are ended.");

@@ -127,8 +127,8 @@ async fn keep(screen: &Screen, stage: &Stage) {
     let admin = stage.cluster.site().node(1, ADMIN_PORT);
     screen.line("\nTry:");
     for command in [
-        format!("{holdline} status --admin http://{admin}"),
-        format!("{holdline} cdr list --admin http://{admin}"),
+        format!("{holdline} status --url http://{admin}"),
+        format!("{holdline} cdr list --url http://{admin}"),
         format!("curl -s http://{admin}/v1/cluster/health"),
         "kill -9 PROCESS    # any one of the three; then ask the status of another node".into(),
     ] {
