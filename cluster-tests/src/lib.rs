@@ -6,6 +6,17 @@
 //!
 //! The binaries `demo` and `bench` and the tests in `tests/` are built on it.
 
+/// Tests unwrap: errors are to be read in words there, too.
+macro_rules! debug_in_words {
+    ($($error:ty),+) => {$(
+        impl std::fmt::Debug for $error {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(self, f)
+            }
+        }
+    )+};
+}
+
 pub mod cluster;
 pub mod reconcile;
 pub mod sipp;

@@ -70,7 +70,7 @@ pub struct SippReport {
 }
 
 /// Why there is no report.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum SippError {
     /// The program is not installed.
     #[error("sipp is not installed: apt-get install -y --no-install-recommends sip-tester")]
@@ -95,6 +95,8 @@ pub enum SippError {
         said: String,
     },
 }
+
+debug_in_words!(SippError);
 
 impl SippPlan {
     /// A callee.

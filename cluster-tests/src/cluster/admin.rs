@@ -36,7 +36,7 @@ pub struct Answer {
 }
 
 /// Why the admin API did not help.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum AdminError {
     /// Nobody answered.
     #[error("{method} {url}: {cause}")]
@@ -72,6 +72,8 @@ pub enum AdminError {
     #[error("the request was abandoned")]
     Abandoned,
 }
+
+debug_in_words!(AdminError);
 
 impl Admin {
     /// A client of the API at that address.

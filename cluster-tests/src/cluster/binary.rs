@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The program was not found.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error(
     "no holdline program at {}: build it with `cargo build -p holdline`, or name it in HOLDLINE_BIN",
     .looked_at.display()
@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 pub struct BinaryMissing {
     looked_at: PathBuf,
 }
+
+debug_in_words!(BinaryMissing);
 
 /// The program to test: what `HOLDLINE_BIN` names, else `holdline` in the folder of the running
 /// program or (for tests, which Cargo puts into `deps`) in the folder above.

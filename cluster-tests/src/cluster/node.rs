@@ -27,7 +27,7 @@ pub struct Node {
 }
 
 /// What can go wrong with a node's process.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum NodeError {
     /// It could not be started.
     #[error("cannot start {}: {cause}", .program.display())]
@@ -70,6 +70,8 @@ pub enum NodeError {
         limit: Duration,
     },
 }
+
+debug_in_words!(NodeError);
 
 /// What a process has used.
 #[derive(Clone, Copy, Debug, Default)]

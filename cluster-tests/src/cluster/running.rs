@@ -35,7 +35,7 @@ pub struct Cluster {
 }
 
 /// Why a cluster is not as it should be.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum ClusterError {
     /// No program to start.
     #[error(transparent)]
@@ -81,6 +81,8 @@ pub enum ClusterError {
         seen: String,
     },
 }
+
+debug_in_words!(ClusterError);
 
 impl Cluster {
     /// Writes the configuration of a cluster on addresses that nobody uses; starts nothing.

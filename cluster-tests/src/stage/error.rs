@@ -4,7 +4,7 @@ use crate::cluster::ClusterError;
 use crate::ua::AgentError;
 
 /// A scene broke off.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum StageError {
     /// The cluster.
     #[error(transparent)]
@@ -13,3 +13,5 @@ pub enum StageError {
     #[error(transparent)]
     Agent(#[from] AgentError),
 }
+
+debug_in_words!(StageError);

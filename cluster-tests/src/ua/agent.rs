@@ -44,7 +44,7 @@ pub struct Agent {
 }
 
 /// Why an agent failed a test.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum AgentError {
     /// The socket could not be had.
     #[error("cannot listen on {address}: {cause}")]
@@ -68,6 +68,8 @@ pub enum AgentError {
         limit: Duration,
     },
 }
+
+debug_in_words!(AgentError);
 
 #[derive(Debug)]
 struct Batch {
