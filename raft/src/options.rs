@@ -118,7 +118,7 @@ impl Default for Tuning {
             deaf_after: Duration::from_secs(2),
             propose_timeout: Duration::from_secs(5),
             propose_queue: NonZeroUsize::MIN.saturating_add(65_535),
-            propose_writes: NonZeroUsize::MIN.saturating_add(7),
+            propose_writes: NonZeroUsize::MIN.saturating_add(1),
             propose_remote: NonZeroUsize::MIN.saturating_add(255),
             actions_queue: NonZeroUsize::MIN.saturating_add(1_023),
             snapshot_every: 200_000,
