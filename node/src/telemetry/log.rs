@@ -30,7 +30,7 @@ pub enum LogError {
 /// The level cannot be read, or there is a log already.
 pub fn init(config: &LogConfig) -> Result<(), LogError> {
     let filter = EnvFilter::builder()
-        .parse(&config.level)
+        .parse(directives(&config.level))
         .map_err(|source| LogError::Level { level: config.level.clone(), source })?;
     let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.format {
@@ -38,4 +38,26 @@ pub fn init(config: &LogConfig) -> Result<(), LogError> {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).finish().try_init()?,
     }
     Ok(())
+}
+
+/// What is logged at a configured level. openraft warns of every heartbeat that took longer than its
+/// own share of the interval, which on a busy host is noise: at `info` and `warn` only its errors are
+/// shown. Whoever names a filter, or asks for `debug`, gets what it says.
+fn directives(level: &str) -> String {
+    match level.trim() {
+        plain @ ("info" | "warn") => format!("{plain},openraft=error"),
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_levels_quieten_openraft() {
+        assert_eq!(directives("info"), "info,openraft=error");
+        assert_eq!(directives("debug"), "debug");
+        assert_eq!(directives("info,openraft=warn"), "info,openraft=warn");
+    }
 }
