@@ -3,7 +3,7 @@
 //! Time in replicated state ([`Millis`]) is the wall clock's reading at start plus what a monotonic
 //! clock has counted since. A jump of the wall clock (an operator, a virtual machine that was
 //! paused) therefore moves no deadline and no bill. So that a node does not stay wrong for ever,
-//! its time then slews towards the wall clock, by at most one millisecond in [`SLEW_EVERY_MS`].
+//! its time then slews towards the wall clock, by at most one millisecond in `SLEW_EVERY_MS`.
 //!
 //! It is not a source of order between nodes: order is the log's.
 //!

@@ -1,6 +1,6 @@
 //! The admin HTTP API of a node: probes, metrics, and the cluster's state for people and programs.
 //!
-//! What it is: routes ([`routes`]), one handler a file ([`handler`]), what the answers look like
+//! What it is: routes (`routes`), one handler a file (`handler`), what the answers look like
 //! ([`view`]), the verdict on health ([`health`]), and a bounded HTTP/1.1 server ([`AdminServer`]).
 //! What it is not: a source of state. Everything comes through the seam [`ClusterApi`].
 //!
