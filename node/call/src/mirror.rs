@@ -7,41 +7,13 @@
 
 use bytes::Bytes;
 use holdline_model::{
-    Admission, Admit, Answer, AnswerState, CallChange, CallCommand, CallId, CallRecord, CdrId,
-    Early, EarlyState, End, EndState, Epoch, Fail, HangupBy, Millis, Phase, Step,
+    Admit, Answer, AnswerState, CallChange, CallCommand, CallId, CallRecord, CdrId, Early,
+    EarlyState, End, EndState, Epoch, Fail, HangupBy, Millis, Phase, Step,
 };
 
 /// The record that an admission makes, at step 0: it is not committed yet.
 pub(crate) fn admitted(call: CallId, epoch: Epoch, at: Millis, admit: &Admit) -> CallRecord {
-    CallRecord {
-        call,
-        step: Step(0),
-        epoch,
-        admit_epoch: epoch,
-        phase: Phase::Inviting,
-        admission: Admission {
-            at,
-            tenant: admit.tenant.clone(),
-            trunk: admit.trunk.clone(),
-            from: admit.from.clone(),
-            to: admit.to.clone(),
-            call_id: admit.call_id.clone(),
-            from_tag: admit.from_tag.clone(),
-            cseq: admit.cseq,
-            branch: admit.branch.clone(),
-            peer: admit.peer,
-            local: admit.local,
-            transport: admit.transport,
-        },
-        invite: admit.invite.clone(),
-        targets: admit.targets.clone(),
-        attempt: 0,
-        answer_by: admit.answer_by,
-        early: None,
-        cancel: None,
-        answer: None,
-        end: None,
-    }
+    CallRecord::admitted(call, Step(0), epoch, at, admit)
 }
 
 /// Carries a committed command out on the record. `cdr` is what the reply named.

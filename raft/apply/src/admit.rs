@@ -1,8 +1,6 @@
 //! `Admit`: the call's record is made; everything another node needs to go on is in it.
 
-use holdline_model::{
-    Admission, Admit, CallCommand, CallRecord, Phase, Rejection, Reply, State, Step, limits,
-};
+use holdline_model::{Admit, CallCommand, CallRecord, Rejection, Reply, State, Step, limits};
 
 use crate::Outcome;
 
@@ -25,7 +23,8 @@ pub(crate) fn apply<S: State>(
     if let Some(what) = out_of_bounds(admit) {
         return Ok(Err(Rejection::OutOfBounds { what: what.to_owned() }));
     }
-    state.put_call(&record(command, admit))?;
+    let record = CallRecord::admitted(command.call, command.step, command.epoch, command.at, admit);
+    state.put_call(&record)?;
     Ok(Ok(Reply::Done))
 }
 
@@ -49,36 +48,4 @@ const fn out_of_bounds(admit: &Admit) -> Option<&'static str> {
         return Some("size of the INVITE");
     }
     None
-}
-
-fn record(command: &CallCommand, admit: &Admit) -> CallRecord {
-    CallRecord {
-        call: command.call,
-        step: command.step,
-        epoch: command.epoch,
-        admit_epoch: command.epoch,
-        phase: Phase::Inviting,
-        admission: Admission {
-            at: command.at,
-            tenant: admit.tenant.clone(),
-            trunk: admit.trunk.clone(),
-            from: admit.from.clone(),
-            to: admit.to.clone(),
-            call_id: admit.call_id.clone(),
-            from_tag: admit.from_tag.clone(),
-            cseq: admit.cseq,
-            branch: admit.branch.clone(),
-            peer: admit.peer,
-            local: admit.local,
-            transport: admit.transport,
-        },
-        invite: admit.invite.clone(),
-        targets: admit.targets.clone(),
-        attempt: 0,
-        answer_by: admit.answer_by,
-        early: None,
-        cancel: None,
-        answer: None,
-        end: None,
-    }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Cause, Dialog, HangupBy};
-use crate::{CallId, CdrId, Epoch, Millis, Name, Step};
+use crate::{Admit, CallId, CdrId, Epoch, Millis, Name, Step};
 
 /// Everything that another node needs to go on with a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,43 @@ pub struct CallRecord {
     pub answer: Option<Box<AnswerState>>,
     /// Set when the call has ended; the record is then a tombstone.
     pub end: Option<Box<EndState>>,
+}
+
+impl CallRecord {
+    /// The record that an admission makes, at `step`: what apply writes, and what the owner of the
+    /// call works with.
+    #[must_use]
+    pub fn admitted(call: CallId, step: Step, epoch: Epoch, at: Millis, admit: &Admit) -> Self {
+        Self {
+            call,
+            step,
+            epoch,
+            admit_epoch: epoch,
+            phase: Phase::Inviting,
+            admission: Admission {
+                at,
+                tenant: admit.tenant.clone(),
+                trunk: admit.trunk.clone(),
+                from: admit.from.clone(),
+                to: admit.to.clone(),
+                call_id: admit.call_id.clone(),
+                from_tag: admit.from_tag.clone(),
+                cseq: admit.cseq,
+                branch: admit.branch.clone(),
+                peer: admit.peer,
+                local: admit.local,
+                transport: admit.transport,
+            },
+            invite: admit.invite.clone(),
+            targets: admit.targets.clone(),
+            attempt: 0,
+            answer_by: admit.answer_by,
+            early: None,
+            cancel: None,
+            answer: None,
+            end: None,
+        }
+    }
 }
 
 /// How far a call has come.
