@@ -66,7 +66,7 @@ impl Dispatcher {
                 (datagram.local, datagram.peer, datagram.bytes, datagram.hops);
             match datagram.direction {
                 Direction::Ingress => self.arrived(&table, local, peer, bytes, hops),
-                Direction::Egress => self.egress.send_for_another(local, peer, bytes, hops),
+                Direction::Egress => self.egress.send(local, peer, bytes, hops),
             }
         }
     }

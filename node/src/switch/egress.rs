@@ -21,32 +21,14 @@ pub(crate) struct Egress {
 }
 
 impl Egress {
-    /// Sends; what cannot be sent is dropped and counted, as UDP allows. Never waits.
-    pub(crate) fn send(&self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
-        if self.sockets.is_bound(from) {
-            // Every other outcome is counted where it is found out.
-            let _outcome = self.sockets.send(from, to, &bytes);
-            return;
-        }
-        self.forward(from, to, bytes, 0);
-    }
-
-    /// Sends what another node asked this one to send, because it held `from` when it asked.
-    pub(crate) fn send_for_another(
-        &self,
-        from: SocketAddr,
-        to: SocketAddr,
-        bytes: Bytes,
-        hops: u8,
-    ) {
-        match self.sockets.is_bound(from) {
-            true => {
-                let outcome = self.sockets.send(from, to, &bytes);
-                if outcome == SendOutcome::UnknownFrom {
-                    self.forward(from, to, bytes, hops);
-                }
-            }
-            false => self.forward(from, to, bytes, hops),
+    /// Sends; what cannot be sent is dropped and counted, as UDP allows. Never waits. `hops` is how
+    /// often the datagram was forwarded before: 0 if it is this node's own.
+    pub(crate) fn send(&self, from: SocketAddr, to: SocketAddr, bytes: Bytes, hops: u8) {
+        // The address may go between the question and the send; every other outcome is counted
+        // where it is found out.
+        let is_here = self.sockets.is_bound(from);
+        if !is_here || self.sockets.send(from, to, &bytes) == SendOutcome::UnknownFrom {
+            self.forward(from, to, bytes, hops);
         }
     }
 
