@@ -3,7 +3,8 @@
 # make dev     a cluster of three nodes that stays up until Ctrl-C
 # make verify  format, lints, tests, docs, purity, file lengths; only reads
 # make fix     writes what can be fixed
-# make bench   takeover times, calls per second, memory
+# make bench   what a call costs, beside Kamailio; rates, memory, takeover, PoPs (ARGS='--help')
+# make bench-micro  the micro-benchmarks against the stored baseline
 # make chaos   the long version: more calls, more seeds (MINUTES=20)
 
 CARGO ?= cargo
@@ -23,7 +24,7 @@ endif
 
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: demo dev test verify fix bench chaos build setup
+.PHONY: demo dev test verify fix bench bench-micro chaos build setup
 
 setup:
 	@.ci/setup
@@ -63,9 +64,15 @@ fix:
 	@$(CARGO) fmt --all
 	@$(CARGO) clippy --workspace --all-targets --fix --allow-dirty --allow-staged
 
-bench: build
+# Measured is what would be run: the release profile.
+bench:
 	@.ci/setup test
-	@$(TARGET)/debug/bench $(ARGS)
+	@$(CARGO) build --release --locked -p holdline -p holdline-cluster-tests --bins
+	@$(TARGET)/release/bench $(ARGS); status=$$?; $(MAKE) --no-print-directory bench-micro; exit $$status
+
+bench-micro:
+	@if [ -x .ci/bench-micro ]; then .ci/bench-micro; \
+	else echo "Left out: micro-benchmarks against a baseline: there is no .ci/bench-micro yet"; fi
 
 chaos: build
 	@.ci/setup test

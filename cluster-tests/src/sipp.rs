@@ -1,5 +1,6 @@
 //! SIPp runs: a third SIP implementation, by other people, as caller and callee.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -63,8 +64,8 @@ pub struct SippReport {
     pub unfinished: u64,
     /// Retransmissions that it sent.
     pub retransmissions: u64,
-    /// Times between the scenario's `start_rtd` and `rtd`, sorted.
-    pub response_times: Vec<Duration>,
+    /// Times between the scenario's `start_rtd` and `rtd`, by their name, sorted.
+    pub response_times: BTreeMap<String, Vec<Duration>>,
     /// What it found unexpected, in its own words.
     pub errors: String,
 }
@@ -175,7 +176,20 @@ impl Sipp {
         self.report()
     }
 
-    /// Tells it to end: first when its calls are over, after 10 s at once.
+    /// Waits until all its calls are over, and ends it when they are not within `limit`: those that
+    /// are left are [`SippReport::unfinished`].
+    ///
+    /// # Errors
+    /// If it cannot be ended, or left no statistics.
+    pub async fn wait_or_end(mut self, limit: Duration) -> Result<SippReport, SippError> {
+        match self.wait_exit(limit).await {
+            Err(SippError::Late { .. }) => self.end().await,
+            other => other.and_then(|()| self.report()),
+        }
+    }
+
+    /// Tells it to end: first when its calls are over, after 10 s at once. One that does not hear is
+    /// killed; its statistics are then a second old at most.
     ///
     /// # Errors
     /// As [`Sipp::wait`].
@@ -183,7 +197,10 @@ impl Sipp {
         self.tell_to_end()?;
         if let Err(SippError::Late { .. }) = self.wait_exit(END_LIMIT).await {
             self.tell_to_end()?;
-            self.wait_exit(END_LIMIT).await?;
+            if let Err(SippError::Late { .. }) = self.wait_exit(END_LIMIT).await {
+                self.child.kill().map_err(SippError::Process)?;
+                self.child.wait().map_err(SippError::Process)?;
+            }
         }
         self.report()
     }
@@ -215,10 +232,12 @@ impl Sipp {
         for entry in fs::read_dir(&self.folder).map_err(SippError::Process)?.flatten() {
             if entry.file_name().to_string_lossy().ends_with("_rtt.csv") {
                 let text = fs::read_to_string(entry.path()).unwrap_or_default();
-                report.response_times.extend(text.lines().filter_map(response_time));
+                for (name, time) in text.lines().filter_map(response_time) {
+                    report.response_times.entry(name.to_owned()).or_default().push(time);
+                }
             }
         }
-        report.response_times.sort_unstable();
+        report.response_times.values_mut().for_each(|times| times.sort_unstable());
         Ok(report)
     }
 }
@@ -255,9 +274,10 @@ fn read_statistics(text: &str) -> Option<SippReport> {
 }
 
 /// A line of SIPp's response times: `date;milliseconds;name`.
-fn response_time(line: &str) -> Option<Duration> {
-    let ms: f64 = line.split(';').nth(1)?.parse().ok()?;
-    Duration::try_from_secs_f64(ms / 1000.0).ok()
+fn response_time(line: &str) -> Option<(&str, Duration)> {
+    let mut fields = line.split(';').skip(1);
+    let ms: f64 = fields.next()?.parse().ok()?;
+    Some((fields.next()?, Duration::try_from_secs_f64(ms / 1000.0).ok()?))
 }
 
 #[cfg(test)]
@@ -276,7 +296,8 @@ mod tests {
 
     #[test]
     fn reads_response_times() {
-        assert_eq!(response_time("1.5;2.5;invite"), Some(Duration::from_micros(2500)));
+        let time = Duration::from_micros(2500);
+        assert_eq!(response_time("1.5;2.5;invite"), Some(("invite", time)));
         assert_eq!(response_time("Date_ms;response_time_ms;rtd_no"), None);
     }
 }

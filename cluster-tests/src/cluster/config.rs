@@ -35,6 +35,12 @@ pub struct ClusterOptions {
     pub hand_back_after_ms: u64,
     /// What is logged.
     pub log_level: String,
+    /// Calls that a node may have up; `None`: the default.
+    pub max_calls: Option<u64>,
+    /// Keys of `[cluster.raft]` and their values; what is not named has its default.
+    pub raft: Vec<(String, u64)>,
+    /// Nodes reach one another at [`Site::front`], where somebody has to pass connections on.
+    pub fronts: bool,
 }
 
 impl Default for ClusterOptions {
@@ -47,6 +53,9 @@ impl Default for ClusterOptions {
             target_timeout_ms: None,
             hand_back_after_ms: 500,
             log_level: "info".into(),
+            max_calls: None,
+            raft: Vec::new(),
+            fronts: false,
         }
     }
 }
@@ -64,7 +73,8 @@ impl ClusterOptions {
         writeln!(text, "[node]\nid = {id}\ndata_dir = \"{}\"\n", data_dir.display())?;
         writeln!(text, "[cluster]\nname = \"{}\"\nkey = \"{KEY}\"\nmembers = [", self.name)?;
         for member in 1..=u64::from(self.nodes) {
-            writeln!(text, "  {{ id = {member}, rpc = \"{}\" }},", site.node(member, RPC_PORT))?;
+            let rpc = if self.fronts { site.front(member) } else { site.node(member, RPC_PORT) };
+            writeln!(text, "  {{ id = {member}, rpc = \"{rpc}\" }},")?;
         }
         writeln!(text, "]\nrpc = \"{}\"", site.node(id, RPC_PORT))?;
         writeln!(text, "gossip = \"{}\"", site.node(id, GOSSIP_PORT))?;
@@ -72,15 +82,23 @@ impl ClusterOptions {
         let seeds: Vec<String> = seeds.map(|seed| format!("\"{seed}\"")).collect();
         writeln!(text, "seeds = [{}]", seeds.join(", "))?;
         writeln!(text, "hand_back_after_ms = {}\n", self.hand_back_after_ms)?;
+        if !self.raft.is_empty() {
+            writeln!(text, "[cluster.raft]")?;
+            for (key, value) in &self.raft {
+                writeln!(text, "{key} = {value}")?;
+            }
+            writeln!(text)?;
+        }
         writeln!(text, "[sip]\naddresses = [\"{}\"]", site.node(id, SIP_PORT))?;
         writeln!(text, "floating = \"bind\"")?;
         for (key, value) in [
             ("no_answer_timeout_ms", self.no_answer_timeout_ms),
             ("max_call_duration_ms", self.max_call_duration_ms),
             ("target_timeout_ms", self.target_timeout_ms),
+            ("max_calls", self.max_calls),
         ] {
-            if let Some(ms) = value {
-                writeln!(text, "{key} = {ms}")?;
+            if let Some(value) = value {
+                writeln!(text, "{key} = {value}")?;
             }
         }
         writeln!(text, "\n[admin]\nlisten = \"{}\"\n", site.node(id, ADMIN_PORT))?;

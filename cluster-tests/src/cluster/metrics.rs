@@ -35,6 +35,15 @@ impl Metrics {
         self.0.iter().any(|sample| sample.name == name)
     }
 
+    /// The buckets of a histogram: upper bound and cumulated count, the last without bound.
+    pub fn buckets(&self, name: &str) -> impl Iterator<Item = (f64, f64)> {
+        let name = format!("{name}_bucket");
+        self.0.iter().filter(move |sample| sample.name == name).filter_map(|sample| {
+            let (_, rest) = sample.labels.split_once("le=\"")?;
+            Some((rest.split_once('"')?.0.parse().ok()?, sample.value))
+        })
+    }
+
     /// The names of all samples, in order.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {

@@ -92,6 +92,12 @@ impl Site {
         self.address(u8::try_from(id).unwrap_or(u8::MAX).saturating_add(10), port)
     }
 
+    /// Where other nodes reach node `id` if there is somebody between them: host number 50 + id.
+    #[must_use]
+    pub fn front(&self, id: u64) -> SocketAddr {
+        self.address(u8::try_from(id).unwrap_or(u8::MAX).saturating_add(50), RPC_PORT)
+    }
+
     /// Where the caller's agent is.
     #[must_use]
     pub fn caller(&self) -> SocketAddr {
