@@ -4,11 +4,12 @@
 # make verify  format, lints, tests, docs, purity, file lengths; only reads
 # make fix     writes what can be fixed
 # make bench   what a call costs, beside Kamailio; rates, memory, takeover, PoPs (ARGS='--help')
-# make bench-micro  the micro-benchmarks against the stored baseline
+# make bench-micro  single steps beside the stored baseline (ARGS=--accept stores a new one; FILTER=call)
 # make chaos   the long version: more calls, more seeds (MINUTES=20)
 
 CARGO ?= cargo
 ARGS ?=
+FILTER ?=
 MINUTES ?= 20
 SHELL := /bin/bash
 
@@ -68,11 +69,13 @@ fix:
 bench:
 	@.ci/setup test
 	@$(CARGO) build --release --locked -p holdline -p holdline-cluster-tests --bins
-	@$(TARGET)/release/bench $(ARGS); status=$$?; $(MAKE) --no-print-directory bench-micro; exit $$status
+	@$(TARGET)/release/bench $(ARGS); status=$$?; $(MAKE) --no-print-directory bench-micro ARGS=; exit $$status
 
-bench-micro:
-	@if [ -x .ci/bench-micro ]; then .ci/bench-micro; \
-	else echo "Left out: micro-benchmarks against a baseline: there is no .ci/bench-micro yet"; fi
+# The counts come first: if somebody interrupts the minutes of timing, they are there.
+bench-micro: setup
+	@$(CARGO) bench --locked -p holdline-micro --bench counts -- $(FILTER)
+	@$(CARGO) bench --locked -p holdline-micro --bench time -- $(FILTER)
+	@$(CARGO) run --locked --quiet -p holdline-micro-report -- $(ARGS)
 
 chaos: build
 	@.ci/setup test

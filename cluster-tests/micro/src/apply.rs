@@ -1,0 +1,135 @@
+//! Applying commands, as every replica does: each is decoded and applied to a batch, and the batch
+//! is written. Sixty-four commands a batch, as under load; `alone` is a call whose four commands
+//! come one by one, as on an idle cluster.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use holdline_apply::{Action, Position, apply};
+use holdline_model::{
+    ClusterId, Command, FormCluster, GroupId, Incarnation, NodeId, NodeUp, Reply, Sweep,
+};
+use holdline_storage::snapshot::SnapshotStore;
+use holdline_storage::{Engine, MemoryEngine, RocksEngine, RocksOptions, StateStore, codec};
+
+use crate::calibrate;
+use crate::codec::encoded;
+use crate::meter::{Group, Meter, Pace, Stopwatch};
+use crate::samples::switch;
+use crate::script::{CALLS, START, Script};
+
+const MEMORY: Group = Group { name: "apply-memory", pace: Pace::Processor };
+const ROCKS: Group = Group { name: "apply-rocks", pace: Pace::Processor };
+
+pub(crate) fn run_on_memory(meter: &mut dyn Meter) {
+    if meter.wants(&MEMORY) {
+        let folder = crate::scratch::folder();
+        run(meter, &MEMORY, Arc::new(MemoryEngine::new()), folder.path());
+    }
+}
+
+pub(crate) fn run_on_rocks(meter: &mut dyn Meter) {
+    if meter.wants(&ROCKS) {
+        let folder = crate::scratch::folder();
+        let engine = RocksEngine::open(&folder.path().join("db"), &RocksOptions::default());
+        run(meter, &ROCKS, Arc::new(engine.expect("the folder is ours")), folder.path());
+    }
+}
+
+fn run(meter: &mut dyn Meter, group: &Group, engine: Arc<dyn Engine>, folder: &Path) {
+    calibrate::run(meter, group);
+    let script = Script::record();
+    let steps: Vec<(&str, Vec<Bytes>)> = script
+        .steps
+        .iter()
+        .filter(|step| !step.proposed.is_empty())
+        .map(|step| (step.name, encoded(&step.proposed)))
+        .collect();
+    let mut replica = Replica::formed(engine, folder);
+    for (measured, _) in &steps {
+        meter.case(group, measured, CALLS, &mut |stopwatch| {
+            for (name, commands) in &steps {
+                replica.batch(commands, (name == measured).then_some(&mut *stopwatch));
+            }
+            replica.sweep(None);
+        });
+    }
+    meter.case(group, "sweep", CALLS, &mut |stopwatch| {
+        for (_, commands) in &steps {
+            replica.batch(commands, None);
+        }
+        replica.sweep(Some(stopwatch));
+    });
+    meter.case(group, "alone", CALLS, &mut |stopwatch| {
+        for call in 0..CALLS as usize {
+            for (_, commands) in &steps {
+                replica.batch(&commands[call..=call], Some(&mut *stopwatch));
+            }
+        }
+        replica.sweep(None);
+    });
+}
+
+/// The state of one group, and where in the log it is.
+struct Replica {
+    state: StateStore,
+    index: u64,
+}
+
+impl Replica {
+    /// Three nodes, 64 slots.
+    fn formed(engine: Arc<dyn Engine>, folder: &Path) -> Self {
+        let snapshots = SnapshotStore::open(folder).expect("the folder is ours");
+        let state = StateStore::open(engine, GroupId(1), &snapshots).expect("an empty state opens");
+        let mut replica = Self { state, index: 0 };
+        let members = [NodeId(1), NodeId(2), NodeId(3)];
+        let mut commands: Vec<Command> = members.iter().copied().map(node_up).collect();
+        let (cluster, members) = (ClusterId(1), members.to_vec());
+        commands.push(Command::FormCluster(FormCluster { cluster, slots: 64, members, at: START }));
+        replica.batch(&encoded(&commands), None);
+        replica
+    }
+
+    /// One entry of the log.
+    fn batch(&mut self, commands: &[Bytes], stopwatch: Option<&mut dyn Stopwatch>) {
+        self.index += 1;
+        let index = self.index;
+        let state = &self.state;
+        let mut part = || {
+            let mut batch = state.batch();
+            let mut actions: Vec<Action> = Vec::new();
+            for (position, command) in (0..).zip(commands) {
+                let command = codec::decode::<Command>(command).expect("encoded above");
+                let position = Position { index, position };
+                let reply = apply(&mut batch, position, &command, &mut actions);
+                let reply = reply.expect("the disk works");
+                assert!(!matches!(reply, Reply::Rejected(_)), "{command:?}: {reply:?}");
+            }
+            batch.commit(&index.to_be_bytes()).expect("the disk works");
+        };
+        match stopwatch {
+            Some(stopwatch) => stopwatch.time(&mut part),
+            None => part(),
+        }
+    }
+
+    /// Removes the tombstones of all calls.
+    fn sweep(&mut self, stopwatch: Option<&mut dyn Stopwatch>) {
+        let sweep = Command::Sweep(Sweep { up_to: START.plus_ms(3_600_000) });
+        self.batch(&encoded(&[sweep]), stopwatch);
+    }
+}
+
+fn node_up(node: NodeId) -> Command {
+    Command::NodeUp(Box::new(NodeUp {
+        node,
+        incarnation: Incarnation(1),
+        pop: "pop-a".into(),
+        sip: vec![switch()],
+        rpc: switch(),
+        admin: switch(),
+        version: "0.1.0".to_owned(),
+        at: START,
+    }))
+}
