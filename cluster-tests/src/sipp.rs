@@ -64,6 +64,8 @@ pub struct SippReport {
     pub unfinished: u64,
     /// Retransmissions that it sent.
     pub retransmissions: u64,
+    /// Calls per second while it placed calls; the hold time of the last ones does not count.
+    pub placed_per_s: f64,
     /// Times between the scenario's `start_rtd` and `rtd`, by their name, sorted.
     pub response_times: BTreeMap<String, Vec<Duration>>,
     /// What it found unexpected, in its own words.
@@ -259,7 +261,8 @@ fn scenario_file(name: &str) -> PathBuf {
 fn read_statistics(text: &str) -> Option<SippReport> {
     let mut lines = text.lines().filter(|line| !line.is_empty());
     let names: Vec<&str> = lines.next()?.split(';').collect();
-    let last: Vec<&str> = lines.next_back()?.split(';').collect();
+    let rows: Vec<Vec<&str>> = lines.map(|line| line.split(';').collect()).collect();
+    let last = rows.last()?;
     let column = |name: &str| {
         let place = names.iter().position(|other| *other == name)?;
         last.get(place)?.parse::<u64>().ok()
@@ -269,8 +272,22 @@ fn read_statistics(text: &str) -> Option<SippReport> {
         failed: column("FailedCall(C)")?,
         unfinished: column("CurrentCall")?,
         retransmissions: column("Retransmissions(C)")?,
+        placed_per_s: placed_per_s(&names, &rows, column("OutgoingCall(C)")?),
         ..SippReport::default()
     })
+}
+
+/// The mean rate in the last line before all calls were placed; lines are a second apart.
+fn placed_per_s(names: &[&str], rows: &[Vec<&str>], all: u64) -> f64 {
+    let place = |name: &str| names.iter().position(|other| *other == name);
+    let (Some(count), Some(rate)) = (place("OutgoingCall(C)"), place("CallRate(C)")) else {
+        return 0.0;
+    };
+    let placed = |row: &Vec<&str>| row.get(count).and_then(|n| n.parse::<u64>().ok());
+    let rate_of = |row: &Vec<&str>| row.get(rate).and_then(|n| n.parse::<f64>().ok());
+    let before = rows.iter().rev().find(|row| placed(row).is_some_and(|n| n > 0 && n < all));
+    let first = || rows.iter().find(|row| placed(row) == Some(all));
+    before.or_else(first).and_then(rate_of).unwrap_or(0.0)
 }
 
 /// A line of SIPp's response times: `date;milliseconds;name`.
@@ -286,11 +303,14 @@ mod tests {
 
     #[test]
     fn reads_the_totals_of_the_last_line() {
-        let text = "CurrentCall;SuccessfulCall(C);FailedCall(C);Retransmissions(C);\n\
-                    9;1;0;0;\n1;9;2;3;\n";
+        let names = "CurrentCall;SuccessfulCall(C);FailedCall(C);Retransmissions(C);\
+                     OutgoingCall(C);CallRate(C)";
+        let text = format!("{names};\n9;1;0;0;10;9.5\n9;1;0;0;12;5.1\n1;9;2;3;12;4.2;\n");
+        let text = text.as_str();
         let report = read_statistics(text).unwrap();
         assert_eq!((report.successful, report.failed, report.retransmissions), (9, 2, 3));
         assert_eq!(report.unfinished, 1);
+        assert_eq!(report.placed_per_s, 9.5);
         assert!(read_statistics("A;B;\n").is_none());
     }
 

@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
 use holdline_cluster_tests::cluster::ClusterOptions;
 use serde::Serialize;
 
 use super::figures::{Spread, Times, round, short};
 use super::run::{self, Plan, Run};
-use super::say;
 use super::system::Kind;
+use super::{note, say};
 
 /// What several runs of one system at one rate showed.
 #[derive(Clone, Debug, Serialize)]
@@ -56,19 +55,35 @@ pub(crate) struct AddedByReplication {
     pub(crate) bye_p99_ms: f64,
 }
 
-/// Runs every system `runs` times, interleaved.
-pub(crate) async fn measure(kinds: &[Kind], runs: u32, plan: &Plan) -> Result<Vec<Load>> {
+/// Runs every system `runs` times, interleaved. One that breaks off is left out from then on.
+pub(crate) async fn measure(
+    kinds: &[Kind],
+    runs: u32,
+    plan: &Plan,
+    broken: &mut Vec<String>,
+) -> Vec<Load> {
     let mut done: Vec<(Kind, Vec<Run>)> = kinds.iter().map(|kind| (*kind, Vec::new())).collect();
+    let mut gone: Vec<Kind> = Vec::new();
     for round in 1..=runs {
         for (kind, done) in &mut done {
+            if gone.contains(kind) {
+                continue;
+            }
             // What finished calls cost later takes half a minute to see: once is enough.
             let plan = Plan { aftermath: plan.aftermath && round == 1, ..*plan };
-            let run = run::measure(*kind, &plan, &ClusterOptions::default()).await?;
-            say(&format!("load {}/s, round {round}/{runs}: {}", plan.rate, line(&run)));
-            done.push(run);
+            match run::measure(*kind, &plan, &ClusterOptions::default()).await {
+                Ok(run) => {
+                    say(&format!("load {}/s, round {round}/{runs}: {}", plan.rate, line(&run)));
+                    done.push(run);
+                }
+                Err(error) => {
+                    note(broken, format!("load {}/s, round {round}: {error:#}", plan.rate));
+                    gone.push(*kind);
+                }
+            }
         }
     }
-    Ok(done.into_iter().filter_map(|(kind, runs)| Load::of(kind, plan.rate, runs)).collect())
+    done.into_iter().filter_map(|(kind, runs)| Load::of(kind, plan.rate, runs)).collect()
 }
 
 /// One run on one line.
@@ -85,7 +100,7 @@ pub(crate) fn line(run: &Run) -> String {
     format!(
         "{}: {} calls, {} failed, CPU {} s/1,000 ({} user, {} system), INVITE→200 p50/p99 {}, \
          BYE→200 {}{noise}",
-        run.system.name(),
+        run.system.short(),
         run.calls,
         run.failed,
         short(run.cpu_s),

@@ -34,7 +34,7 @@ pub(crate) struct Machine {
     /// The commit that was measured, with `-dirty` if files were changed since.
     pub(crate) commit: String,
     /// How it was built.
-    pub(crate) profile: &'static str,
+    pub(crate) profile: String,
     /// The command that repeats it.
     pub(crate) command: String,
 }
@@ -61,11 +61,7 @@ impl Machine {
             load_before: loaded.split_whitespace().next().unwrap_or("unknown").to_owned(),
             peers: peers(),
             commit: commit(),
-            profile: if cfg!(debug_assertions) {
-                "dev (crates: opt 1, dependencies: opt 3)"
-            } else {
-                "release"
-            },
+            profile: profile(),
             command: format!("make bench ARGS='{}'", args.join(" ")),
         }
     }
@@ -74,6 +70,15 @@ impl Machine {
 fn field(text: &str, name: &str) -> Option<String> {
     let line = text.lines().find(|line| line.starts_with(name))?;
     Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+/// The profile of the program that is measured: that of this one, unless another is named.
+fn profile() -> String {
+    match std::env::var("HOLDLINE_BIN") {
+        Ok(named) => format!("that of {named} (HOLDLINE_BIN)"),
+        Err(_) if cfg!(debug_assertions) => "dev (not what is to be measured)".into(),
+        Err(_) => "release".into(),
+    }
 }
 
 fn commit() -> String {

@@ -23,6 +23,7 @@ mod wire;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
@@ -44,42 +45,45 @@ struct Args {
     /// The systems to measure; all that are installed by default.
     #[arg(long, value_delimiter = ',')]
     systems: Vec<Kind>,
-    /// Runs of each system at the base rate, interleaved.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
-    runs: u32,
+    /// Runs of each system at the base rate, interleaved [default: 5; quick: 2].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    runs: Option<u32>,
     /// The base rate, in calls per second.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(3..=20_000))]
     rate: u32,
-    /// For how many seconds each run of the load part lasts.
-    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(5..=86_400))]
-    seconds: u32,
+    /// For how many seconds each run of the load part lasts [default: 10; quick: 5].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(5..=86_400))]
+    seconds: Option<u32>,
     /// How long a call is up, in milliseconds.
     #[arg(long, default_value_t = 1000)]
     hold_ms: u32,
-    /// The rates of the ramp, until failures pass 0.1 %.
-    #[arg(long, value_delimiter = ',', default_value = "100,300,600,1000,1500,2000,2500,3000")]
+    /// The rates of the ramp, until failures pass 0.1 %
+    /// [default: 100,300,600,1000,1500,2000,2500,3000; quick: 100,300,600].
+    #[arg(long, value_delimiter = ',')]
     rates: Vec<u32>,
-    /// For how many seconds each run of the other parts lasts.
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(3..=86_400))]
-    ramp_seconds: u32,
-    /// Calls that are up, before new ones are measured and their owner is killed.
-    #[arg(long, value_delimiter = ',', default_value = "1000,10000")]
+    /// For how many seconds each run of the other parts lasts [default: 8; quick: 4].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(3..=86_400))]
+    ramp_seconds: Option<u32>,
+    /// Calls that are up, before new ones are measured and their owner is killed
+    /// [default: 1000,10000; quick: 1000].
+    #[arg(long, value_delimiter = ',')]
     up: Vec<u32>,
-    /// Round trips between the sites, in milliseconds.
-    #[arg(long, value_delimiter = ',', default_value = "20,60,110")]
+    /// Round trips between the sites, in milliseconds [default: 20,60,110; quick: 60].
+    #[arg(long, value_delimiter = ',')]
     round_trips: Vec<u64>,
-    /// The rates that are tried with each round trip.
-    #[arg(long, value_delimiter = ',', default_value = "50,150,450,700,1000")]
+    /// The rates that are tried with each round trip [default: 50,150,450,700,1000; quick: 50,150].
+    #[arg(long, value_delimiter = ',')]
     pop_rates: Vec<u32>,
     /// Calls of the latency probe per second, beside SIPp's.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
     probes: u32,
-    /// Kills of a follower, and as many of the leader.
-    #[arg(long, default_value_t = 5)]
-    kills: u32,
-    /// Calls that are up at each of these kills; one is hung up every second divided by this.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    calls: u32,
+    /// Kills of a follower, and as many of the leader [default: 5; quick: 2].
+    #[arg(long)]
+    kills: Option<u32>,
+    /// Calls that are up at each of these kills; one is hung up every second divided by this
+    /// [default: 100; quick: 40].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    calls: Option<u32>,
     /// A smoke test of a few minutes: the numbers are not worth much.
     #[arg(long)]
     quick: bool,
@@ -105,13 +109,7 @@ enum Part {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> ExitCode {
-    let mut args = Args::parse();
-    if args.quick {
-        (args.runs, args.seconds) = (2, 5);
-        (args.kills, args.calls) = (2, 40);
-        (args.ramp_seconds, args.rates) = (4, vec![100, 300, 600]);
-        (args.up, args.round_trips, args.pop_rates) = (vec![1000], vec![60], vec![50, 150]);
-    }
+    let args = Args::parse();
     let outcome = tokio::select! {
         outcome = run(&args) => outcome,
         () = told_to_end() => Err(anyhow::anyhow!("interrupted")),
@@ -119,7 +117,9 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
-            say("Calls were lost: the numbers above are worthless until that is mended.");
+            say(
+                "Calls were lost, or a part broke off: mend that before you use the numbers above.",
+            );
             ExitCode::from(1)
         }
         Err(error) => {
@@ -140,47 +140,81 @@ async fn told_to_end() {
         _ = tokio::signal::ctrl_c() => {}
         () = terminated => {}
     }
+    INTERRUPTED.store(true, Ordering::Relaxed);
 }
 
 async fn run(args: &Args) -> Result<bool> {
     let wanted = |part| args.only.is_empty() || args.only.contains(&part);
     let mut report = Report::new(Machine::look());
     let kinds = systems(args, &mut report.left_out);
+    let short = args.plan(args.ramp_seconds, 8, 4);
+    let mut broken = Vec::new();
     if wanted(Part::Load) {
-        let plan = plan(args);
-        report.load = load::measure(&kinds, args.runs, &plan).await?;
+        let mut plan = args.plan(args.seconds, 10, 5);
+        plan.aftermath = !args.quick;
+        report.load = load::measure(&kinds, args.pick(args.runs, 5, 2), &plan, &mut broken).await;
         report.added_by_replication = load::AddedByReplication::of(&report.load);
+        write(args, &report)?;
     }
-    let short = Plan { seconds: args.ramp_seconds, aftermath: false, ..plan(args) };
     if wanted(Part::Ramp) {
-        report.ramp = ramp::measure(&kinds, &args.rates, &short).await?;
+        let rates: &[u32] = &[100, 300, 600, 1000, 1500, 2000, 2500, 3000];
+        let rates = args.list(&args.rates, rates, &[100, 300, 600]);
+        report.ramp = ramp::measure(&kinds, rates, &short, &mut broken).await;
+        write(args, &report)?;
     }
     if wanted(Part::Up) {
-        report.up = up::measure(&args.up, &short).await?;
+        let counts = args.list(&args.up, &[1000, 10_000], &[1000]);
+        report.up = up::measure(counts, &short, &mut broken).await;
+        write(args, &report)?;
     }
     if wanted(Part::Pops) {
-        report.pops = pops::measure(&args.round_trips, &args.pop_rates, &short).await?;
+        let trips = args.list(&args.round_trips, &[20, 60, 110], &[60]);
+        let rates = args.list(&args.pop_rates, &[50, 150, 450, 700, 1000], &[50, 150]);
+        report.pops = pops::measure(trips, rates, &short, &mut broken).await;
+        write(args, &report)?;
     }
     if wanted(Part::Takeover) {
         for (victim, name) in
             [(Victim::Follower, "owner is not leader"), (Victim::Leader, "owner is leader")]
         {
-            let calls = usize::try_from(args.calls)?;
-            report.takeovers.push(takeover::measure(victim, name, args.kills, calls).await?);
+            let calls = usize::try_from(args.pick(args.calls, 100, 40))?;
+            let kills = args.pick(args.kills, 5, 2);
+            match takeover::measure(victim, name, kills, calls).await {
+                Ok(takeover) => report.takeovers.push(takeover),
+                Err(error) => note(&mut broken, format!("takeover, {name}: {error:#}")),
+            }
         }
     }
+    report.broken = broken;
     say(&report.text());
-    write(args, &report)?;
+    for path in write(args, &report)? {
+        say(&format!("Written to {}", path.display()));
+    }
     Ok(report.nothing_lost())
 }
 
-const fn plan(args: &Args) -> Plan {
-    Plan {
-        rate: args.rate,
-        seconds: args.seconds,
-        hold_ms: args.hold_ms,
-        probes: args.probes,
-        aftermath: !args.quick,
+impl Args {
+    /// What was asked for, or what is usual.
+    fn pick(&self, asked: Option<u32>, usual: u32, quick: u32) -> u32 {
+        asked.unwrap_or(if self.quick { quick } else { usual })
+    }
+
+    fn list<'a, T>(&self, asked: &'a [T], usual: &'a [T], quick: &'a [T]) -> &'a [T] {
+        match asked {
+            [] if self.quick => quick,
+            [] => usual,
+            asked => asked,
+        }
+    }
+
+    fn plan(&self, seconds: Option<u32>, usual: u32, quick: u32) -> Plan {
+        Plan {
+            rate: self.rate,
+            seconds: self.pick(seconds, usual, quick),
+            hold_ms: self.hold_ms,
+            probes: self.probes,
+            aftermath: false,
+        }
     }
 }
 
@@ -201,13 +235,18 @@ fn systems(args: &Args, left_out: &mut Vec<String>) -> Vec<Kind> {
     kinds
 }
 
-fn write(args: &Args, report: &Report) -> Result<()> {
+/// Writes what is known so far; after each part, so that an interruption loses one part only.
+fn write(args: &Args, report: &Report) -> Result<Vec<PathBuf>> {
     std::fs::create_dir_all(&args.output).context("the output folder cannot be made")?;
-    let path = args.output.join(format!("{}.json", report.machine.started));
-    std::fs::write(&path, serde_json::to_string_pretty(&report)?)
-        .with_context(|| format!("{} cannot be written", path.display()))?;
-    say(&format!("Written to {}", path.display()));
-    Ok(())
+    let json = serde_json::to_string_pretty(report)?;
+    let mut paths = Vec::new();
+    for (kind, text) in [("json", json), ("html", report.page())] {
+        let path = args.output.join(format!("{}.{kind}", report.machine.started));
+        std::fs::write(&path, text)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        paths.push(path);
+    }
+    Ok(paths)
 }
 
 /// Prints a line.
@@ -215,3 +254,16 @@ pub(crate) fn say(line: &str) {
     // A reader that went away (such as `head`) is no reason to stop measuring.
     let _gone = writeln!(io::stdout().lock(), "{line}");
 }
+
+/// Says at once, and again in the report, what broke off.
+pub(crate) fn note(broken: &mut Vec<String>, line: String) {
+    say(&format!("BROKE OFF: {line}"));
+    broken.push(line);
+}
+
+/// Whether the benchmark was told to end, so that what is dropped unfinished is no failure.
+pub(crate) fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);

@@ -15,8 +15,8 @@ use super::load;
 use super::ramp::Ramp;
 use super::relay::Relay;
 use super::run::{Plan, Run, Stand};
-use super::say;
 use super::system::{Ingress, Kind, System};
+use super::{note, say};
 
 /// What `[cluster.raft]` has by default for one site, in milliseconds. All of them grow with the
 /// round trip, in proportion, so that the heartbeat is two round trips.
@@ -56,12 +56,20 @@ pub(crate) struct Pops {
 }
 
 /// Measures each round trip with each rate, up to the first that is not held.
-pub(crate) async fn measure(round_trips: &[u64], rates: &[u32], plan: &Plan) -> Result<Vec<Pops>> {
+pub(crate) async fn measure(
+    round_trips: &[u64],
+    rates: &[u32],
+    plan: &Plan,
+    broken: &mut Vec<String>,
+) -> Vec<Pops> {
     let mut all = Vec::new();
     for round_trip_ms in round_trips {
-        all.push(one(*round_trip_ms, rates, plan).await?);
+        match one(*round_trip_ms, rates, plan).await {
+            Ok(pops) => all.push(pops),
+            Err(error) => note(broken, format!("PoPs, {round_trip_ms} ms: {error:#}")),
+        }
     }
-    Ok(all)
+    all
 }
 
 async fn one(round_trip_ms: u64, rates: &[u32], plan: &Plan) -> Result<Pops> {

@@ -42,10 +42,11 @@ pub(crate) struct Probed {
 }
 
 impl Probe {
-    /// Listens on the addresses of the site that are meant for it.
-    pub(crate) async fn open(site: &Site) -> Result<Self> {
-        let caller = Agent::start(site.caller(), 11)?;
-        let callee = Agent::start(site.callee(), 12)?;
+    /// Listens on the addresses of the site that are meant for it. Two runs on one system need
+    /// different numbers: finished calls are remembered.
+    pub(crate) async fn open(site: &Site, run: u64) -> Result<Self> {
+        let caller = Agent::start(site.caller(), 2 * run)?;
+        let callee = Agent::start(site.callee(), 2 * run + 1)?;
         let script = CalleeScript::answer_after_ms(0);
         callee.order(vec![Order::Script(String::new(), script)]).await?;
         Ok(Self { caller, callee })

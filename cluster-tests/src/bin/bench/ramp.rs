@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::figures::float;
 use super::load;
 use super::run::{self, Plan, Run};
-use super::say;
 use super::system::Kind;
+use super::{note, say};
 
 /// A rate is held when no more calls fail than this, in percent, ...
 const FAILED_PERCENT: f64 = 0.1;
@@ -44,15 +44,23 @@ impl Run {
 }
 
 /// Raises the rate until every system has failed, or the rates are used up.
-pub(crate) async fn measure(kinds: &[Kind], rates: &[u32], plan: &Plan) -> Result<Vec<Ramp>> {
+pub(crate) async fn measure(
+    kinds: &[Kind],
+    rates: &[u32],
+    plan: &Plan,
+    broken: &mut Vec<String>,
+) -> Vec<Ramp> {
     let mut ramps: Vec<Ramp> = kinds.iter().map(|kind| Ramp::new(*kind)).collect();
     for rate in rates {
         let plan = Plan { rate: *rate, aftermath: false, ..*plan };
         for ramp in ramps.iter_mut().filter(|ramp| ramp.failed_at.is_none()) {
-            ramp.step(&plan).await?;
+            if let Err(error) = ramp.step(&plan).await {
+                note(broken, format!("ramp {rate}/s: {error:#}"));
+                ramp.failed_at = Some(*rate);
+            }
         }
     }
-    Ok(ramps)
+    ramps
 }
 
 impl Ramp {

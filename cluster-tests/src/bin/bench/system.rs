@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use holdline_cluster_tests::cluster::{Cluster, ClusterOptions, Metrics, SIP_PORT, Site};
 use serde::Serialize;
 
+use super::interrupted;
 use super::kamailio::{self, Kamailio};
 use super::process::{Used, memory_mib};
 
@@ -35,6 +36,25 @@ impl Kind {
             Self::Holdline1 => "Holdline, 1 node, fsync",
             Self::Kamailio1 => "Kamailio, 1 node, dialogs",
             Self::Kamailio3 => "Kamailio, 3 nodes, DMQ",
+        }
+    }
+
+    /// For tables.
+    pub(crate) const fn short(self) -> &'static str {
+        match self {
+            Self::Holdline3 => "Holdline ×3",
+            Self::Holdline3Spread => "Holdline ×3 spread",
+            Self::Holdline1 => "Holdline ×1",
+            Self::Kamailio1 => "Kamailio ×1",
+            Self::Kamailio3 => "Kamailio ×3 DMQ",
+        }
+    }
+
+    /// Whether it is Holdline.
+    pub(crate) const fn ours(self) -> bool {
+        match self {
+            Self::Holdline3 | Self::Holdline3Spread | Self::Holdline1 => true,
+            Self::Kamailio1 | Self::Kamailio3 => false,
         }
     }
 
@@ -186,12 +206,26 @@ impl System {
         }
     }
 
+    /// Dropping it shall not show its logs: nothing is wrong with it.
+    pub(crate) fn hush(&mut self) {
+        match &mut self.servers {
+            Servers::Holdline(cluster) => cluster.set_quiet(true),
+            Servers::Kamailio(_) => {}
+        }
+    }
+
     /// Ends it; its folder is removed. Dropped without this, Holdline shows its logs.
     pub(crate) fn end(mut self) -> Result<()> {
         self.check_alive()?;
-        match self.servers {
-            Servers::Holdline(cluster) => Ok(cluster.pass()?),
-            Servers::Kamailio(_) => Ok(()),
+        self.hush();
+        Ok(())
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        if interrupted() {
+            self.hush();
         }
     }
 }

@@ -1,0 +1,68 @@
+//! The report: tables and charts for people, JSON for programs.
+
+mod chart;
+mod page;
+mod tables;
+
+use serde::Serialize;
+
+use super::load::{AddedByReplication, Load};
+use super::machine::Machine;
+use super::pops::Pops;
+use super::ramp::Ramp;
+use super::run::Run;
+use super::takeover::Takeover;
+use super::up::Up;
+
+/// What would be measured if the switch could do it.
+const NOT_THERE: [&str; 2] = [
+    "TCP and TLS: the switch speaks UDP only",
+    "1, 2, 4, 8 MiB/s of CDR export beside the load: the switch exports no CDRs yet",
+];
+
+/// All that was measured.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Report {
+    pub(crate) machine: Machine,
+    /// What was not measured, and why.
+    pub(crate) left_out: Vec<String>,
+    /// What broke off.
+    pub(crate) broken: Vec<String>,
+    /// Cost and latency at the base rate.
+    pub(crate) load: Vec<Load>,
+    pub(crate) added_by_replication: Option<AddedByReplication>,
+    /// The highest rates.
+    pub(crate) ramp: Vec<Ramp>,
+    /// Many calls up.
+    pub(crate) up: Vec<Up>,
+    /// Long ways between nodes.
+    pub(crate) pops: Vec<Pops>,
+    /// Kills of nodes with few calls.
+    pub(crate) takeovers: Vec<Takeover>,
+}
+
+impl Report {
+    pub(crate) fn new(machine: Machine) -> Self {
+        Self {
+            machine,
+            left_out: NOT_THERE.map(str::to_owned).into(),
+            broken: Vec::new(),
+            load: Vec::new(),
+            added_by_replication: None,
+            ramp: Vec::new(),
+            up: Vec::new(),
+            pops: Vec::new(),
+            takeovers: Vec::new(),
+        }
+    }
+
+    /// Whether every call of Holdline's was served and billed, and nothing broke off.
+    pub(crate) fn nothing_lost(&self) -> bool {
+        let loads = self.load.iter().filter(|load| load.system.ours());
+        let clean = |run: &Run| run.failed + run.callee_failed == 0 && run.cdrs == Some(run.calls);
+        self.broken.is_empty()
+            && loads.flat_map(|load| &load.runs).all(clean)
+            && self.up.iter().all(|up| up.takeover.sampled_lost == 0 && up.takeover.lost == 0.0)
+            && self.takeovers.iter().all(|takeover| takeover.lost == 0)
+    }
+}
