@@ -51,7 +51,7 @@ pub(crate) struct Pops {
     pub(crate) leader_ring_round_trips: Option<f64>,
     /// The same where callers call the leader.
     pub(crate) leader_answer_round_trips: Option<f64>,
-    /// All runs; the last one is that through the leader.
+    /// All runs; the first one is that through the leader.
     pub(crate) runs: Vec<Run>,
 }
 
@@ -83,25 +83,23 @@ async fn one(round_trip_ms: u64, rates: &[u32], plan: &Plan) -> Result<Pops> {
         ClusterOptions { fronts: true, raft: scaled(round_trip_ms), ..ClusterOptions::default() };
     let relay = Relay::start(&ways, one_way).await?;
     let cluster = Cluster::prepare_at(site, &options)?;
-    let system = System::holdline(cluster, Ingress::Follower).await?;
+    let system = System::holdline(cluster, Ingress::Leader).await?;
     let mut stand = Stand::beside(Kind::Holdline3, system)?;
 
+    // Before the ramp: what a high rate leaves behind would be measured with it.
+    let lowest = Plan { rate: rates.first().copied().unwrap_or(plan.rate), ..*plan };
+    stand.warm_up(&lowest).await?;
+    let leader = stand.load(&lowest).await?;
+    say_run(round_trip_ms, &leader);
+    stand.system.call(Ingress::Follower).await?;
     let mut ramp = Ramp::new(Kind::Holdline3);
-    for (rate, first) in rates.iter().zip([true].into_iter().chain(std::iter::repeat(false))) {
-        let plan = Plan { rate: *rate, ..*plan };
-        if first {
-            stand.warm_up(&plan).await?;
-        }
-        let run = stand.load(&plan).await?;
+    for rate in rates {
+        let run = stand.load(&Plan { rate: *rate, ..*plan }).await?;
         say_run(round_trip_ms, &run);
         if !ramp.take(run) {
             break;
         }
     }
-    stand.system.call(Ingress::Leader).await?;
-    let lowest = Plan { rate: rates.first().copied().unwrap_or(plan.rate), ..*plan };
-    let leader = stand.load(&lowest).await?;
-    say_run(round_trip_ms, &leader);
     stand.close(None).await?;
     drop(relay);
 
@@ -116,7 +114,7 @@ async fn one(round_trip_ms: u64, rates: &[u32], plan: &Plan) -> Result<Pops> {
         answer_round_trips: trips(follower.and_then(|run| run.invite).map(|t| t.p50_ms)),
         leader_ring_round_trips: trips(leader.ring.map(|t| t.p50_ms)),
         leader_answer_round_trips: trips(leader.invite.map(|t| t.p50_ms)),
-        runs: ramp.runs.into_iter().chain([leader]).collect(),
+        runs: std::iter::once(leader).chain(ramp.runs).collect(),
     })
 }
 
