@@ -69,7 +69,11 @@ fix:
 bench:
 	@.ci/setup test
 	@$(CARGO) build --release --locked -p holdline -p holdline-cluster-tests --bins
-	@$(TARGET)/release/bench $(ARGS); status=$$?; $(MAKE) --no-print-directory bench-micro ARGS=; exit $$status
+	@$(TARGET)/release/bench $(ARGS); status=$$?; \
+	case " $(ARGS) " in \
+	*" --only"* | *" --quick "*) echo "Left out: the micro-benchmarks, because of --only or --quick (make bench-micro)" ;; \
+	*) $(MAKE) --no-print-directory bench-micro ARGS= ;; \
+	esac; exit $$status
 
 # The counts come first: if somebody interrupts the minutes of timing, they are there.
 bench-micro: setup
