@@ -24,7 +24,7 @@ pub(crate) fn apply<S: State>(
         return Ok(Err(Rejection::OutOfBounds { what: what.to_owned() }));
     }
     let record = CallRecord::admitted(command.call, command.step, command.epoch, command.at, admit);
-    state.put_call(&record)?;
+    state.put_call(record)?;
     Ok(Ok(Reply::Done))
 }
 

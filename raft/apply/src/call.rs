@@ -49,7 +49,7 @@ pub(crate) fn apply<S: State>(
         }
     };
     if outcome.is_ok() {
-        state.put_call(&record)?;
+        state.put_call(record)?;
     }
     Ok(outcome)
 }

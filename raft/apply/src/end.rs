@@ -52,7 +52,7 @@ pub(crate) fn apply<S: State>(
         late_answer: None,
         cdr: cdr.id,
     }));
-    state.put_call(&record)?;
+    state.put_call(record)?;
     actions.push(Action::CallEnded(cdr.id, cdr.disposition));
     Ok(Ok(Reply::Ended(cdr.id)))
 }

@@ -8,7 +8,7 @@ pub(crate) fn apply<S: State>(state: &mut S, sweep: Sweep) -> Result<Outcome, S:
     let mut swept = 0;
     for (at, call) in state.expired(sweep.up_to, limits::SWEEP_LIMIT)? {
         state.delete_expiry(at, call)?;
-        if state.call(call)?.is_some_and(|record| record.phase == Phase::Finished) {
+        if state.phase(call)? == Some(Phase::Finished) {
             state.delete_call(call)?;
             swept += 1;
         }

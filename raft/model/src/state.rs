@@ -2,7 +2,7 @@
 //! implement it over maps. Reads see the writes made before them in the same batch.
 
 use crate::{
-    CallId, CallRecord, Cdr, ClusterRecord, Millis, NodeId, NodeRecord, SlotId, SlotRecord,
+    CallId, CallRecord, Cdr, ClusterRecord, Millis, NodeId, NodeRecord, Phase, SlotId, SlotRecord,
 };
 
 /// The tables of one Raft group.
@@ -34,8 +34,12 @@ pub trait State {
 
     /// One call, up or finished and not yet swept.
     fn call(&self, call: CallId) -> Result<Option<CallRecord>, Self::Error>;
+    /// How far one call has come; `None` if there is no such call.
+    fn phase(&self, call: CallId) -> Result<Option<Phase>, Self::Error> {
+        Ok(self.call(call)?.map(|record| record.phase))
+    }
     /// Writes one call.
-    fn put_call(&mut self, record: &CallRecord) -> Result<(), Self::Error>;
+    fn put_call(&mut self, record: CallRecord) -> Result<(), Self::Error>;
     /// Removes one call.
     fn delete_call(&mut self, call: CallId) -> Result<(), Self::Error>;
 

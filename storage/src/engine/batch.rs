@@ -29,6 +29,12 @@ impl Batch {
         Self::default()
     }
 
+    /// An empty batch with room for some writes.
+    #[must_use]
+    pub fn with_capacity(writes: usize) -> Self {
+        Self { ops: Vec::with_capacity(writes), bytes: 0 }
+    }
+
     /// Sets a key's value.
     pub fn put(&mut self, table: Table, key: impl Into<Vec<u8>>, value: impl Into<Bytes>) {
         self.push(Op::Put(table, key.into(), value.into()));

@@ -41,7 +41,7 @@ impl Place {
         batch.put_node(&node(salt)).unwrap();
         batch.put_slot(&slot(u16::try_from(salt).unwrap())).unwrap();
         for nonce in 0..calls {
-            batch.put_call(&call(call_id(1, salt * 10_000 + nonce), Phase::Answered)).unwrap();
+            batch.put_call(call(call_id(1, salt * 10_000 + nonce), Phase::Answered)).unwrap();
         }
         batch.put_cdr(&cdr(salt, 0)).unwrap();
         batch.put_expiry(Millis(salt), call_id(1, salt)).unwrap();
@@ -106,6 +106,11 @@ fn a_snapshot_is_built_sent_and_installed() {
     assert_eq!(contents(&sink.engine), contents(&source.engine));
     assert_eq!(sink.state.reader().slots(), [slot(1)]);
     assert_eq!(sink.state.reader().nodes(), [node(1)]);
+    assert_eq!(
+        sink.state.batch().call(call_id(1, 20_000)).unwrap(),
+        None,
+        "not from memory either"
+    );
     // Installed means durable.
     assert_eq!(contents(&sink.engine.crash()), contents(&source.engine));
 }

@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use holdline_model::{
-    CallId, CallRecord, Cdr, CdrId, ClusterRecord, Millis, NodeId, NodeRecord, SlotId, SlotRecord,
-    State,
+    CallId, CallRecord, Cdr, CdrId, ClusterRecord, Millis, NodeId, NodeRecord, Phase, SlotId,
+    SlotRecord, State,
 };
 use serde::Serialize;
 
 use crate::codec;
 use crate::engine::{Batch, Direction, Durability, KeyRange, Table};
-use crate::tables::reader::read_call;
+use crate::tables::reader::{read_call, read_phase};
 use crate::tables::store::Shared;
 use crate::tables::{
     Key, StateError, applied_key, calls, cdrs, expiry, membership_key, meta, nodes, slots,
@@ -31,7 +31,8 @@ pub struct StateBatch {
     membership: Option<Bytes>,
     nodes: BTreeMap<NodeId, NodeRecord>,
     slots: BTreeMap<SlotId, SlotRecord>,
-    calls: BTreeMap<CallId, Option<CallRecord>>,
+    /// Boxed: the map moves its entries about.
+    calls: BTreeMap<CallId, Option<Box<CallRecord>>>,
     cdrs: BTreeMap<CdrId, Bytes>,
     /// Notes written (true) and removed (false).
     expiry: BTreeMap<(Millis, CallId), bool>,
@@ -66,6 +67,11 @@ impl StateBatch {
         metrics::counter!("holdline_state_written_bytes_total").increment(batch.bytes() as u64);
         metrics::counter!("holdline_cdrs_written_total").increment(self.cdrs.len() as u64);
         self.shared.engine.write(batch, Durability::State)?;
+        let mut recent = self.shared.recent();
+        for (call, record) in self.calls {
+            recent.written(call, record);
+        }
+        drop(recent);
         if self.cluster.is_some() || !self.nodes.is_empty() || !self.slots.is_empty() {
             let mut cache = self.shared.cache_mut();
             if self.cluster.is_some() {
@@ -79,7 +85,8 @@ impl StateBatch {
 
     fn encode(&self, applied: &[u8]) -> Result<Batch, StateError> {
         let group = self.shared.group;
-        let mut batch = Batch::new();
+        let writes = self.calls.len() + self.cdrs.len() + self.expiry.len() + OTHERS;
+        let mut batch = Batch::with_capacity(writes);
         for (node, record) in &self.nodes {
             put(&mut batch, Table::Nodes, nodes::key(group, *node), record)?;
         }
@@ -89,7 +96,7 @@ impl StateBatch {
         for (call, record) in &self.calls {
             let key = calls::key(group, *call);
             match record {
-                Some(record) => put(&mut batch, Table::Calls, key, record)?,
+                Some(record) => put(&mut batch, Table::Calls, key, record.as_ref())?,
                 None => batch.delete(Table::Calls, key),
             }
         }
@@ -157,13 +164,23 @@ impl State for StateBatch {
 
     fn call(&self, call: CallId) -> Result<Option<CallRecord>, StateError> {
         match self.calls.get(&call) {
-            Some(written) => Ok(written.clone()),
-            None => read_call(&self.shared, call),
+            Some(written) => Ok(written.as_deref().cloned()),
+            None => match self.shared.recent().take(call) {
+                Some(recent) => Ok(Some(*recent)),
+                None => read_call(&self.shared, call),
+            },
         }
     }
 
-    fn put_call(&mut self, record: &CallRecord) -> Result<(), StateError> {
-        self.calls.insert(record.call, Some(record.clone()));
+    fn phase(&self, call: CallId) -> Result<Option<Phase>, StateError> {
+        match self.calls.get(&call) {
+            Some(written) => Ok(written.as_ref().map(|record| record.phase)),
+            None => read_phase(&self.shared, call),
+        }
+    }
+
+    fn put_call(&mut self, record: CallRecord) -> Result<(), StateError> {
+        self.calls.insert(record.call, Some(Box::new(record)));
         Ok(())
     }
 
@@ -229,6 +246,9 @@ impl StateBatch {
         foreign.map_or(Ok(notes), |key| Err(StateError::ForeignKey { table, key }))
     }
 }
+
+/// Writes of a usual batch that are neither calls nor CDRs nor notes: the applied mark.
+const OTHERS: usize = 1;
 
 fn put<T: Serialize>(
     batch: &mut Batch,

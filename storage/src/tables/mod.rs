@@ -19,6 +19,7 @@ mod meta;
 mod nodes;
 mod query;
 mod reader;
+mod recent;
 mod slots;
 mod store;
 

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use holdline_model::{
-    CallId, CallRecord, Cdr, CdrId, ClusterRecord, Millis, NodeId, NodeRecord, SlotId, SlotRecord,
-    State as _,
+    CallId, CallRecord, Cdr, CdrId, ClusterRecord, Millis, NodeId, NodeRecord, Phase, SlotId,
+    SlotRecord, State as _,
 };
 
 use crate::codec::decode_prefix;
@@ -169,6 +169,16 @@ pub(super) fn read_call(shared: &Shared, call: CallId) -> Result<Option<CallReco
     let key = calls::key(shared.group, call);
     let bytes = shared.engine.get(Table::Calls, &key)?;
     bytes.map(|bytes| decode(Table::Calls, &key, &bytes)).transpose()
+}
+
+/// How far a call has come, as last committed: what follows in the record is not decoded.
+pub(super) fn read_phase(shared: &Shared, call: CallId) -> Result<Option<Phase>, StateError> {
+    let key = calls::key(shared.group, call);
+    let Some(bytes) = shared.engine.get(Table::Calls, &key)? else { return Ok(None) };
+    match decode_prefix::<CallHead>(&bytes) {
+        Ok(head) => Ok(Some(head.phase)),
+        Err(cause) => Err(StateError::Corrupt { table: Table::Calls, key: key.to_vec(), cause }),
+    }
 }
 
 /// The smallest key after `key`.

@@ -1,13 +1,14 @@
 //! The state of one group: hands out readers, and the batches that `apply` writes.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use holdline_model::GroupId;
 
 use crate::engine::{Engine, Table};
 use crate::snapshot::{SnapshotError, SnapshotFile, SnapshotStore, install};
 use crate::tables::cache::Cache;
+use crate::tables::recent::Recent;
 use crate::tables::{StateBatch, StateError, StateReader, applied_key, membership_key};
 
 /// The replicated state of one group.
@@ -23,6 +24,7 @@ pub(super) struct Shared {
     pub(super) engine: Arc<dyn Engine>,
     pub(super) group: GroupId,
     cache: RwLock<Cache>,
+    recent: Mutex<Recent>,
 }
 
 impl StateStore {
@@ -38,7 +40,8 @@ impl StateStore {
     ) -> Result<Self, StateError> {
         install::resume(engine.as_ref(), group, snapshots)?;
         let cache = RwLock::new(Cache::load(engine.as_ref(), group)?);
-        Ok(Self { shared: Arc::new(Shared { engine, group, cache }) })
+        let recent = Mutex::default();
+        Ok(Self { shared: Arc::new(Shared { engine, group, cache, recent }) })
     }
 
     /// The group.
@@ -103,6 +106,7 @@ impl StateStore {
         let fresh = Cache::load(shared.engine.as_ref(), shared.group)
             .map_err(|cause| SnapshotError::Reload { cause: Box::new(cause) })?;
         *shared.cache_mut() = fresh;
+        shared.recent().clear();
         Ok(())
     }
 }
@@ -110,6 +114,11 @@ impl StateStore {
 impl Shared {
     pub(super) fn cache(&self) -> RwLockReadGuard<'_, Cache> {
         self.cache.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls as last written. For whoever applies: what it takes out it writes again.
+    pub(super) fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn cache_mut(&self) -> RwLockWriteGuard<'_, Cache> {

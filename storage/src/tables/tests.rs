@@ -51,7 +51,7 @@ fn a_batch_reads_its_own_writes_and_readers_only_committed_ones() {
     batch.put_cluster(&cluster()).unwrap();
     batch.put_node(&node(2)).unwrap();
     batch.put_slot(&slot(7)).unwrap();
-    batch.put_call(&call(id, Phase::Inviting)).unwrap();
+    batch.put_call(call(id, Phase::Inviting)).unwrap();
     assert_eq!(batch.cluster().unwrap(), Some(cluster()));
     assert_eq!(batch.node(NodeId(2)).unwrap(), Some(node(2)));
     assert_eq!(batch.slot(SlotId(7)).unwrap(), Some(slot(7)));
@@ -145,7 +145,7 @@ fn calls_are_listed_by_page_and_by_slot_and_counted() {
         (0..7).map(|n| call_id(n / 3, 0xffff_ffff_ffff_fff0 + u64::from(n))).collect();
     let phases = [Phase::Inviting, Phase::Answered, Phase::Confirmed, Phase::Finished];
     for (id, phase) in ids.iter().zip(phases.into_iter().cycle()) {
-        batch.put_call(&call(*id, phase)).unwrap();
+        batch.put_call(call(*id, phase)).unwrap();
     }
     batch.commit(b"1").unwrap();
     let reader = store.reader();
@@ -216,7 +216,7 @@ fn groups_do_not_see_each_other() {
     let (store, _folder) = open(&engine);
     let (other, _other_folder) = open_group(&engine, GroupId(GROUP.0 + 1));
     let mut batch = other.batch();
-    batch.put_call(&call(call_id(1, 1), Phase::Answered)).unwrap();
+    batch.put_call(call(call_id(1, 1), Phase::Answered)).unwrap();
     batch.put_slot(&slot(1)).unwrap();
     batch.put_cdr(&cdr(1, 1)).unwrap();
     batch.put_expiry(Millis(1), call_id(1, 1)).unwrap();
@@ -227,6 +227,31 @@ fn groups_do_not_see_each_other() {
     assert_eq!(store.batch().expired(Millis(u64::MAX), 10).unwrap(), []);
     assert_eq!(open(&engine).0.reader().slots(), []);
     assert_eq!(open_group(&engine, GroupId(GROUP.0 + 1)).0.reader().slots(), [slot(1)]);
+}
+
+#[test]
+fn a_call_is_the_same_from_memory_and_from_the_disk() {
+    let engine = MemoryEngine::new();
+    let (store, _folder) = open(&engine);
+    let id = call_id(7, 1);
+    for phase in [Phase::Inviting, Phase::Answered, Phase::Confirmed, Phase::Finished] {
+        let mut batch = store.batch();
+        batch.put_call(call(id, phase)).unwrap();
+        batch.commit(b"1").unwrap();
+        // The first read may come from memory; the batch is given up, and the next reads the disk.
+        let abandoned = store.batch();
+        assert_eq!(abandoned.call(id).unwrap(), Some(call(id, phase)));
+        assert_eq!(abandoned.call(id).unwrap(), Some(call(id, phase)));
+        assert_eq!(abandoned.phase(id).unwrap(), Some(phase));
+        assert_eq!(store.batch().call(id).unwrap(), Some(call(id, phase)));
+        assert_eq!(open(&engine).0.batch().call(id).unwrap(), Some(call(id, phase)));
+    }
+    let mut batch = store.batch();
+    batch.delete_call(id).unwrap();
+    assert_eq!((batch.call(id).unwrap(), batch.phase(id).unwrap()), (None, None));
+    batch.commit(b"2").unwrap();
+    let after = store.batch();
+    assert_eq!((after.call(id).unwrap(), after.phase(id).unwrap()), (None, None));
 }
 
 #[test]

@@ -59,8 +59,8 @@ impl State for MapState {
         Ok(self.calls.get(&call).cloned())
     }
 
-    fn put_call(&mut self, record: &CallRecord) -> Result<(), Infallible> {
-        self.calls.insert(record.call, record.clone());
+    fn put_call(&mut self, record: CallRecord) -> Result<(), Infallible> {
+        self.calls.insert(record.call, record);
         Ok(())
     }
 
