@@ -10,6 +10,7 @@
 
 mod error;
 mod prefix;
+mod scratch;
 
 use bincode::config;
 use holdline_model::Command;
@@ -92,13 +93,15 @@ pub fn decode_message<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError
 }
 
 fn encode_within<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<Vec<u8>, CodecError> {
-    // The version is a byte of the same encoding, so that the value is written only once.
-    let bytes = bincode::serde::encode_to_vec((FORMAT_VERSION, value), base())
-        .map_err(CodecError::Unencodable)?;
-    if bytes.len() > limit {
-        return Err(CodecError::TooLarge { bytes: bytes.len(), limit });
-    }
-    Ok(bytes)
+    scratch::encode(|out| {
+        // The version is a byte of the same encoding, so that the value is written only once.
+        bincode::serde::encode_into_writer((FORMAT_VERSION, value), &mut *out, base())
+            .map_err(CodecError::Unencodable)?;
+        if out.len() > limit {
+            return Err(CodecError::TooLarge { bytes: out.len(), limit });
+        }
+        Ok(())
+    })
 }
 
 fn decode_within<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, CodecError> {
