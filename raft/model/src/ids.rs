@@ -98,6 +98,21 @@ impl CallId {
     /// Length of the text form in bytes.
     pub const TEXT_LEN: usize = 20;
 
+    /// The text form.
+    fn digits(self) -> [u8; Self::TEXT_LEN] {
+        const SLOT_LEN: usize = 4;
+        std::array::from_fn(|at| {
+            let (number, from_end) = match at.checked_sub(SLOT_LEN) {
+                None => (u64::from(self.slot.0), SLOT_LEN - 1 - at),
+                Some(at) => (self.nonce, Self::TEXT_LEN - SLOT_LEN - 1 - at),
+            };
+            match (number >> (4 * from_end)) as u8 & 0xf {
+                digit @ 0..=9 => b'0' + digit,
+                digit => b'a' + digit - 10,
+            }
+        })
+    }
+
     /// Reads the text form; `None` if it is anything else.
     #[must_use]
     pub fn from_ascii(text: &[u8]) -> Option<Self> {
@@ -121,7 +136,8 @@ impl CallId {
 
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04x}{:016x}", self.slot.0, self.nonce)
+        // Every message that we send has it several times: it is worth more than `{:016x}`.
+        f.write_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 

@@ -37,15 +37,16 @@ pub struct Token {
     pub kind: TokenKind,
 }
 
-const MARK: &[u8] = b"hl";
-const BRANCH_MARK: &[u8] = b"z9hG4bKhl";
+const MARK: &str = "hl";
+const BRANCH_MARK: &str = "z9hG4bKhl";
 const NO_CALL: CallId = CallId { slot: SlotId(0), nonce: 0 };
 
 impl Token {
     /// Reads a tag or a Call-ID of ours; `None` if it is somebody else's.
     #[must_use]
     pub fn from_tag(text: &[u8]) -> Option<Self> {
-        let (call, kind) = text.strip_prefix(MARK)?.split_at_checked(CallId::TEXT_LEN)?;
+        let (call, kind) =
+            text.strip_prefix(MARK.as_bytes())?.split_at_checked(CallId::TEXT_LEN)?;
         let kind = match kind {
             b"a" => TokenKind::CallerTag,
             b"b" => TokenKind::CalleeTag,
@@ -59,7 +60,8 @@ impl Token {
     /// Reads a branch of ours; `None` if it is somebody else's.
     #[must_use]
     pub fn from_branch(text: &[u8]) -> Option<Self> {
-        let (call, rest) = text.strip_prefix(BRANCH_MARK)?.split_at_checked(CallId::TEXT_LEN)?;
+        let (call, rest) =
+            text.strip_prefix(BRANCH_MARK.as_bytes())?.split_at_checked(CallId::TEXT_LEN)?;
         rest.strip_prefix(b".")?;
         Some(Self { call: CallId::from_ascii(call)?, kind: TokenKind::Branch })
     }
@@ -67,32 +69,37 @@ impl Token {
     /// Our tag in the dialog with the caller.
     #[must_use]
     pub fn caller_tag(call: CallId) -> String {
-        format!("hl{call}a")
+        of(call, "a")
     }
 
     /// Our tag in the dialog with the callee.
     #[must_use]
     pub fn callee_tag(call: CallId) -> String {
-        format!("hl{call}b")
+        of(call, "b")
     }
 
     /// The Call-ID of the dialog with the callee.
     #[must_use]
     pub fn callee_call_id(call: CallId) -> String {
-        format!("hl{call}c")
+        of(call, "c")
     }
 
     /// A branch; `suffix` tells the requests of one call apart and is a SIP token.
     #[must_use]
     pub fn branch(call: CallId, suffix: &str) -> String {
-        format!("z9hG4bKhl{call}.{suffix}")
+        [BRANCH_MARK, call.to_string().as_str(), ".", suffix].concat()
     }
 
     /// The tag of an answer that keeps no state.
     #[must_use]
     pub fn stateless_tag() -> String {
-        format!("hl{NO_CALL}s")
+        of(NO_CALL, "s")
     }
+}
+
+/// A tag or a Call-ID.
+fn of(call: CallId, kind: &str) -> String {
+    [MARK, call.to_string().as_str(), kind].concat()
 }
 
 #[cfg(test)]

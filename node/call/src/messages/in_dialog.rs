@@ -52,8 +52,10 @@ pub(crate) fn fork_branch(call: CallId, kind: char, attempt: u16, dialog: &Dialo
 
 fn head(dialog: &Dialog, method: &Method, cseq: u32, branch: &str) -> Builder {
     let addressing = dialogs::address(dialog);
-    let builder = Builder::request(method, addressing.uri)
-        .header(HeaderName::Via, format!("SIP/2.0/UDP {};branch={branch}", dialog.local_addr));
+    let builder = Builder::request(method, addressing.uri).header_display(
+        HeaderName::Via,
+        format_args!("SIP/2.0/UDP {};branch={branch}", dialog.local_addr),
+    );
     let builder = addressing
         .routes
         .iter()
@@ -63,5 +65,5 @@ fn head(dialog: &Dialog, method: &Method, cseq: u32, branch: &str) -> Builder {
         .header(HeaderName::From, &dialog.local)
         .header(HeaderName::To, &dialog.remote)
         .header(HeaderName::CallId, &dialog.call_id)
-        .header(HeaderName::CSeq, format!("{cseq} {method}"))
+        .header_display(HeaderName::CSeq, format_args!("{cseq} {method}"))
 }

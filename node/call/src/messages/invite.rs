@@ -15,7 +15,7 @@ const DEFAULT_MAX_FORWARDS: u32 = 70;
 pub(crate) fn invite(record: &CallRecord, invite: &Message, attempt: u16) -> Option<Bytes> {
     let hops = invite.max_forwards().unwrap_or(DEFAULT_MAX_FORWARDS).saturating_sub(1);
     let builder = head(record, Some(invite), attempt, &Method::Invite, None, hops)?
-        .header(HeaderName::Contact, format!("<sip:{}>", record.admission.local))
+        .header_display(HeaderName::Contact, format_args!("<sip:{}>", record.admission.local))
         .header(HeaderName::Allow, pass::ALLOW);
     Some(pass::through(builder, invite, false).body(invite.body()))
 }
@@ -55,11 +55,11 @@ fn head(
     let dialled = format!("<{}>", record.admission.to);
     Some(
         Builder::request(method, uri)
-            .header(HeaderName::Via, format!("SIP/2.0/UDP {local};branch={branch}"))
-            .header(HeaderName::MaxForwards, max_forwards.to_string())
+            .header_display(HeaderName::Via, format_args!("SIP/2.0/UDP {local};branch={branch}"))
+            .header_display(HeaderName::MaxForwards, max_forwards)
             .header(HeaderName::From, dialogs::callee_from(record, invite)?)
             .header(HeaderName::To, to.unwrap_or(dialled.as_bytes()))
             .header(HeaderName::CallId, Token::callee_call_id(record.call))
-            .header(HeaderName::CSeq, format!("{cseq} {method}")),
+            .header_display(HeaderName::CSeq, format_args!("{cseq} {method}")),
     )
 }

@@ -47,7 +47,7 @@ fn in_dialog(record: &CallRecord, invite: &Message, answer: &Message) -> Bytes {
         .with_source(record.admission.peer)
         .to_tag(&Token::caller_tag(record.call))
         .record_routes_of(invite)
-        .header(HeaderName::Contact, format!("<sip:{}>", record.admission.local))
+        .header_display(HeaderName::Contact, format_args!("<sip:{}>", record.admission.local))
         .header(HeaderName::Allow, pass::ALLOW);
     pass::through(builder, answer, false).body(answer.body())
 }

@@ -3,9 +3,12 @@
 //! No value can break out of its line: a CR or LF in it becomes a space. What is put in is
 //! otherwise not checked; values come from a parsed message or from our own code.
 
+use std::fmt::{self, Display, Write};
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use bytes::Bytes;
+use memchr::memchr2;
 
 use super::Message;
 use super::answerable::Answerable;
@@ -22,35 +25,37 @@ const USUAL_BYTES: usize = 1024;
 /// response first.
 #[derive(Clone, Debug)]
 pub struct Builder {
-    start_line: Vec<u8>,
-    /// The top Via of a response, kept apart for [`Builder::with_source`].
-    top_via: Option<Vec<u8>>,
-    /// The other Vias, From, Call-ID and CSeq of a response.
-    copied: Vec<u8>,
-    /// The To of a response, kept apart for [`Builder::to_tag`].
-    to: Option<Vec<u8>>,
-    headers: Vec<u8>,
+    /// What goes out, in order, as far as it is known.
+    out: Vec<u8>,
+    /// Where in it the value of a response's top Via is, for [`Builder::with_source`].
+    top_via: Option<Range<usize>>,
+    /// Where in it the value of a response's To is, for [`Builder::to_tag`].
+    to: Option<Range<usize>>,
 }
 
 impl Builder {
     /// A request without any header.
     #[must_use]
     pub fn request(method: &Method, uri: &str) -> Self {
-        let mut start_line = Vec::with_capacity(uri.len() + 32);
-        start_line.extend_from_slice(method.as_str().as_bytes());
-        start_line.push(b' ');
-        push_one_line(&mut start_line, uri.as_bytes());
-        start_line.extend_from_slice(b" SIP/2.0");
-        Self::starting_with(start_line)
+        let mut out = Vec::with_capacity(USUAL_BYTES);
+        out.extend_from_slice(method.as_str().as_bytes());
+        out.push(b' ');
+        push_one_line(&mut out, uri.as_bytes());
+        out.extend_from_slice(b" SIP/2.0\r\n");
+        Self { out, top_via: None, to: None }
     }
 
     /// A response without any header. An empty reason stands for the usual one of the status.
     #[must_use]
     pub fn response(status: u16, reason: &str) -> Self {
         let reason = if reason.is_empty() { reason_phrase(status) } else { reason };
-        let mut start_line = format!("SIP/2.0 {status} ").into_bytes();
-        push_one_line(&mut start_line, reason.as_bytes());
-        Self::starting_with(start_line)
+        let mut out = Vec::with_capacity(USUAL_BYTES);
+        out.extend_from_slice(b"SIP/2.0 ");
+        push_display(&mut out, status);
+        out.push(b' ');
+        push_one_line(&mut out, reason.as_bytes());
+        out.extend_from_slice(b"\r\n");
+        Self { out, top_via: None, to: None }
     }
 
     /// A response to a request, with its Vias, From, To, Call-ID and CSeq (RFC 3261 section
@@ -86,11 +91,6 @@ impl Builder {
         ))
     }
 
-    fn starting_with(start_line: Vec<u8>) -> Self {
-        let headers = Vec::with_capacity(USUAL_BYTES);
-        Self { start_line, top_via: None, copied: Vec::new(), to: None, headers }
-    }
-
     fn copying<'a>(
         mut self,
         mut vias: impl Iterator<Item = &'a [u8]>,
@@ -99,19 +99,26 @@ impl Builder {
         call_id: Option<&[u8]>,
         cseq: Option<&[u8]>,
     ) -> Self {
-        self.top_via = vias.next().map(<[u8]>::to_vec);
-        self.to = to.map(<[u8]>::to_vec);
+        self.top_via = vias.next().map(|via| self.push(HeaderName::Via, via));
         for via in vias {
-            push_field(&mut self.copied, HeaderName::Via.as_str(), via);
+            self.push(HeaderName::Via, via);
         }
         for (name, value) in
             [(HeaderName::From, from), (HeaderName::CallId, call_id), (HeaderName::CSeq, cseq)]
         {
             if let Some(value) = value {
-                push_field(&mut self.copied, name.as_str(), value);
+                self.push(name, value);
             }
         }
+        self.to = to.map(|to| self.push(HeaderName::To, to));
         self
+    }
+
+    /// Adds a header field; returns where its value is.
+    fn push(&mut self, name: HeaderName, value: &[u8]) -> Range<usize> {
+        push_field(&mut self.out, name.as_str(), value);
+        let end = self.out.len() - LINE_END.len();
+        end - value.len()..end
     }
 
     /// Says in the top Via of a response where the request came from: `received`, if sent-by names
@@ -119,19 +126,30 @@ impl Builder {
     /// asked for it (RFC 3581 section 4). What the sender put there itself is replaced.
     #[must_use]
     pub fn with_source(mut self, source: SocketAddr) -> Self {
-        self.top_via = self.top_via.map(|raw| via_with_source(&raw, source).unwrap_or(raw));
+        let raw = self.top_via.clone().and_then(|at| Some((self.out.get(at.clone())?, at)));
+        let new = raw.and_then(|(raw, at)| Some((via_with_source(raw, source)?, at)));
+        if let Some((via, at)) = new {
+            let end = at.start + via.len();
+            // The To comes after the Via, and moves by as much as the Via grows or shrinks.
+            self.to = self.to.map(|to| to.start - at.end + end..to.end - at.end + end);
+            self.top_via = Some(at.start..end);
+            self.out.splice(at, via);
+        }
         self
     }
 
     /// Adds our tag to the To of a response, unless it has one.
     #[must_use]
     pub fn to_tag(mut self, tag: &str) -> Self {
-        if let Some(to) = &mut self.to {
-            // A To that could not be read is repeated as it stands, without a tag of ours.
-            if super::Identity::parse(to).is_ok_and(|to| to.tag.is_none()) {
-                to.extend_from_slice(b";tag=");
-                push_one_line(to, tag.as_bytes());
-            }
+        let Some(at) = self.to.clone() else { return self };
+        let to = self.out.get(at.clone()).unwrap_or_default();
+        // A To that could not be read is repeated as it stands, without a tag of ours.
+        if super::Identity::parse(to).is_ok_and(|to| to.tag.is_none()) {
+            let rest = self.out.split_off(at.end);
+            self.out.extend_from_slice(b";tag=");
+            push_one_line(&mut self.out, tag.as_bytes());
+            self.to = Some(at.start..self.out.len());
+            self.out.extend_from_slice(&rest);
         }
         self
     }
@@ -141,7 +159,7 @@ impl Builder {
     #[must_use]
     pub fn record_routes_of(mut self, request: &Message) -> Self {
         for value in request.header_values(HeaderName::RecordRoute) {
-            push_field(&mut self.headers, HeaderName::RecordRoute.as_str(), value);
+            self.push(HeaderName::RecordRoute, value);
         }
         self
     }
@@ -151,7 +169,20 @@ impl Builder {
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: impl AsRef<[u8]>) -> Self {
         if !matches!(name, HeaderName::ContentLength | HeaderName::Other) {
-            push_field(&mut self.headers, name.as_str(), value.as_ref());
+            self.push(name, value.as_ref());
+        }
+        self
+    }
+
+    /// Adds a header field whose value is put together here, without a string in between:
+    /// `builder.header_display(HeaderName::CSeq, format_args!("{number} {method}"))`.
+    #[must_use]
+    pub fn header_display(mut self, name: HeaderName, value: impl Display) -> Self {
+        if !matches!(name, HeaderName::ContentLength | HeaderName::Other) {
+            self.out.extend_from_slice(name.as_str().as_bytes());
+            self.out.extend_from_slice(b": ");
+            push_display(&mut self.out, value);
+            self.out.extend_from_slice(LINE_END);
         }
         self
     }
@@ -165,7 +196,7 @@ impl Builder {
             return self.header(known, value);
         }
         if is_token(name.as_bytes()) {
-            push_field(&mut self.headers, name, value.as_ref());
+            push_field(&mut self.out, name, value.as_ref());
         }
         self
     }
@@ -179,36 +210,35 @@ impl Builder {
     /// The message with a body. Its Content-Type is a header like others.
     #[must_use]
     pub fn body(self, body: &[u8]) -> Bytes {
-        let mut out = self.start_line;
-        out.reserve(self.copied.len() + self.headers.len() + body.len() + 512);
-        out.extend_from_slice(b"\r\n");
-        if let Some(via) = self.top_via {
-            push_field(&mut out, HeaderName::Via.as_str(), &via);
-        }
-        out.extend_from_slice(&self.copied);
-        if let Some(to) = self.to {
-            push_field(&mut out, HeaderName::To.as_str(), &to);
-        }
-        out.extend_from_slice(&self.headers);
-        let len = body.len().to_string();
-        push_field(&mut out, HeaderName::ContentLength.as_str(), len.as_bytes());
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(body);
-        out.into()
+        let mut this = self;
+        let length = HeaderName::ContentLength.as_str().as_bytes();
+        this.out.extend_from_slice(length);
+        this.out.extend_from_slice(b": ");
+        push_display(&mut this.out, body.len());
+        this.out.extend_from_slice(b"\r\n\r\n");
+        this.out.extend_from_slice(body);
+        // What a transaction keeps is the message, not the room that it was written in.
+        this.out.shrink_to_fit();
+        this.out.into()
     }
 }
+
+const LINE_END: &[u8] = b"\r\n";
 
 fn push_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
     push_one_line(out, value);
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(LINE_END);
 }
 
 /// Appends what must not hold a line end; one that it holds becomes a space.
 fn push_one_line(out: &mut Vec<u8>, text: &[u8]) {
     let start = out.len();
     out.extend_from_slice(text);
+    if memchr2(b'\r', b'\n', text).is_none() {
+        return;
+    }
     for byte in out.iter_mut().skip(start) {
         if matches!(byte, b'\r' | b'\n') {
             *byte = b' ';
@@ -216,14 +246,32 @@ fn push_one_line(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
+fn push_display(out: &mut Vec<u8>, value: impl Display) {
+    // Nothing here can fail; a value whose own Display fails is cut off there.
+    let _ = write!(OneLine(out), "{value}");
+}
+
+/// Text that must not hold a line end.
+struct OneLine<'a>(&'a mut Vec<u8>);
+
+impl Write for OneLine<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        push_one_line(self.0, text.as_bytes());
+        Ok(())
+    }
+}
+
 /// The Via with `received` and `rport` as RFC 3261 section 18.2.1 and RFC 3581 section 4 want them;
-/// `None` if it cannot be read, which the callers have checked.
+/// `None` if it stays as it is, or cannot be read, which the callers have checked.
 fn via_with_source(raw: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
     let (via, _) = Via::parse_any_version(raw).ok()?;
     let wants_rport = via.rport != Rport::Absent;
     // A socket for both families shows IPv4 sources as mapped addresses; no Via names those.
     let address = source.ip().to_canonical();
     let wants_received = wants_rport || via.host_ip() != Some(address);
+    if !wants_received && via.received.is_none() {
+        return None;
+    }
     let (sent_by, params) = split_when(raw, |byte| byte == b';');
     let mut out = sent_by.to_vec();
     for param in Params::new(params) {
@@ -239,10 +287,10 @@ fn via_with_source(raw: &[u8], source: SocketAddr) -> Option<Vec<u8>> {
         }
     }
     if wants_received {
-        out.extend_from_slice(format!(";received={address}").as_bytes());
+        push_display(&mut out, format_args!(";received={address}"));
     }
     if wants_rport {
-        out.extend_from_slice(format!(";rport={}", source.port()).as_bytes());
+        push_display(&mut out, format_args!(";rport={}", source.port()));
     }
     Some(out)
 }

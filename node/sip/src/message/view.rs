@@ -9,7 +9,7 @@ use super::cseq::{CSeq, RAck, parse_rack};
 use super::header_name::HeaderName;
 use super::identity::Identity;
 use super::method::Method;
-use super::start::Start;
+use super::start::{Start, StartLine};
 use super::text::{List, number, split_when, trim};
 use super::via::Via;
 
@@ -40,7 +40,7 @@ impl Message {
     /// Whether it is a request.
     #[must_use]
     pub fn is_request(&self) -> bool {
-        matches!(self.start(), Start::Request { .. })
+        matches!(self.start, StartLine::Request { .. })
     }
 
     /// The method of the request; of a response, the method of the request that it answers.
@@ -52,9 +52,9 @@ impl Message {
     /// The status of a response; `None` for a request.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
-        match self.start() {
-            Start::Response { status, .. } => Some(status),
-            Start::Request { .. } => None,
+        match self.start {
+            StartLine::Response { status, .. } => Some(status),
+            StartLine::Request { .. } => None,
         }
     }
 

@@ -50,6 +50,30 @@ fn writes_a_response_to_a_request() {
 }
 
 #[test]
+fn a_value_put_together_here_cannot_break_out_either() {
+    let bytes = Builder::request(&Method::Ack, "sip:b@192.0.2.1")
+        .header_display(HeaderName::CSeq, format_args!("{} {}", 7, Method::Ack))
+        .header_display(HeaderName::Subject, format_args!("a{}X-Evil: 1", "\r\n"))
+        .header_display(HeaderName::ContentLength, 77)
+        .finish();
+    assert_eq!(
+        text(&bytes),
+        "ACK sip:b@192.0.2.1 SIP/2.0\r\nCSeq: 7 ACK\r\nSubject: a  X-Evil: 1\r\nContent-Length: 0\r\n\r\n"
+    );
+}
+
+#[test]
+fn source_and_tag_may_come_in_any_order() {
+    let invite = taken(TRUNK_INVITE);
+    let source = "[2001:db8::3]:40000".parse().unwrap();
+    let one = Builder::response_to(&invite, 180, "").with_source(source).to_tag("hl1");
+    let other = Builder::response_to(&invite, 180, "").to_tag("hl1").with_source(source);
+    assert_eq!(one.clone().finish(), other.finish());
+    // A second time changes nothing.
+    assert_eq!(one.clone().with_source(source).to_tag("hl2").finish(), one.finish());
+}
+
+#[test]
 fn says_where_a_request_came_from() {
     for (params, source, expected) in [
         (";branch=z", "127.0.0.1:9", ";branch=z"),
