@@ -7,7 +7,7 @@ use holdline_cluster_tests::cluster::ClusterOptions;
 use serde::Serialize;
 
 use super::figures::{Spread, Times, round, short};
-use super::run::{self, Plan, Run};
+use super::run::{self, Care, Plan, Run};
 use super::system::Kind;
 use super::{note, say};
 
@@ -25,7 +25,7 @@ pub(crate) struct Load {
     /// The part of it spent in the kernel.
     pub(crate) cpu_system_s: Spread,
     /// CPU seconds per second without any call.
-    pub(crate) idle_cpu: Spread,
+    pub(crate) idle_cpu: Option<Spread>,
     /// INVITE to 200, all runs together.
     pub(crate) invite: Option<Times>,
     /// BYE to 200, all runs together.
@@ -70,7 +70,8 @@ pub(crate) async fn measure(
                 continue;
             }
             // What finished calls cost later takes half a minute to see: once is enough.
-            let plan = Plan { aftermath: plan.aftermath && round == 1, ..*plan };
+            let care = if round == 1 { plan.care } else { Care::Idle };
+            let plan = Plan { care, ..*plan };
             match run::measure(*kind, &plan, &ClusterOptions::default()).await {
                 Ok(run) => {
                     say(&format!("load {}/s, round {round}/{runs}: {}", plan.rate, line(&run)));
@@ -126,7 +127,7 @@ impl Load {
             cpu_s: spread(|run| run.cpu_s)?,
             cpu_user_s: spread(|run| run.cpu_user_s)?,
             cpu_system_s: spread(|run| run.cpu_system_s)?,
-            idle_cpu: spread(|run| run.idle_cpu)?,
+            idle_cpu: Spread::of(runs.iter().filter_map(|run| run.idle_cpu)),
             invite: pooled(|run| &run.probed.invite),
             bye: pooled(|run| &run.probed.bye),
             invite_p50_ms: of_invite(|times| times.p50_ms),

@@ -32,7 +32,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::machine::Machine;
 use self::report::Report;
-use self::run::Plan;
+use self::run::{Care, Plan};
 use self::system::Kind;
 
 /// Measures Holdline and its peers: cost of a call, latency, highest rate, memory, takeover.
@@ -51,7 +51,7 @@ struct Args {
     /// The base rate, in calls per second.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(3..=20_000))]
     rate: u32,
-    /// For how many seconds each run of the load part lasts [default: 10; quick: 5].
+    /// For how many seconds each run of the load part lasts [default: 8; quick: 5].
     #[arg(long, value_parser = clap::value_parser!(u32).range(5..=86_400))]
     seconds: Option<u32>,
     /// How long a call is up, in milliseconds.
@@ -61,7 +61,7 @@ struct Args {
     /// [default: 100,300,600,1000,1500,2000,2500,3000; quick: 100,300,600].
     #[arg(long, value_delimiter = ',')]
     rates: Vec<u32>,
-    /// For how many seconds each run of the other parts lasts [default: 8; quick: 4].
+    /// For how many seconds each run of the other parts lasts [default: 6; quick: 4].
     #[arg(long, value_parser = clap::value_parser!(u32).range(3..=86_400))]
     ramp_seconds: Option<u32>,
     /// Calls that are up, before new ones are measured and their owner is killed
@@ -147,11 +147,11 @@ async fn run(args: &Args) -> Result<bool> {
     let wanted = |part| args.only.is_empty() || args.only.contains(&part);
     let mut report = Report::new(Machine::look());
     let kinds = systems(args, &mut report.left_out);
-    let short = args.plan(args.ramp_seconds, 8, 4);
+    let short = args.plan(args.ramp_seconds, 6, 4);
     let mut broken = Vec::new();
     if wanted(Part::Load) {
-        let mut plan = args.plan(args.seconds, 10, 5);
-        plan.aftermath = !args.quick;
+        let mut plan = args.plan(args.seconds, 8, 5);
+        plan.care = if args.quick { Care::Idle } else { Care::Aftermath };
         report.load = load::measure(&kinds, args.pick(args.runs, 5, 2), &plan, &mut broken).await;
         report.added_by_replication = load::AddedByReplication::of(&report.load);
         write(args, &report)?;
@@ -159,6 +159,9 @@ async fn run(args: &Args) -> Result<bool> {
     if wanted(Part::Ramp) {
         let rates: &[u32] = &[100, 300, 600, 1000, 1500, 2000, 2500, 3000];
         let rates = args.list(&args.rates, rates, &[100, 300, 600]);
+        // The spread callers say nothing about the highest rate that the load part does not say.
+        let spread = |kind: &Kind| *kind == Kind::Holdline3Spread && args.systems.is_empty();
+        let kinds: Vec<Kind> = kinds.iter().copied().filter(|kind| !spread(kind)).collect();
         report.ramp = ramp::measure(&kinds, rates, &short, &mut broken).await;
         write(args, &report)?;
     }
@@ -213,7 +216,7 @@ impl Args {
             seconds: self.pick(seconds, usual, quick),
             hold_ms: self.hold_ms,
             probes: self.probes,
-            aftermath: false,
+            care: Care::Load,
         }
     }
 }

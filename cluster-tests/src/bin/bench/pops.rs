@@ -100,7 +100,7 @@ async fn one(round_trip_ms: u64, rates: &[u32], plan: &Plan) -> Result<Pops> {
             break;
         }
     }
-    stand.close(None).await?;
+    stand.end_now()?;
     drop(relay);
 
     let trips = |time: Option<f64>| time.map(|time| round(time / ms(measured)));

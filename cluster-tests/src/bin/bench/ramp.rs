@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::figures::float;
 use super::load;
-use super::run::{self, Plan, Run};
+use super::run::{self, Care, Plan, Run};
 use super::system::Kind;
 use super::{note, say};
 
@@ -52,7 +52,7 @@ pub(crate) async fn measure(
 ) -> Vec<Ramp> {
     let mut ramps: Vec<Ramp> = kinds.iter().map(|kind| Ramp::new(*kind)).collect();
     for rate in rates {
-        let plan = Plan { rate: *rate, aftermath: false, ..*plan };
+        let plan = Plan { rate: *rate, care: Care::Load, ..*plan };
         for ramp in ramps.iter_mut().filter(|ramp| ramp.failed_at.is_none()) {
             if let Err(error) = ramp.step(&plan).await {
                 note(broken, format!("ramp {rate}/s: {error:#}"));

@@ -37,8 +37,19 @@ pub(crate) struct Plan {
     pub(crate) hold_ms: u32,
     /// Calls of the latency probe per second.
     pub(crate) probes: u32,
-    /// Whether to wait for what finished calls cost later.
-    pub(crate) aftermath: bool,
+    /// What is looked at beside the load.
+    pub(crate) care: Care,
+}
+
+/// How much time a run takes for what is not load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Care {
+    /// The load alone.
+    Load,
+    /// Also the idle system before it, and the callee's own view of all calls.
+    Idle,
+    /// Also what finished calls cost later.
+    Aftermath,
 }
 
 /// What one run showed.
@@ -58,9 +69,10 @@ pub(crate) struct Run {
     pub(crate) calls: u64,
     /// Calls that did not go as the scenario says, for their caller.
     pub(crate) failed: u64,
-    /// Calls that did not go as the scenario says, or were not over, for SIPp as the callee.
-    pub(crate) callee_failed: u64,
-    /// Messages that SIPp had to send again, as caller and callee.
+    /// Calls that did not go as the scenario says, or were not over, for SIPp as the callee; `None`: it
+    /// was not asked.
+    pub(crate) callee_failed: Option<u64>,
+    /// Messages that SIPp had to send again, as caller and, if it was asked, as callee.
     pub(crate) retransmissions: u64,
     /// CDRs of the run; `None`: the system writes none.
     pub(crate) cdrs: Option<u64>,
@@ -70,8 +82,8 @@ pub(crate) struct Run {
     pub(crate) cpu_user_s: f64,
     /// The part of it spent in the kernel.
     pub(crate) cpu_system_s: f64,
-    /// CPU seconds per second of all server processes without any call.
-    pub(crate) idle_cpu: f64,
+    /// CPU seconds per second of all server processes without any call; `None`: not looked at.
+    pub(crate) idle_cpu: Option<f64>,
     /// CPU seconds per 1,000 calls that finished calls cost later, beyond the idle cost.
     pub(crate) aftermath_cpu_s: Option<f64>,
     /// CPU seconds of SIPp, both sides, per 1,000 calls.
@@ -132,16 +144,21 @@ pub(crate) struct Stand {
 pub(crate) async fn measure(kind: Kind, plan: &Plan, options: &ClusterOptions) -> Result<Run> {
     let mut stand = Stand::open(kind, options).await.with_context(|| kind.name())?;
     stand.warm_up(plan).await?;
+    if plan.care == Care::Load {
+        let run = stand.load(plan).await.with_context(|| kind.name())?;
+        stand.end_now()?;
+        return Ok(run);
+    }
     let idle_cpu = stand.idle_cpu().await;
     let mut run = stand.load(plan).await.with_context(|| kind.name())?;
-    run.idle_cpu = round(idle_cpu);
-    if plan.aftermath {
+    run.idle_cpu = Some(round(idle_cpu));
+    if plan.care == Care::Aftermath {
         let used = stand.system.used().cpu_s();
         tokio::time::sleep(AFTERMATH).await;
         let more = stand.system.used().cpu_s() - used - idle_cpu * AFTERMATH.as_secs_f64();
         run.aftermath_cpu_s = Some(round(more * 1000.0 / float(run.calls.max(1))));
     }
-    stand.close(Some(&mut run)).await?;
+    stand.close(&mut run).await?;
     Ok(run)
 }
 
@@ -205,13 +222,11 @@ impl Stand {
     }
 
     /// Ends callee and system. The callee's own view is added to the run: it is that of all runs.
-    pub(crate) async fn close(self, run: Option<&mut Run>) -> Result<()> {
+    pub(crate) async fn close(self, run: &mut Run) -> Result<()> {
         let callee = self.callee.end().await?;
-        if let Some(run) = run {
-            run.callee_failed = callee.failed + callee.unfinished;
-            run.retransmissions += callee.retransmissions;
-            run.errors.extend(odd(&callee));
-        }
+        run.callee_failed = Some(callee.failed + callee.unfinished);
+        run.retransmissions += callee.retransmissions;
+        run.errors.extend(odd(&callee));
         self.system.end()
     }
 
@@ -292,13 +307,13 @@ fn sum_up(
         hold_ms: plan.hold_ms,
         calls,
         failed,
-        callee_failed: 0,
+        callee_failed: None,
         retransmissions: total(|r| r.retransmissions),
         cdrs: holdline.then_some(cdrs.round() as u64),
         cpu_s: per_call(servers.cpu_s() * 1e3),
         cpu_user_s: per_call(servers.user_s * 1e3),
         cpu_system_s: per_call(servers.system_s * 1e3),
-        idle_cpu: 0.0,
+        idle_cpu: None,
         aftermath_cpu_s: None,
         sipp_cpu_s: per_call(sipp.cpu_s() * 1e3),
         others_cpu: round((busy - servers.cpu_s() - sipp.cpu_s()) / took),

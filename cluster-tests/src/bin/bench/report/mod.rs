@@ -59,7 +59,9 @@ impl Report {
     /// Whether every call of Holdline's was served and billed, and nothing broke off.
     pub(crate) fn nothing_lost(&self) -> bool {
         let loads = self.load.iter().filter(|load| load.system.ours());
-        let clean = |run: &Run| run.failed + run.callee_failed == 0 && run.cdrs == Some(run.calls);
+        let clean = |run: &Run| {
+            run.failed == 0 && run.callee_failed == Some(0) && run.cdrs == Some(run.calls)
+        };
         self.broken.is_empty()
             && loads.flat_map(|load| &load.runs).all(clean)
             && self.up.iter().all(|up| up.takeover.sampled_lost == 0 && up.takeover.lost == 0.0)

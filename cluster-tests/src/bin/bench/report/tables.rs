@@ -73,7 +73,7 @@ impl Report {
                 load.cpu_s.to_string(),
                 short(load.cpu_user_s.median),
                 short(load.cpu_system_s.median),
-                short(load.idle_cpu.median),
+                median(load.idle_cpu),
                 median(load.spread(|run| run.aftermath_cpu_s)),
                 median(load.spread(largest)),
                 median(load.spread(|run| Some(run.disk_bytes))),
