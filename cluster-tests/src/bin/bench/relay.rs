@@ -132,3 +132,40 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, one_way: Duration
     };
     tokio::join!(read, write);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_round_trip_takes_both_ways() {
+        let front = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = TcpListener::bind(front).await.unwrap();
+        let front = listener.local_addr().unwrap();
+        drop(listener);
+        let one_way = Duration::from_millis(5);
+        let trip = Relay::round_trip(front, one_way).await.unwrap();
+        assert!(trip >= one_way * 2, "{trip:?}");
+    }
+
+    #[tokio::test]
+    async fn bytes_arrive_in_order_and_an_end_is_passed_on() {
+        let node = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let front = listener.local_addr().unwrap();
+        drop(listener);
+        let ways = [(front, node.local_addr().unwrap())];
+        let _relay = Relay::start(&ways, Duration::from_millis(1)).await.unwrap();
+        let mut sender = TcpStream::connect(front).await.unwrap();
+        let (mut receiver, _) = node.accept().await.unwrap();
+        let sent: Vec<u8> = (0..200_000_u32).flat_map(u32::to_be_bytes).collect();
+        let write = async {
+            sender.write_all(&sent).await.unwrap();
+            sender.shutdown().await.unwrap();
+        };
+        let mut received = Vec::new();
+        let (_, read) = tokio::join!(write, receiver.read_to_end(&mut received));
+        read.unwrap();
+        assert!(received == sent);
+    }
+}
