@@ -16,7 +16,7 @@ use holdline_cluster_tests::ua::{
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::figures::{ms, round, short};
+use super::figures::{Times, ms, round, short};
 use super::run::{Plan, Run, Stand};
 use super::system::Kind;
 use super::{note, say};
@@ -78,6 +78,8 @@ pub(crate) struct Takeover {
     /// From the kill to the last answer to a BYE that had to be sent more than once, in ms: from
     /// then on every call was served at once.
     pub(crate) last_delayed_answer_ms: Option<f64>,
+    /// From the first BYE of a sampled call, or from the kill if that was later, to its answer.
+    pub(crate) wait: Option<Times>,
     /// Sampled calls hung up after the kill.
     pub(crate) sampled: usize,
     /// Sampled calls that did not end as they should.
@@ -212,6 +214,7 @@ async fn kill(stand: &mut Stand, owner: u64, plan: &Plan) -> Result<Takeover> {
         first_answer_ms: None,
         last_recovered_ms: recovered_at.map(|then| ms(then - at)),
         last_delayed_answer_ms: None,
+        wait: None,
         sampled: numbers.len(),
         sampled_lost: 0,
         ordinary_per_s: round(ordinary.rate_since(&before)),
@@ -281,12 +284,16 @@ impl Takeover {
     /// What the sampled calls saw.
     fn judge(&mut self, caller: &Agent, kill: Instant, silent_from: Instant) {
         let ledger = caller.ledger();
-        let mut answers = Vec::new();
+        let (mut answers, mut waits) = (Vec::new(), Vec::new());
         for entry in ledger.entries() {
             let ok = What::Response(200, Method::Bye);
             let again = entry.count(Way::Sent, What::Request(Method::Bye)) > 1;
             match entry.received(ok) {
-                Some(at) if entry.over && entry.anomalies.is_empty() => answers.push((at, again)),
+                Some(at) if entry.over && entry.anomalies.is_empty() => {
+                    answers.push((at, again));
+                    let sent = entry.sent(What::Request(Method::Bye)).unwrap_or(kill);
+                    waits.push(at - sent.max(kill));
+                }
                 _ => self.sampled_lost += 1,
             }
         }
@@ -295,6 +302,7 @@ impl Takeover {
         };
         let all = after(&mut answers.iter().map(|(at, _)| *at));
         let delayed = after(&mut answers.iter().filter(|(_, again)| *again).map(|(at, _)| *at));
+        self.wait = Times::of(waits);
         self.first_answer_ms = all.into_iter().reduce(f64::min);
         self.last_delayed_answer_ms = delayed.into_iter().reduce(f64::max);
     }

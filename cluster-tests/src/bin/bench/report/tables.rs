@@ -259,6 +259,9 @@ impl Report {
             ],
             rows: self.up.iter().map(row).collect(),
             notes: self.up.first().zip(self.up.last()).map_or_else(Vec::new, |(few, many)| {
+                if few.calls == many.calls {
+                    return Vec::new();
+                }
                 vec![format!(
                     "A new call at {} calls up costs {} times that at {}.",
                     many.calls,
@@ -279,6 +282,9 @@ impl Report {
                 time(takeover.first_answer_ms),
                 time(takeover.last_recovered_ms),
                 time(takeover.last_delayed_answer_ms),
+                time(takeover.wait.map(|wait| wait.p50_ms)),
+                time(takeover.wait.map(|wait| wait.p99_ms)),
+                time(takeover.wait.map(|wait| wait.max_ms)),
                 format!("{} of {}", takeover.sampled_lost, takeover.sampled),
                 short(takeover.ordinary_per_s),
                 short(takeover.burst_per_s),
@@ -293,6 +299,9 @@ impl Report {
                 "first answer",
                 "last rebuilt",
                 "last late\nanswer",
+                "BYE→200\np50",
+                "p99",
+                "max",
                 "samples lost",
                 "messages/s\nbefore",
                 "most\nafter",
@@ -303,7 +312,8 @@ impl Report {
                 "rebuilt: calls and the tombstones of calls that ended in the last 32 s, by the survivor's own \
                  count, seen every 50 ms. Samples: calls of our own, one hung up every 5 ms from the kill on."
                     .into(),
-                "last late answer: to a BYE that had to be repeated (500 ms, 1 s, …). most after: SIP messages \
+                "last late answer: to a BYE that had to be repeated (0.5, 1.5, 3.5, 7.5 s after the first), from the \
+                 kill. BYE→200: each sample's own wait. most after: SIP messages \
                  sent by the survivors, as a rate over 200 ms."
                     .into(),
             ],
