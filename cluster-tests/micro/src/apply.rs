@@ -8,7 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use holdline_apply::{Action, Position, apply};
 use holdline_model::{
-    ClusterId, Command, FormCluster, GroupId, Incarnation, NodeId, NodeUp, Reply, Sweep,
+    CallId, ClusterId, Command, FormCluster, GroupId, Incarnation, Millis, NodeId, NodeUp, Reply,
+    SlotId, State as _, Sweep,
 };
 use holdline_storage::snapshot::SnapshotStore;
 use holdline_storage::{Engine, MemoryEngine, RocksEngine, RocksOptions, StateStore, codec};
@@ -46,7 +47,7 @@ fn run(meter: &mut dyn Meter, group: &Group, engine: Arc<dyn Engine>, folder: &P
         .filter(|step| !step.proposed.is_empty())
         .map(|step| (step.name, encoded(&step.proposed)))
         .collect();
-    let mut replica = Replica::formed(engine, folder);
+    let mut replica = Replica::formed(Arc::clone(&engine), folder);
     for (measured, _) in &steps {
         meter.case(group, measured, CALLS, &mut |stopwatch| {
             for (name, commands) in &steps {
@@ -69,7 +70,44 @@ fn run(meter: &mut dyn Meter, group: &Group, engine: Arc<dyn Engine>, folder: &P
         }
         replica.sweep(None);
     });
+    due(meter, group, &mut replica, engine, folder);
 }
+
+/// Whether any tombstone is due, asked once a second, after many were swept: what is removed stays
+/// in RocksDB's memory as a mark until it is flushed and compacted.
+fn due(
+    meter: &mut dyn Meter,
+    group: &Group,
+    replica: &mut Replica,
+    engine: Arc<dyn Engine>,
+    folder: &Path,
+) {
+    let calls = || (0..SWEPT).map(|nonce| CallId { slot: SlotId(1), nonce });
+    for part in calls().collect::<Vec<_>>().chunks(512) {
+        let mut batch = replica.state.batch();
+        for call in part {
+            batch.put_expiry(START.plus_ms(call.nonce), *call).expect("it is kept in memory");
+        }
+        batch.commit(b"due").expect("the disk works");
+    }
+    while replica.state.reader().has_expired(END).expect("the disk works") {
+        replica.sweep(None);
+    }
+    let mut look = |name: &str, replica: &Replica| {
+        let reader = replica.state.reader();
+        meter.case(group, name, 1, &mut |stopwatch| {
+            stopwatch.time(&mut || assert!(matches!(reader.has_expired(END), Ok(false))));
+        });
+    };
+    look("due", replica);
+    // As after a restart: nothing is known of where the notes begin.
+    look("due_after_restart", &Replica::over(engine, folder));
+}
+
+/// So many calls end in half a minute at 300 calls/s.
+const SWEPT: u64 = 9_000;
+/// When the last of them is due.
+const END: Millis = START.plus_ms(SWEPT);
 
 /// The state of one group, and where in the log it is.
 struct Replica {
@@ -78,11 +116,16 @@ struct Replica {
 }
 
 impl Replica {
+    /// Whatever the engine holds.
+    fn over(engine: Arc<dyn Engine>, folder: &Path) -> Self {
+        let snapshots = SnapshotStore::open(folder).expect("the folder is ours");
+        let state = StateStore::open(engine, GroupId(1), &snapshots).expect("the disk works");
+        Self { state, index: 0 }
+    }
+
     /// Three nodes, 64 slots.
     fn formed(engine: Arc<dyn Engine>, folder: &Path) -> Self {
-        let snapshots = SnapshotStore::open(folder).expect("the folder is ours");
-        let state = StateStore::open(engine, GroupId(1), &snapshots).expect("an empty state opens");
-        let mut replica = Self { state, index: 0 };
+        let mut replica = Self::over(engine, folder);
         let members = [NodeId(1), NodeId(2), NodeId(3)];
         let mut commands: Vec<Command> = members.iter().copied().map(node_up).collect();
         let (cluster, members) = (ClusterId(1), members.to_vec());

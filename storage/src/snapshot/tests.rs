@@ -95,6 +95,10 @@ fn a_snapshot_is_built_sent_and_installed() {
     let (source, sink) = (Place::new(), Place::new());
     source.fill(1, 1000);
     sink.fill(2, 10);
+    // The sink has looked for what is due, and knows that nothing is before its own note.
+    let batch = sink.state.batch();
+    assert_eq!(batch.expired(Millis(9), 9).unwrap(), [(Millis(2), call_id(1, 2))]);
+    batch.commit(b"looked").unwrap();
     let built = source.build();
     assert_eq!(built.header().cluster, Some(ClusterId(77)));
     assert_eq!(&*built.header().applied, b"applied 1");
@@ -111,6 +115,7 @@ fn a_snapshot_is_built_sent_and_installed() {
         None,
         "not from memory either"
     );
+    assert_eq!(sink.state.batch().expired(Millis(9), 9).unwrap(), [(Millis(1), call_id(1, 1))]);
     // Installed means durable.
     assert_eq!(contents(&sink.engine.crash()), contents(&source.engine));
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use holdline_model::{
@@ -36,6 +36,8 @@ pub struct StateBatch {
     cdrs: BTreeMap<CdrId, Bytes>,
     /// Notes written (true) and removed (false).
     expiry: BTreeMap<(Millis, CallId), bool>,
+    /// No stored note sorts before this one, as the first scan has found.
+    first_note: OnceLock<(Millis, CallId)>,
 }
 
 impl StateBatch {
@@ -49,6 +51,7 @@ impl StateBatch {
             calls: BTreeMap::new(),
             cdrs: BTreeMap::new(),
             expiry: BTreeMap::new(),
+            first_note: OnceLock::new(),
         }
     }
 
@@ -66,6 +69,7 @@ impl StateBatch {
         let batch = self.encode(applied)?;
         metrics::counter!("holdline_state_written_bytes_total").increment(batch.bytes() as u64);
         metrics::counter!("holdline_cdrs_written_total").increment(self.cdrs.len() as u64);
+        self.move_floor();
         self.shared.engine.write(batch, Durability::State)?;
         let mut recent = self.shared.recent();
         for (call, record) in self.calls {
@@ -81,6 +85,22 @@ impl StateBatch {
             cache.slots.extend(self.slots);
         }
         Ok(())
+    }
+
+    /// Before the write: a reader that looks meanwhile must not begin after a note that it brings.
+    fn move_floor(&self) {
+        let added =
+            self.expiry.iter().filter(|(_, present)| **present).map(|(note, _)| *note).min();
+        if self.first_note.get().is_none() && added.is_none() {
+            return;
+        }
+        let mut floor = self.shared.floor();
+        if let Some(first) = self.first_note.get() {
+            floor.raise(*first);
+        }
+        if let Some(added) = added {
+            floor.lower(added);
+        }
     }
 
     fn encode(&self, applied: &[u8]) -> Result<Batch, StateError> {
@@ -223,25 +243,33 @@ impl StateBatch {
         up_to: Millis,
         limit: usize,
     ) -> Result<Vec<(Millis, CallId)>, StateError> {
-        let from = Key::new(self.shared.group);
+        let from = self.shared.floor().key(self.shared.group);
         let to = expiry::end(self.shared.group, up_to);
+        if *from >= *to {
+            return Ok(Vec::new());
+        }
         let mut notes = Vec::new();
         let mut foreign = None;
+        let mut first = None;
         let range = KeyRange { from: &from, to: &to };
         let engine = self.shared.engine.as_ref();
         engine.scan(Table::Expiry, range, Direction::Forward, &mut |key, _| {
-            if notes.len() == limit {
-                return ControlFlow::Break(());
-            }
             let Some(note) = expiry::parse(key) else {
                 foreign = Some(key.to_vec());
                 return ControlFlow::Break(());
             };
+            first.get_or_insert(note);
+            if notes.len() == limit {
+                return ControlFlow::Break(());
+            }
             if self.expiry.get(&note) != Some(&false) {
                 notes.push(note);
             }
             ControlFlow::Continue(())
         })?;
+        if foreign.is_none() {
+            self.first_note.get_or_init(|| first.unwrap_or_else(|| expiry::after(up_to)));
+        }
         let table = Table::Expiry;
         foreign.map_or(Ok(notes), |key| Err(StateError::ForeignKey { table, key }))
     }

@@ -8,6 +8,7 @@ use holdline_model::GroupId;
 use crate::engine::{Engine, Table};
 use crate::snapshot::{SnapshotError, SnapshotFile, SnapshotStore, install};
 use crate::tables::cache::Cache;
+use crate::tables::expiry::Floor;
 use crate::tables::recent::Recent;
 use crate::tables::{StateBatch, StateError, StateReader, applied_key, membership_key};
 
@@ -25,6 +26,7 @@ pub(super) struct Shared {
     pub(super) group: GroupId,
     cache: RwLock<Cache>,
     recent: Mutex<Recent>,
+    floor: Mutex<Floor>,
 }
 
 impl StateStore {
@@ -40,8 +42,8 @@ impl StateStore {
     ) -> Result<Self, StateError> {
         install::resume(engine.as_ref(), group, snapshots)?;
         let cache = RwLock::new(Cache::load(engine.as_ref(), group)?);
-        let recent = Mutex::default();
-        Ok(Self { shared: Arc::new(Shared { engine, group, cache, recent }) })
+        let (recent, floor) = (Mutex::default(), Mutex::default());
+        Ok(Self { shared: Arc::new(Shared { engine, group, cache, recent, floor }) })
     }
 
     /// The group.
@@ -107,6 +109,7 @@ impl StateStore {
             .map_err(|cause| SnapshotError::Reload { cause: Box::new(cause) })?;
         *shared.cache_mut() = fresh;
         shared.recent().clear();
+        shared.floor().forget();
         Ok(())
     }
 }
@@ -119,6 +122,11 @@ impl Shared {
     /// Calls as last written. For whoever applies: what it takes out it writes again.
     pub(super) fn recent(&self) -> MutexGuard<'_, Recent> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the notes of tombstones begin.
+    pub(super) fn floor(&self) -> MutexGuard<'_, Floor> {
+        self.floor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn cache_mut(&self) -> RwLockWriteGuard<'_, Cache> {

@@ -107,6 +107,42 @@ fn what_is_due_comes_in_order_of_time_through_the_batch() {
 }
 
 #[test]
+fn what_is_due_is_found_wherever_earlier_scans_ended() {
+    let engine = MemoryEngine::new();
+    let (store, _folder) = open(&engine);
+    let id = call_id(1, 1);
+    let add = |at: u64| {
+        let mut batch = store.batch();
+        batch.put_expiry(Millis(at), id).unwrap();
+        batch.commit(b"added").unwrap();
+    };
+    let sweep = |up_to: u64| {
+        let mut batch = store.batch();
+        let due = batch.expired(Millis(up_to), 2).unwrap();
+        for (at, call) in &due {
+            batch.delete_expiry(*at, *call).unwrap();
+        }
+        batch.commit(b"swept").unwrap();
+        due.iter().map(|(at, _)| at.0).collect::<Vec<_>>()
+    };
+    assert_eq!(sweep(100), [0; 0]);
+    // Written after a scan that found nothing so far, and by a proposer whose clock is behind.
+    [40, 100, 101, 30, 7].into_iter().for_each(add);
+    assert!(store.reader().has_expired(Millis(7)).unwrap());
+    assert_eq!((sweep(50), sweep(50)), (vec![7, 30], vec![40]));
+    [50, 6].into_iter().for_each(add);
+    assert_eq!((sweep(100), sweep(100), sweep(100)), (vec![6, 50], vec![100], vec![]));
+    assert!(!store.reader().has_expired(Millis(100)).unwrap());
+    assert_eq!((sweep(u64::MAX), sweep(u64::MAX)), (vec![101], vec![]));
+    add(3);
+    // A scan that removes nothing, and one that is never committed, leave everything to be found.
+    assert_eq!(store.batch().expired(Millis(9), 0).unwrap(), []);
+    assert_eq!(store.batch().expired(Millis(9), 1).unwrap(), [(Millis(3), id)]);
+    assert_eq!((sweep(2), sweep(9)), (vec![], vec![3]));
+    assert_eq!(open(&engine).0.batch().expired(Millis(u64::MAX), 9).unwrap(), []);
+}
+
+#[test]
 fn a_crash_loses_records_and_applied_mark_together() {
     let engine = MemoryEngine::new();
     let (store, _folder) = open(&engine);
