@@ -217,9 +217,9 @@ impl Builder {
         push_display(&mut this.out, body.len());
         this.out.extend_from_slice(b"\r\n\r\n");
         this.out.extend_from_slice(body);
-        // What a transaction keeps is the message, not the room that it was written in.
-        this.out.shrink_to_fit();
-        this.out.into()
+        // What a transaction keeps is the message, not the room that it was written in. Copied, not
+        // shrunk: the room goes back to the allocator whole, and is what the next message gets.
+        Bytes::copy_from_slice(&this.out)
     }
 }
 
