@@ -2,11 +2,10 @@
 //!
 //! Messages are the Rust types of `src/network/wire.rs`, encoded by `src/network/codec.rs`.
 
-use tonic_build::manual::{Builder, Method, Service};
+use tonic_build::manual::{Builder, Method, MethodBuilder, Service};
 
 /// Name, route, input, output, comment of each method with one message each way.
-const UNARY: [[&str; 5]; 7] = [
-    ["append", "Append", "Append", "AppendAnswer", "Log entries, or a heartbeat."],
+const UNARY: [[&str; 5]; 4] = [
     ["vote", "Vote", "Vote", "VoteAnswer", "A candidate asks for a vote."],
     ["pre_vote", "PreVote", "Vote", "VoteAnswer", "Would a vote be granted?"],
     [
@@ -16,12 +15,16 @@ const UNARY: [[&str; 5]; 7] = [
         "TransferLeaderAnswer",
         "The leader hands leadership over.",
     ],
-    ["propose", "Propose", "Propose", "ProposeAnswer", "Commands for the leader."],
-    ["lease", "Lease", "LeaseRequest", "LeaseAnswer", "A node renews its lease."],
     ["probe", "Probe", "Probe", "ProbeAnswer", "Are you alive?"],
 ];
 const SNAPSHOT: [&str; 5] =
     ["snapshot", "Snapshot", "SnapshotFrame", "SnapshotAnswer", "A snapshot, in chunks."];
+/// The same, of each method with a stream of messages both ways.
+const BOTH_WAYS: [[&str; 5]; 3] = [
+    ["appends", "Appends", "Append", "AppendOutcome", "Log entries and heartbeats, in order."],
+    ["proposals", "Proposals", "Propose", "ProposeAnswer", "Commands for the leader."],
+    ["leases", "Leases", "LeaseRequest", "LeaseAnswer", "A node renews its lease."],
+];
 const CODEC: &str = "crate::network::codec::WireCodec";
 
 fn main() {
@@ -29,22 +32,24 @@ fn main() {
         .name("Raft")
         .package("holdline.raft.v1")
         .comment("What the nodes of one Raft group ask of each other.")
-        .method(method(SNAPSHOT, true));
+        .method(method(SNAPSHOT).client_streaming().build());
+    for both_ways in BOTH_WAYS {
+        service = service.method(method(both_ways).client_streaming().server_streaming().build());
+    }
     for unary in UNARY {
-        service = service.method(method(unary, false));
+        service = service.method(method(unary).build());
     }
     Builder::new().compile(&[service.build()]);
     println!("cargo::rerun-if-changed=build.rs");
 }
 
-fn method([name, route, input, output, comment]: [&str; 5], streams: bool) -> Method {
+fn method([name, route, input, output, comment]: [&str; 5]) -> MethodBuilder {
     let wire = |message: &str| format!("crate::network::wire::{message}");
-    let method = Method::builder()
+    Method::builder()
         .name(name)
         .route_name(route)
         .comment(comment)
         .input_type(wire(input))
         .output_type(wire(output))
-        .codec_path(CODEC);
-    if streams { method.client_streaming().build() } else { method.build() }
+        .codec_path(CODEC)
 }

@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use holdline::compose::Node;
 
+/// Most of what is allocated is small, short-lived and freed by another task.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     holdline::cli::main(&Node)
 }

@@ -84,8 +84,8 @@ pub enum TransferError {
 }
 
 impl RaftHandle {
-    /// Proposes a command; its outcome goes to `reply_to`. Does not wait. Proposals about one call
-    /// stay in order, and so do those about no call.
+    /// Proposes a command; its outcome goes to `reply_to`. Does not wait. Proposals in flight at the
+    /// same time have no order.
     ///
     /// # Errors
     /// The command was not accepted, has had and will have no effect; nothing goes to `reply_to`.

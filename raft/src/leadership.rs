@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use holdline_model::NodeId;
 use openraft::async_runtime::watch::WatchReceiver;
+use openraft::metrics::RaftServerMetrics;
 use openraft::vote::RaftLeaderId;
 use openraft::{Instant as _, RaftMetrics, ServerState};
 use tokio::sync::watch;
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::RaftInstance;
 use crate::clock;
-use crate::types::TypeConfig;
+use crate::types::{TypeConfig, Vote};
 
 /// Who leads, as this node knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,23 +34,26 @@ pub struct Leadership {
 #[derive(Clone)]
 pub(crate) struct Observer {
     node: NodeId,
+    /// Changes with every entry.
     metrics: openraft::alias::WatchReceiverOf<TypeConfig, RaftMetrics<TypeConfig>>,
+    /// Changes with leader, term and membership only.
+    server: openraft::alias::WatchReceiverOf<TypeConfig, RaftServerMetrics<TypeConfig>>,
 }
 
 impl Observer {
     pub(crate) fn new(raft: &RaftInstance) -> Self {
-        Self { node: *raft.node_id(), metrics: raft.metrics() }
+        Self { node: *raft.node_id(), metrics: raft.metrics(), server: raft.server_metrics() }
     }
 
     pub(crate) fn leadership(&self) -> Leadership {
-        let metrics = self.metrics.borrow_watched();
-        let membership = metrics.membership_config.membership();
-        let known = metrics.current_leader;
+        let server = self.server.borrow_watched();
+        let membership = server.membership_config.membership();
+        let known = server.current_leader;
         let leader = known.and_then(|id| Some((id, membership.get_node(&id)?.rpc)));
         Leadership {
-            term: metrics.current_term,
+            term: server.vote.leader_id.term,
             leader,
-            is_me: leads(self.node, &metrics),
+            is_me: leads(self.node, server.state, &server.vote),
             members: membership.nodes().map(|(id, member)| (*id, member.rpc)).collect(),
         }
     }
@@ -58,7 +62,7 @@ impl Observer {
     /// leader had *sent* it. A leader that is the only voter is its own majority at any time.
     pub(crate) fn quorum_acked(&self) -> Option<Instant> {
         let metrics = self.metrics.borrow_watched();
-        if !leads(self.node, &metrics) {
+        if !leads(self.node, metrics.state, &metrics.vote) {
             return None;
         }
         let mut voters = metrics.membership_config.membership().voter_ids();
@@ -78,9 +82,9 @@ impl Observer {
         self.metrics.borrow_watched().last_log_index
     }
 
-    /// Waits for a change; `false` when openraft has ended.
+    /// Waits for a change of leadership or membership; `false` when openraft has ended.
     pub(crate) async fn changed(&mut self) -> bool {
-        self.metrics.changed().await.is_ok()
+        self.server.changed().await.is_ok()
     }
 
     pub(crate) fn metrics(&self) -> RaftMetrics<TypeConfig> {
@@ -111,10 +115,8 @@ pub(crate) fn quorum_age(acked: Instant, now: Instant, limit: Duration) -> Optio
     (age < limit).then_some(age)
 }
 
-fn leads(node: NodeId, metrics: &RaftMetrics<TypeConfig>) -> bool {
-    metrics.state == ServerState::Leader
-        && metrics.vote.is_committed()
-        && *metrics.vote.leader_id.node_id() == node
+fn leads(node: NodeId, state: ServerState, vote: &Vote) -> bool {
+    state == ServerState::Leader && vote.is_committed() && *vote.leader_id.node_id() == node
 }
 
 /// Publishes changes of leadership until openraft ends or `cancel` is called.

@@ -37,6 +37,8 @@ mod types;
 #[cfg(test)]
 mod tests;
 
+pub use holdline_apply::Action;
+
 pub use handle::{Fence, RaftHandle, RaftStopped, TransferError};
 pub use leadership::Leadership;
 pub use lease::{

@@ -163,7 +163,7 @@ impl Parts {
             raft: raft.clone(),
             peers: peers.clone(),
             observer: observer.clone(),
-            lease: lease.clone(),
+            held: lease.clone(),
             board: board.clone(),
             proposals: proposals.clone(),
             snapshots,

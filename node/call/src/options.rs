@@ -33,6 +33,10 @@ pub struct Options {
     pub failover_statuses: Vec<u16>,
     /// What Retry-After says in a 503 of ours.
     pub retry_after: Duration,
+    /// What may be lost in a takeover (that the callee rings, that the caller acknowledged the answer)
+    /// is committed after one to two of these, together with that of all other calls; not at all
+    /// if the call has gone on by then. Zero: at once.
+    pub note_every: Duration,
     /// How long a proposal of unknown outcome waits until it is made again.
     pub propose_retry: Duration,
     /// Calls whose messages are resent per second, at most, after a takeover.
@@ -52,6 +56,7 @@ impl Default for Options {
             target_timeout: Duration::from_secs(32),
             failover_statuses: vec![408, 500, 503],
             retry_after: Duration::from_secs(5),
+            note_every: Duration::from_millis(250),
             propose_retry: Duration::from_millis(100),
             recovery_rate: NonZeroU32::new(2_000).unwrap_or(NonZeroU32::MIN),
         }

@@ -57,7 +57,11 @@ fn prepared(config: Config, runner: &dyn NodeRunner) -> Result<(), NodeError> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = Builder::new_multi_thread().enable_all().thread_name("holdline").build()?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(config.node.threads.get())
+        .enable_all()
+        .thread_name("holdline")
+        .build()?;
     let id = config.node.id;
     runtime.block_on(async {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());

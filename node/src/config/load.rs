@@ -62,7 +62,7 @@ pub(super) fn text(text: &str, path: &Path) -> Result<Config, ConfigError> {
         raw.cluster.into_inner().build(&mut check, cluster_span.clone(), node.id.get_ref());
     let node = node.in_cluster(&mut check, node_span, &cluster);
     let sip_span = raw.sip.span();
-    let sip = raw.sip.into_inner().build(&mut check, sip_span);
+    let sip = raw.sip.into_inner().build(&mut check, sip_span, node.threads);
     let trunks = trunk::build_all(&mut check, raw.trunk);
     let routes = route::build_all(&mut check, raw.route, &trunks);
     let (admin, admin_span) = raw.admin.build(&mut check);

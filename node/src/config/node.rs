@@ -1,5 +1,6 @@
 //! `[node]`: who this node is.
 
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -20,6 +21,8 @@ pub struct NodeConfig {
     pub pop: Name,
     /// Where its data lies.
     pub data_dir: PathBuf,
+    /// Threads that run its tasks.
+    pub threads: NonZeroUsize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -28,6 +31,7 @@ pub(super) struct RawNode {
     id: Spanned<u64>,
     pop: Option<Spanned<String>>,
     data_dir: PathBuf,
+    threads: Option<Spanned<u64>>,
 }
 
 /// `[node]` before its site is known.
@@ -36,6 +40,7 @@ pub(super) struct NodeDraft {
     pub(super) id: Spanned<NodeId>,
     pop: Option<Spanned<String>>,
     data_dir: PathBuf,
+    threads: NonZeroUsize,
 }
 
 impl RawNode {
@@ -45,7 +50,12 @@ impl RawNode {
             check.name("node.pop", pop);
         }
         let data_dir = check.resolve(&self.data_dir);
-        NodeDraft { id: Spanned::new(self.id.span(), NodeId(id)), pop: self.pop, data_dir }
+        let threads = self
+            .threads
+            .as_ref()
+            .map(|raw| usize::try_from(check.range("node.threads", raw, 1..MAX_THREADS + 1)).ok());
+        let threads = threads.flatten().and_then(NonZeroUsize::new).unwrap_or_else(half);
+        NodeDraft { id: Spanned::new(self.id.span(), NodeId(id)), pop: self.pop, data_dir, threads }
     }
 }
 
@@ -61,7 +71,8 @@ impl NodeDraft {
         let Some(member) = cluster.members.iter().find(|member| member.id == id) else {
             let members = cluster.members.iter().map(|member| member.id).collect();
             check.fault("node.id", self.id.span(), Fault::NotAMember { id, members });
-            return NodeConfig { id, pop: Name::default(), data_dir: self.data_dir };
+            let (data_dir, threads) = (self.data_dir, self.threads);
+            return NodeConfig { id, pop: Name::default(), data_dir, threads };
         };
         if let Some(pop) = &self.pop
             && pop.get_ref() != member.pop.as_str()
@@ -77,9 +88,19 @@ impl NodeDraft {
                 Fault::MissingKey { missing: "data_dir".to_owned() },
             );
         }
-        NodeConfig { id, pop: member.pop.clone(), data_dir: self.data_dir }
+        let (data_dir, threads) = (self.data_dir, self.threads);
+        NodeConfig { id, pop: member.pop.clone(), data_dir, threads }
     }
 }
+
+/// Half the processors: a message that passes from thread to thread costs more than it gains, and
+/// the disk's thread and the kernel want their share.
+fn half() -> NonZeroUsize {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    NonZeroUsize::new(processors / 2).unwrap_or(NonZeroUsize::MIN)
+}
+
+const MAX_THREADS: u64 = 256;
 
 /// Ids fit in a signed 64-bit number, which is what TOML has.
 const MAX_ID: u64 = i64::MAX as u64;

@@ -46,13 +46,19 @@ pub(super) struct RawSip {
 }
 
 impl RawSip {
-    pub(super) fn build(self, check: &mut Checker<'_>, span: std::ops::Range<usize>) -> SipConfig {
+    /// `threads` is how many threads run the node's tasks: by default as many shards.
+    pub(super) fn build(
+        self,
+        check: &mut Checker<'_>,
+        span: std::ops::Range<usize>,
+        threads: NonZeroUsize,
+    ) -> SipConfig {
         let addresses = addresses(check, &self.addresses);
         let shards = self
             .shards
             .as_ref()
             .map(|raw| usize::try_from(check.range("sip.shards", raw, 1..MAX_SHARDS + 1)).ok());
-        let shards = shards.flatten().and_then(NonZeroUsize::new).unwrap_or_else(processors);
+        let shards = shards.flatten().and_then(NonZeroUsize::new).unwrap_or(threads);
         let calls = self.calls(check);
         if let Err(contradiction) = calls.validate() {
             check.fault("sip", span, Fault::CallOptions(contradiction));
@@ -127,10 +133,6 @@ fn addresses(check: &mut Checker<'_>, raw: &Spanned<Vec<Spanned<SocketAddr>>>) -
         addresses.push(*address.get_ref());
     }
     addresses
-}
-
-fn processors() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 const MAX_SHARDS: u64 = 256;

@@ -42,13 +42,18 @@ struct UpSince(BTreeMap<NodeId, (holdline_model::Incarnation, Instant)>);
 pub(crate) async fn run(duties: Duties, stop: CancellationToken) {
     let mut up = UpSince::default();
     let mut swept_at = duties.clock.monotonic();
+    let mut leadership = duties.raft.leadership();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(TURN) => {}
         }
-        if !duties.raft.leadership().borrow().is_me {
+        if !leadership.borrow_and_update().is_me {
             up.0.clear();
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = leadership.changed() => if changed.is_err() { return },
+            }
             continue;
         }
         if duties.state.cluster().is_none() {

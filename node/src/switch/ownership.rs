@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use holdline_cluster::ownership::SlotTable;
 use holdline_model::{Command, Epoch, Incarnation, NodeId, NodeUp, SlotId, TransferReason};
-use holdline_raft::{Applied, Lease, RaftHandle};
+use holdline_raft::{Action, Applied, Lease, RaftHandle};
 use holdline_storage::StateReader;
 use holdline_transport::floating::FloatingAddresses;
 use metrics::{counter, gauge};
@@ -67,17 +67,23 @@ pub(crate) async fn run(mut keeper: Keeper, stop: CancellationToken) {
     let mut announced: Option<Instant> = None;
     keeper.reconcile(&mut holdings).await;
     loop {
+        let pause = keeper.pause();
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
             applied = keeper.applied.recv() => match applied {
-                Some(_) => {
-                    while keeper.applied.try_recv().is_ok() {}
-                    keeper.reconcile(&mut holdings).await;
+                Some(applied) => {
+                    let mut concerns = concerns_ownership(&applied);
+                    while let Ok(applied) = keeper.applied.try_recv() {
+                        concerns |= concerns_ownership(&applied);
+                    }
+                    if concerns {
+                        keeper.reconcile(&mut holdings).await;
+                    }
                 }
                 None => break,
             },
-            () = tokio::time::sleep(LEASE_POLL) => {}
+            () = tokio::time::sleep(pause) => {}
         }
         keeper.follow_lease();
         keeper.announce(&mut announced);
@@ -90,6 +96,14 @@ impl Keeper {
     fn is_live(&self) -> bool {
         let me = self.state.node(self.me);
         me.is_some_and(|record| record.incarnation == self.announcement.incarnation)
+    }
+
+    /// How long there is nothing to look after: until the lease ends, if it is not renewed before.
+    /// Nobody says when a lease begins.
+    fn pause(&self) -> Duration {
+        let now = self.clock.monotonic();
+        let left = self.lease.valid_until().map(|end| end.saturating_duration_since(now));
+        left.unwrap_or_default().clamp(LEASE_POLL, CALM_POLL)
     }
 
     /// Tells the cluster that this process has started, until it knows.
@@ -207,6 +221,17 @@ impl Keeper {
     }
 }
 
+/// Whether what was applied may have changed who owns what. Most of it is calls that ended.
+fn concerns_ownership(applied: &Applied) -> bool {
+    match applied {
+        Applied::Replaced { .. } => true,
+        Applied::Actions { actions, .. } => actions.iter().any(|action| match action {
+            Action::SlotMoved { .. } | Action::NodeChanged(_) | Action::Formed => true,
+            Action::CallEnded(..) => false,
+        }),
+    }
+}
+
 fn count_change(slot: SlotId, epoch: Epoch, reason: TransferReason) {
     counter!("holdline_ownership_changes_total", "reason" => reason.as_str()).increment(1);
     info!(%slot, %epoch, reason = reason.as_str(), "owner of the slot");
@@ -217,8 +242,11 @@ pub(crate) fn incarnation() -> Result<Incarnation, getrandom::Error> {
     getrandom::u64().map(Incarnation)
 }
 
-/// How often the lease is looked at: nobody says when it ends.
+/// How often it is looked whether there is a lease, while there is none.
 const LEASE_POLL: Duration = Duration::from_millis(10);
+
+/// How often the wanted addresses are compared with those that are here, while there is a lease.
+const CALM_POLL: Duration = Duration::from_millis(100);
 
 /// How long an announcement may take before it is made again.
 const ANNOUNCE_EVERY: Duration = Duration::from_millis(500);

@@ -1,5 +1,6 @@
 //! Keeps this node's lease: asks the leader, or, on the leader, follows its majority.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::leadership::{Leadership, Observer, quorum_age};
 use crate::lease::Lease;
+use crate::network::exchange::Pool;
 use crate::network::peers::{Lane, Peers};
-use crate::network::wire::{LeaseAnswer, LeaseAsk};
+use crate::network::wire::{LeaseAnswer, LeaseAsk, LeaseRequest};
 
 /// Renews the lease until `cancel` is called.
 pub(crate) async fn renew(
@@ -25,13 +27,15 @@ pub(crate) async fn renew(
     let tuning = peers.tuning().clone();
     let mut tick = interval(tuning.lease_renew);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut streams: HashMap<SocketAddr, LeaseStream> = HashMap::new();
     loop {
         let leader = leadership.borrow_and_update().clone();
         if leader.is_me {
             own(&lease, &observer, tuning.election_max);
         } else if let Some((node, address)) = leader.leader.filter(|(id, _)| *id != peers.node()) {
             let applied = observer.applied();
-            let asked = ask(&lease, &peers, node, address, LeaseAsk { applied });
+            let stream = streams.entry(address).or_insert_with(LeaseStream::new);
+            let asked = ask(stream, &lease, &peers, node, address, LeaseAsk { applied });
             tokio::select! {
                 () = asked => {}
                 () = cancel.cancelled() => return,
@@ -52,7 +56,17 @@ fn own(lease: &Lease, observer: &Observer, leads_for: Duration) {
     }
 }
 
-async fn ask(lease: &Lease, peers: &Peers, node: NodeId, address: SocketAddr, ask: LeaseAsk) {
+/// The stream to one leader.
+type LeaseStream = Pool<LeaseRequest, LeaseAnswer>;
+
+async fn ask(
+    stream: &LeaseStream,
+    lease: &Lease,
+    peers: &Peers,
+    node: NodeId,
+    address: SocketAddr,
+    ask: LeaseAsk,
+) {
     if peers.is_cut(node) {
         return;
     }
@@ -61,8 +75,9 @@ async fn ask(lease: &Lease, peers: &Peers, node: NodeId, address: SocketAddr, as
     let limit = peers.tuning().lease_renew * 2;
     // Read before the request leaves: the lease runs from no later than its sending.
     let sent = clock::now();
-    let outcome = match timeout(limit, client.lease(request)).await {
-        Ok(Ok(answer)) => match answer.into_inner() {
+    let asked = stream.ask(request, |asked| async move { client.leases(asked).await });
+    let outcome = match timeout(limit, asked).await {
+        Ok(Ok(answer)) => match answer {
             LeaseAnswer::Granted(time) => {
                 lease.extend(sent + time);
                 "granted"

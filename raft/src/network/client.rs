@@ -9,22 +9,31 @@ use std::iter;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use futures::stream::{BoxStream, Stream};
 use holdline_model::NodeId;
+use openraft::entry::RaftEntry;
 use openraft::errors::{
     NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable,
 };
-use openraft::network::{Backoff, RPCOption};
+use openraft::network::{Backoff, RPCOption, stream_append_sequential};
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
-    TransferLeaderResponse, VoteRequest, VoteResponse,
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendError,
+    StreamAppendResult, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
-use openraft::{RPCTypes, RaftNetworkFactory, RaftNetworkV2};
+use openraft::{OptionalSend, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
 use tonic::{Code, Response, Status};
 
+use crate::network::append_stream;
+use crate::network::exchange::Pool;
 use crate::network::peers::{Client, Lane, Peers};
 use crate::network::snapshot_stream;
+use crate::network::wire::{Append, AppendOutcome};
 use crate::store::{SnapshotData, Snapshots};
 use crate::types::{Member, Snapshot, TypeConfig, Vote};
+
+/// The answers to a stream of appends.
+type Answers<'s> = BoxStream<'s, Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>>;
 
 /// Makes clients for openraft.
 #[derive(Clone, Debug)]
@@ -40,7 +49,7 @@ impl Network {
 
     fn link(&self, target: NodeId, member: &Member, lane: Lane) -> Link {
         let (peers, snapshots) = (self.peers.clone(), self.snapshots.clone());
-        Link { peers, snapshots, target, address: member.rpc, lane }
+        Link { peers, snapshots, target, address: member.rpc, lane, single: Pool::new() }
     }
 }
 
@@ -61,17 +70,19 @@ impl RaftNetworkFactory<TypeConfig> for Network {
 }
 
 /// A client for one node, for one purpose.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Link {
-    peers: Peers,
+    pub(super) peers: Peers,
     snapshots: Snapshots,
-    target: NodeId,
+    pub(super) target: NodeId,
     address: SocketAddr,
     lane: Lane,
+    /// For single appends: heartbeats.
+    single: Pool<Append, AppendOutcome>,
 }
 
 impl Link {
-    fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Client {
         self.peers.client(self.address, self.lane)
     }
 
@@ -110,9 +121,34 @@ impl RaftNetworkV2<TypeConfig> for Link {
             true => option.soft_ttl(),
             false => option.soft_ttl().max(self.peers.tuning().append_timeout),
         };
+        let last = rpc.entries.last().map_or(rpc.prev_log_id, |entry| Some(entry.log_id()));
         let message = self.peers.envelope(self.target, rpc);
         let mut client = self.client();
-        self.within(RPCTypes::AppendEntries, limit, client.append(message)).await
+        let asked = async {
+            let open = |asked| async move { client.appends(asked).await };
+            self.single.ask(message, open).await.map(Response::new)
+        };
+        Ok(match self.within(RPCTypes::AppendEntries, limit, asked).await? {
+            Ok(matching) if matching == last => AppendEntriesResponse::Success,
+            Ok(matching) => AppendEntriesResponse::PartialSuccess(matching),
+            Err(StreamAppendError::Conflict(_)) => AppendEntriesResponse::Conflict,
+            Err(StreamAppendError::HigherVote(vote)) => AppendEntriesResponse::HigherVote(vote),
+        })
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        option: RPCOption,
+    ) -> BoxFuture<'s, Result<Answers<'s>, RPCError<TypeConfig>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
+    {
+        match self.lane {
+            Lane::Log => append_stream::open(self, input),
+            // A heartbeat is one message, and must not wait behind a large append.
+            Lane::Pulse | Lane::Bulk => stream_append_sequential(self, input, option),
+        }
     }
 
     async fn vote(
@@ -173,7 +209,7 @@ impl RaftNetworkV2<TypeConfig> for Link {
 
 /// A node that refuses or cannot be reached is left alone for a moment; anything else may be
 /// tried again at once.
-fn failure(status: &Status) -> RPCError<TypeConfig> {
+pub(super) fn failure(status: &Status) -> RPCError<TypeConfig> {
     let lasting = matches!(
         status.code(),
         Code::Unavailable

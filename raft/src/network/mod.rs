@@ -7,6 +7,8 @@
 //! | `token` | the shared secret that every call carries |
 //! | `peers` | channels to the other nodes |
 //! | `client` | what openraft sends |
+//! | `append_stream` | replication to one follower |
+//! | `exchange` | questions and answers on a stream that stays open |
 //! | `snapshot_stream` | a snapshot on its way, in chunks |
 //! | `server` | what is answered |
 //!
@@ -15,8 +17,10 @@
 //! Invariant: no message is looked at before its token was found right, and none is acted on unless
 //! it names this cluster, this group and this node.
 
+mod append_stream;
 pub(crate) mod client;
 pub(crate) mod codec;
+pub(crate) mod exchange;
 pub(crate) mod peers;
 pub(crate) mod server;
 mod snapshot_stream;

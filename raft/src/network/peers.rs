@@ -9,12 +9,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdline_model::{ClusterId, GroupId, NodeId};
+use tonic::Status;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 
+use crate::network::exchange::Pool;
 use crate::network::service::raft_client::RaftClient;
 use crate::network::token::Show;
-use crate::network::wire::Envelope;
+use crate::network::wire::{Envelope, Propose, ProposeAnswer};
 use crate::options::{Options, Tuning};
 
 /// A client for one node.
@@ -46,6 +48,8 @@ struct Shared {
     tuning: Tuning,
     /// As many as there are members, times three: addresses come from the membership only.
     channels: Mutex<HashMap<(SocketAddr, Lane), Channel>>,
+    /// As many as there are members.
+    proposals: Mutex<HashMap<SocketAddr, Pool<Propose, ProposeAnswer>>>,
     #[cfg(test)]
     cut: Mutex<std::collections::HashSet<NodeId>>,
 }
@@ -59,6 +63,7 @@ impl Peers {
             show: Show::new(&options.token),
             tuning: options.tuning.clone(),
             channels: Mutex::default(),
+            proposals: Mutex::default(),
             #[cfg(test)]
             cut: Mutex::default(),
         };
@@ -80,6 +85,20 @@ impl Peers {
         RaftClient::with_interceptor(self.channel(address, lane), self.shared.show.clone())
             .max_decoding_message_size(limit)
             .max_encoding_message_size(limit)
+    }
+
+    /// Sends commands to the leader at `address`, and waits for what becomes of them.
+    pub(crate) async fn propose(
+        &self,
+        address: SocketAddr,
+        proposal: Propose,
+    ) -> Result<ProposeAnswer, Status> {
+        let pool = {
+            let mut all = self.shared.proposals.lock().unwrap_or_else(PoisonError::into_inner);
+            all.entry(address).or_insert_with(Pool::new).clone()
+        };
+        let mut client = self.client(address, Lane::Log);
+        pool.ask(proposal, |asked| async move { client.proposals(asked).await }).await
     }
 
     /// Puts a message into an envelope for `to`.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::stream::BoxStream;
 use openraft::raft;
 use tokio::sync::Semaphore;
 use tonic::service::Routes;
@@ -11,12 +12,14 @@ use crate::RaftInstance;
 use crate::clock;
 use crate::leadership::Observer;
 use crate::lease::{Board, Lease, grant};
+use crate::network::append_stream;
+use crate::network::exchange;
 use crate::network::peers::Peers;
 use crate::network::service::raft_server::{Raft, RaftServer};
 use crate::network::snapshot_stream;
 use crate::network::token::{Check, ClusterToken};
 use crate::network::wire::{
-    self, Append, AppendAnswer, Envelope, LeaseAnswer, LeaseRequest, Probe, ProbeAnswer, Propose,
+    self, Append, AppendOutcome, Envelope, LeaseAnswer, LeaseRequest, Probe, ProbeAnswer, Propose,
     ProposeAnswer, SnapshotAnswer, SnapshotFrame, TransferLeader, TransferLeaderAnswer, VoteAnswer,
 };
 use crate::proposal::{self, Proposals};
@@ -24,11 +27,12 @@ use crate::store::{SnapshotData, Snapshots};
 use crate::types::{Snapshot, TypeConfig};
 
 /// Answers the RPCs of one group.
+#[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) raft: RaftInstance,
     pub(crate) peers: Peers,
     pub(crate) observer: Observer,
-    pub(crate) lease: Lease,
+    pub(crate) held: Lease,
     pub(crate) board: Board,
     pub(crate) proposals: Proposals,
     pub(crate) snapshots: Snapshots,
@@ -45,18 +49,50 @@ impl Server {
         Routes::new(tonic::service::interceptor::InterceptedService::new(inner, Check::new(token)))
     }
 
-    /// Takes the message out of its envelope if it is for this node and group.
     fn open<T>(&self, envelope: Envelope<T>) -> Result<T, Status> {
-        if let Some(what) = self.peers.misaddressed(&envelope) {
-            metrics::counter!("holdline_rpc_refused_total", "reason" => what).increment(1);
-            let text = format!("the message is for another {what}");
-            return Err(Status::failed_precondition(text));
-        }
-        if self.peers.is_cut(envelope.from) {
-            return Err(Status::unavailable("the link is cut"));
-        }
-        Ok(envelope.body)
+        open(&self.peers, envelope)
     }
+}
+
+impl Server {
+    async fn propose(&self, proposal: Propose) -> Result<ProposeAnswer, Status> {
+        let proposal = self.open(proposal)?;
+        if !self.observer.leadership().is_me {
+            return Ok(ProposeAnswer::NotLeader);
+        }
+        let Ok(_permit) = self.remote.try_acquire() else {
+            metrics::counter!("holdline_propose_remote_busy_total").increment(1);
+            return Ok(ProposeAnswer::Busy);
+        };
+        let longest = self.peers.tuning().propose_timeout;
+        Ok(proposal::answer(&self.proposals, proposal, longest).await)
+    }
+
+    fn lease(&self, request: LeaseRequest) -> Result<LeaseAnswer, Status> {
+        let from = request.from;
+        let ask = self.open(request)?;
+        let acked = self.observer.quorum_acked();
+        let now = clock::now();
+        // Noted before it is granted: a grant is never younger than the note of its request.
+        if !self.board.heard(from, ask.applied, now) {
+            return Ok(LeaseAnswer::Refused);
+        }
+        let tuning = self.peers.tuning();
+        Ok(grant(acked, now, tuning.election_max, tuning.lease))
+    }
+}
+
+/// Takes the message out of its envelope if it is for this node and group.
+fn open<T>(peers: &Peers, envelope: Envelope<T>) -> Result<T, Status> {
+    if let Some(what) = peers.misaddressed(&envelope) {
+        metrics::counter!("holdline_rpc_refused_total", "reason" => what).increment(1);
+        let text = format!("the message is for another {what}");
+        return Err(Status::failed_precondition(text));
+    }
+    if peers.is_cut(envelope.from) {
+        return Err(Status::unavailable("the link is cut"));
+    }
+    Ok(envelope.body)
 }
 
 /// The Raft of this node has stopped, and with it soon the node.
@@ -66,9 +102,15 @@ fn stopped(error: impl std::error::Error) -> Status {
 
 #[tonic::async_trait]
 impl Raft for Server {
-    async fn append(&self, request: Request<Append>) -> Result<Response<AppendAnswer>, Status> {
-        let append = self.open(request.into_inner())?;
-        self.raft.append_entries(append).await.map(Response::new).map_err(stopped)
+    type AppendsStream = BoxStream<'static, Result<AppendOutcome, Status>>;
+
+    async fn appends(
+        &self,
+        request: Request<Streaming<Append>>,
+    ) -> Result<Response<Self::AppendsStream>, Status> {
+        let peers = self.peers.clone();
+        let open = move |append| open(&peers, append);
+        Ok(Response::new(append_stream::serve(&self.raft, open, request.into_inner())))
     }
 
     async fn vote(&self, request: Request<wire::Vote>) -> Result<Response<VoteAnswer>, Status> {
@@ -102,34 +144,33 @@ impl Raft for Server {
         self.raft.handle_transfer_leader(transfer).await.map(Response::new).map_err(stopped)
     }
 
-    async fn propose(&self, request: Request<Propose>) -> Result<Response<ProposeAnswer>, Status> {
-        let proposal = self.open(request.into_inner())?;
-        if !self.observer.leadership().is_me {
-            return Ok(Response::new(ProposeAnswer::NotLeader));
-        }
-        let Ok(_permit) = self.remote.try_acquire() else {
-            metrics::counter!("holdline_propose_remote_busy_total").increment(1);
-            return Ok(Response::new(ProposeAnswer::Busy));
+    type ProposalsStream = BoxStream<'static, Result<ProposeAnswer, Status>>;
+
+    async fn proposals(
+        &self,
+        request: Request<Streaming<Propose>>,
+    ) -> Result<Response<Self::ProposalsStream>, Status> {
+        let this = self.clone();
+        let answer = move |proposal| {
+            let this = this.clone();
+            async move { this.propose(proposal).await }
         };
-        let longest = self.peers.tuning().propose_timeout;
-        Ok(Response::new(proposal::answer(&self.proposals, proposal, longest).await))
+        Ok(Response::new(exchange::answers(request.into_inner(), answer)))
     }
 
-    async fn lease(&self, request: Request<LeaseRequest>) -> Result<Response<LeaseAnswer>, Status> {
-        let from = request.get_ref().from;
-        let ask = self.open(request.into_inner())?;
-        let acked = self.observer.quorum_acked();
-        let now = clock::now();
-        // Noted before it is granted: a grant is never younger than the note of its request.
-        if !self.board.heard(from, ask.applied, now) {
-            return Ok(Response::new(LeaseAnswer::Refused));
-        }
-        let tuning = self.peers.tuning();
-        Ok(Response::new(grant(acked, now, tuning.election_max, tuning.lease)))
+    type LeasesStream = BoxStream<'static, Result<LeaseAnswer, Status>>;
+
+    async fn leases(
+        &self,
+        request: Request<Streaming<LeaseRequest>>,
+    ) -> Result<Response<Self::LeasesStream>, Status> {
+        let this = self.clone();
+        let answer = move |ask| std::future::ready(this.lease(ask));
+        Ok(Response::new(exchange::answers(request.into_inner(), answer)))
     }
 
     async fn probe(&self, request: Request<Probe>) -> Result<Response<ProbeAnswer>, Status> {
         self.open(request.into_inner())?;
-        Ok(Response::new(ProbeAnswer { leased: self.lease.is_valid(clock::now()) }))
+        Ok(Response::new(ProbeAnswer { leased: self.held.is_valid(clock::now()) }))
     }
 }

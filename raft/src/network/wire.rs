@@ -22,7 +22,7 @@ pub(crate) struct Envelope<T> {
 }
 
 pub(crate) type Append = Envelope<raft::AppendEntriesRequest<TypeConfig>>;
-pub(crate) type AppendAnswer = raft::AppendEntriesResponse<TypeConfig>;
+pub(crate) type AppendOutcome = raft::StreamAppendResult<TypeConfig>;
 pub(crate) type Vote = Envelope<raft::VoteRequest<TypeConfig>>;
 pub(crate) type VoteAnswer = raft::VoteResponse<TypeConfig>;
 pub(crate) type TransferLeader = Envelope<raft::TransferLeaderRequest<TypeConfig>>;
@@ -59,17 +59,8 @@ pub(crate) struct SnapshotHead {
 pub(crate) struct Proposal {
     /// How long the sender waits for the answer, in milliseconds.
     pub(crate) budget_ms: u64,
-    /// The commands, in order.
-    pub(crate) commands: Vec<Proposed>,
-}
-
-/// One of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Proposed {
-    /// Commands with the same key stay in order.
-    pub(crate) key: u64,
-    /// The encoded command.
-    pub(crate) command: Bytes,
+    /// The encoded commands.
+    pub(crate) commands: Vec<Bytes>,
 }
 
 /// What became of them.

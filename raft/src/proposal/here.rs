@@ -4,8 +4,8 @@ use holdline_model::Reply;
 use openraft::errors::{ClientWriteError, RaftError};
 
 use crate::RaftInstance;
+use crate::proposal::decider::Attempt;
 use crate::proposal::queue::Pending;
-use crate::proposal::writer::Attempt;
 use crate::types::Batch;
 
 /// Writes the batch as one entry and waits until it is applied.

@@ -1,17 +1,22 @@
 //! Proposals: from a command to its reply, whoever leads meanwhile.
 //!
-//! [`Proposals`] deals commands out to a few writers. Each writer has one write in flight, and puts
-//! all that queued up meanwhile into the next one; nobody lingers. Commands about one call, and all
-//! commands about no call, are in one writer each, which finishes a write, however often it has to
-//! be sent again, before it begins the next: so the order of one call's commands is kept.
+//! [`Proposals`] is a queue, and behind it a writer, which begins a write as soon as something waits,
+//! but no sooner than `propose_interval` after the one before; all that queued up meanwhile goes
+//! into it. At few commands per second nobody waits; at many, an entry carries many, and each entry
+//! costs a sync on every node. Writes overlap, up to `propose_writes`, so that a long round trip
+//! costs time, not throughput.
+//!
+//! Commands that are in flight at the same time have no order: whoever needs one waits for the first
+//! outcome before the second proposal. A call does, and so do the leader's duties.
 //!
 //! An outcome that is unknown (the leader died, or was deposed, or does not answer) is no outcome:
 //! the write is sent again, to the new leader if there is one, until `propose_timeout`. That is
 //! sound because apply answers a repeated command with its first reply.
 //!
-//! On the leader, batches of other nodes are dealt out in the same way, and so share entries with
+//! On the leader, the batches of other nodes are put into the same queue, and so share entries with
 //! its own. Those are not sent on when leadership is lost: their sender does that.
 
+mod decider;
 mod here;
 mod queue;
 mod remote;

@@ -1,9 +1,9 @@
-//! Where proposals wait: a bounded queue for each writer.
+//! Where proposals wait: a bounded queue before the writer.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use holdline_model::{CallId, Command, Reply};
+use holdline_model::{Command, Reply};
 use holdline_storage::codec;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -13,13 +13,14 @@ use crate::RaftInstance;
 use crate::clock;
 use crate::leadership::Leadership;
 use crate::network::peers::Peers;
+use crate::proposal::decider::Decider;
 use crate::proposal::writer::Writer;
 use crate::proposal::{Decided, ProposeError, ReplyTo, SubmitError, Undecided};
 
-/// Takes proposals. Clones feed the same writers.
+/// Takes proposals. Clones feed the same writer.
 #[derive(Clone, Debug)]
 pub(crate) struct Proposals {
-    queues: Vec<mpsc::Sender<Pending>>,
+    queue: mpsc::Sender<Pending>,
     limit: usize,
     timeout: Duration,
 }
@@ -27,8 +28,6 @@ pub(crate) struct Proposals {
 /// A proposal that waits, or is being written.
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// Commands with the same key stay in order.
-    pub(super) key: u64,
     /// The encoded command.
     pub(super) command: Bytes,
     pub(super) reply_to: ReplyTo,
@@ -39,8 +38,8 @@ pub(super) struct Pending {
 }
 
 impl Proposals {
-    /// Starts the writers. They run until `cancel` is called, and tell what still waits then
-    /// that they have stopped.
+    /// Starts the writer. It runs until `cancel` is called, and tells what still waits then
+    /// that it has stopped.
     pub(crate) fn start(
         raft: &RaftInstance,
         peers: &Peers,
@@ -49,16 +48,12 @@ impl Proposals {
         cancel: &CancellationToken,
     ) -> Self {
         let tuning = peers.tuning();
-        let writers = tuning.propose_writes.get();
-        let limit = tuning.propose_queue.get().div_ceil(writers);
-        let mut queues = Vec::with_capacity(writers);
-        for _ in 0..writers {
-            let (queue, waiting) = mpsc::channel(limit);
-            let writer = Writer::new(raft.clone(), peers.clone(), leadership.clone());
-            tasks.spawn(writer.run(waiting, cancel.clone()));
-            queues.push(queue);
-        }
-        Self { queues, limit, timeout: tuning.propose_timeout }
+        let limit = tuning.propose_queue.get();
+        let (queue, waiting) = mpsc::channel(limit);
+        let decider = Decider::new(raft.clone(), peers.clone(), leadership.clone());
+        let writer = Writer::new(decider, tuning.propose_writes, tuning.propose_interval);
+        tasks.spawn(writer.run(waiting, cancel.clone()));
+        Self { queue, limit, timeout: tuning.propose_timeout }
     }
 
     /// Proposes a command; its outcome goes to `reply_to`. Does not wait.
@@ -69,7 +64,6 @@ impl Proposals {
         let encoded = codec::encode(command)?.into();
         let submitted = clock::now();
         self.push(Pending {
-            key: key(command),
             command: encoded,
             reply_to,
             submitted,
@@ -90,10 +84,7 @@ impl Proposals {
     }
 
     pub(super) fn push(&self, pending: Pending) -> Result<(), SubmitError> {
-        let writers = u64::try_from(self.queues.len()).unwrap_or(1);
-        let chosen = usize::try_from(pending.key % writers).unwrap_or(0);
-        let queue = self.queues.get(chosen).ok_or(SubmitError::Stopped)?;
-        queue.try_send(pending).map_err(|refused| match refused {
+        self.queue.try_send(pending).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => {
                 metrics::counter!("holdline_propose_queue_full_total").increment(1);
                 SubmitError::QueueFull { limit: self.limit }
@@ -126,20 +117,5 @@ impl Pending {
         }
         // The proposer has gone; the outcome is in the state all the same.
         metrics::counter!("holdline_propose_replies_dropped_total").increment(1);
-    }
-}
-
-/// What must stay in order: a call's commands, and the commands about no call.
-fn key(command: &Command) -> u64 {
-    match command {
-        Command::Call(change) => {
-            let CallId { slot, nonce } = change.call;
-            nonce ^ u64::from(slot.0)
-        }
-        Command::TransferSlots(_)
-        | Command::NodeUp(_)
-        | Command::SetDraining(_)
-        | Command::FormCluster(_)
-        | Command::Sweep(_) => 0,
     }
 }

@@ -10,7 +10,7 @@ use crate::network::wire::{Proposal, ProposeAnswer};
 use crate::proposal::queue::Pending;
 use crate::proposal::{Proposals, ReplyTo};
 
-/// Deals the batch's commands out to the writers and waits for their outcomes.
+/// Puts the batch's commands into the queue and waits for their outcomes.
 pub(crate) async fn answer(
     proposals: &Proposals,
     proposal: Proposal,
@@ -23,10 +23,9 @@ pub(crate) async fn answer(
     let now = clock::now();
     let deadline = now + Duration::from_millis(proposal.budget_ms).min(longest);
     let (to, mut decided) = mpsc::channel(count);
-    for (token, proposed) in (0_u64..).zip(proposal.commands) {
+    for (token, command) in (0_u64..).zip(proposal.commands) {
         let pending = Pending {
-            key: proposed.key,
-            command: proposed.command,
+            command,
             reply_to: ReplyTo { token, to: to.clone() },
             submitted: now,
             deadline,

@@ -7,10 +7,10 @@ use holdline_model::NodeId;
 use tokio::time::timeout;
 
 use crate::millis;
-use crate::network::peers::{Lane, Peers};
-use crate::network::wire::{Proposal, ProposeAnswer, Proposed};
+use crate::network::peers::Peers;
+use crate::network::wire::{Proposal, ProposeAnswer};
+use crate::proposal::decider::Attempt;
 use crate::proposal::queue::Pending;
-use crate::proposal::writer::Attempt;
 
 /// Sends the batch and waits for the outcome, for `limit` at most.
 pub(super) async fn send(
@@ -23,15 +23,11 @@ pub(super) async fn send(
     if peers.is_cut(leader) {
         return Attempt::Unknown;
     }
-    let commands = batch
-        .iter()
-        .map(|pending| Proposed { key: pending.key, command: pending.command.clone() })
-        .collect();
+    let commands = batch.iter().map(|pending| pending.command.clone()).collect();
     let proposal = Proposal { budget_ms: millis::whole(limit), commands };
-    let mut client = peers.client(address, Lane::Log);
-    let call = client.propose(peers.envelope(leader, proposal));
+    let call = peers.propose(address, peers.envelope(leader, proposal));
     let (attempt, word) = match timeout(limit, call).await {
-        Ok(Ok(answer)) => match answer.into_inner() {
+        Ok(Ok(answer)) => match answer {
             ProposeAnswer::Decided(replies) => (Attempt::Decided(replies), "decided"),
             ProposeAnswer::NotLeader => (Attempt::Unknown, "not_leader"),
             ProposeAnswer::Busy => (Attempt::Unknown, "busy"),

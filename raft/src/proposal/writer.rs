@@ -1,48 +1,35 @@
-//! One writer: makes batches of what waits, and gets each decided before the next.
+//! The writer: makes batches of what waits, and has several decided at a time.
 
-use std::time::{Duration, Instant};
+use std::num::NonZeroUsize;
+use std::time::Duration;
 
-use holdline_model::{Reply, limits};
-use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use holdline_model::limits;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::RaftInstance;
-use crate::clock;
-use crate::leadership::Leadership;
-use crate::network::peers::Peers;
+use crate::proposal::Undecided;
+use crate::proposal::decider::Decider;
 use crate::proposal::queue::Pending;
-use crate::proposal::{Undecided, here, there};
 
 /// See the module's page.
 pub(super) struct Writer {
-    raft: RaftInstance,
-    peers: Peers,
-    leadership: watch::Receiver<Leadership>,
-    /// Taken from the queue, but too large for the batch that was being made.
+    decider: Decider,
+    /// Writes in flight at most.
+    writes: NonZeroUsize,
+    /// From the beginning of one write to that of the next, at least.
+    interval: Duration,
+    /// When the next write may begin.
+    free_at: Instant,
+    /// Taken from the queue, but not in a batch yet.
     next: Option<Pending>,
 }
 
-/// What came of trying to get a batch decided.
-pub(super) enum Attempt {
-    /// For each command its reply; nothing for those to try again.
-    Decided(Vec<Option<Reply>>),
-    /// Not known: to be tried again, after a pause or a change of leadership.
-    Unknown,
-    /// This node's Raft has stopped.
-    Stopped,
-}
-
-/// The pause before a batch is tried again while nothing is known to have changed.
-const RETRY_PAUSE: Duration = Duration::from_millis(20);
-
 impl Writer {
-    pub(super) fn new(
-        raft: RaftInstance,
-        peers: Peers,
-        leadership: watch::Receiver<Leadership>,
-    ) -> Self {
-        Self { raft, peers, leadership, next: None }
+    pub(super) fn new(decider: Decider, writes: NonZeroUsize, interval: Duration) -> Self {
+        Self { decider, writes, interval, free_at: Instant::now(), next: None }
     }
 
     pub(super) async fn run(
@@ -50,23 +37,41 @@ impl Writer {
         mut waiting: mpsc::Receiver<Pending>,
         cancel: CancellationToken,
     ) {
+        let mut writes = FuturesUnordered::new();
         loop {
-            let first = match self.next.take() {
-                Some(pending) => Some(pending),
-                None => tokio::select! {
-                    pending = waiting.recv() => pending,
-                    () = cancel.cancelled() => break,
+            let may_begin = writes.len() < self.writes.get();
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => break,
+                Some(()) = writes.next() => {}
+                batch = self.batch(&mut waiting), if may_begin => match batch {
+                    Some(batch) => {
+                        writes.push(self.decider.clone().decide(batch, cancel.clone()));
+                    }
+                    None => break,
                 },
-            };
-            let Some(first) = first else { return };
-            let batch = self.collect(first, &mut waiting);
-            metrics::histogram!("holdline_propose_batch_commands").record(batch.len() as f64);
-            self.decide(batch, &cancel).await;
+            }
         }
         waiting.close();
         for pending in self.next.into_iter().chain(std::iter::from_fn(|| waiting.try_recv().ok())) {
             pending.tell(Err(Undecided::Stopped)).await;
         }
+        while writes.next().await.is_some() {}
+    }
+
+    /// The next batch, when it may be written; `None` when nothing can come any more. Cancel-safe.
+    async fn batch(&mut self, waiting: &mut mpsc::Receiver<Pending>) -> Option<Vec<Pending>> {
+        if self.next.is_none() {
+            self.next = Some(waiting.recv().await?);
+        }
+        if Instant::now() < self.free_at {
+            tokio::time::sleep_until(self.free_at).await;
+        }
+        let first = self.next.take()?;
+        let batch = self.collect(first, waiting);
+        self.free_at = Instant::now() + self.interval;
+        metrics::histogram!("holdline_propose_batch_commands").record(batch.len() as f64);
+        Some(batch)
     }
 
     /// Everything that waits, as far as it fits into an entry.
@@ -84,97 +89,4 @@ impl Writer {
         }
         batch
     }
-
-    /// Tries until everything in the batch is decided or out of time.
-    async fn decide(&mut self, mut batch: Vec<Pending>, cancel: &CancellationToken) {
-        loop {
-            let leader = self.leadership.borrow_and_update().clone();
-            let attempt = tokio::select! {
-                attempt = self.attempt(&leader, &batch) => attempt,
-                () = cancel.cancelled() => Attempt::Stopped,
-            };
-            batch = match attempt {
-                Attempt::Decided(replies) => tell(batch, replies).await,
-                Attempt::Unknown => batch,
-                Attempt::Stopped => give_up(batch, |_| true, |_| Undecided::Stopped).await,
-            };
-            batch = self.drop_overdue(batch).await;
-            if batch.is_empty() {
-                return;
-            }
-            metrics::counter!("holdline_propose_retries_total").increment(batch.len() as u64);
-            // An error means that there are no more changes; then the pause is all there is.
-            let _ = timeout(RETRY_PAUSE, self.leadership.changed()).await;
-        }
-    }
-
-    async fn attempt(&self, leader: &Leadership, batch: &[Pending]) -> Attempt {
-        let now = clock::now();
-        let limit = batch.iter().map(|pending| pending.deadline).max();
-        let limit = limit.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
-        let mut watch = self.leadership.clone();
-        // Asking a deposed or dead leader any longer is no use: there is another one to ask.
-        let moved = watch.wait_for(|seen| seen.term != leader.term || seen.leader != leader.leader);
-        let tried = async {
-            match leader.leader {
-                _ if leader.is_me => here::write(&self.raft, batch).await,
-                Some((node, address)) => {
-                    there::send(&self.peers, node, address, limit, batch).await
-                }
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            attempt = tried => attempt,
-            _ = moved => Attempt::Unknown,
-            () = tokio::time::sleep(limit) => Attempt::Unknown,
-        }
-    }
-
-    /// Tells those whose time is over, and those of other nodes when this one does not lead.
-    async fn drop_overdue(&self, batch: Vec<Pending>) -> Vec<Pending> {
-        let now = clock::now();
-        let leads = self.leadership.borrow().is_me;
-        let over = |pending: &Pending| pending.deadline <= now || (pending.is_remote && !leads);
-        give_up(batch, over, |pending| match pending.deadline <= now {
-            true => Undecided::TimedOut { after: since(pending.submitted, now) },
-            false => Undecided::LeaderLost,
-        })
-        .await
-    }
-}
-
-/// Tells the decided ones; returns the others, in order.
-async fn tell(batch: Vec<Pending>, replies: Vec<Option<Reply>>) -> Vec<Pending> {
-    let mut replies = replies.into_iter();
-    let mut rest = Vec::new();
-    for pending in batch {
-        match replies.next().flatten() {
-            Some(reply) => pending.tell(Ok(reply)).await,
-            None => rest.push(pending),
-        }
-    }
-    rest
-}
-
-/// Tells those that are `over`; returns the others, in order.
-async fn give_up(
-    batch: Vec<Pending>,
-    over: impl Fn(&Pending) -> bool,
-    why: impl Fn(&Pending) -> Undecided,
-) -> Vec<Pending> {
-    let mut rest = Vec::new();
-    for pending in batch {
-        if over(&pending) {
-            let outcome = Err(why(&pending));
-            pending.tell(outcome).await;
-        } else {
-            rest.push(pending);
-        }
-    }
-    rest
-}
-
-fn since(earlier: Instant, now: Instant) -> Duration {
-    now.saturating_duration_since(earlier)
 }

@@ -31,6 +31,8 @@ pub(super) struct Inner {
     pub(super) window: Window,
     pub(super) vote: Option<Bytes>,
     pub(super) committed: Option<Bytes>,
+    /// The committed mark is newer than the stored one. It is written with whatever is next.
+    pub(super) committed_unsaved: bool,
     pub(super) purged: Option<Purged>,
     pub(super) state_flushed: Option<u64>,
     queue: VecDeque<Job>,
@@ -80,6 +82,7 @@ impl Inner {
             window,
             vote,
             committed,
+            committed_unsaved: false,
             purged,
             state_flushed: None,
             queue: VecDeque::new(),
@@ -87,6 +90,21 @@ impl Inner {
             failed: None,
             closed: false,
         }
+    }
+
+    fn check(&self) -> Result<(), LogError> {
+        match &self.failed {
+            Some(cause) => Err(LogError::Failed { cause: cause.clone() }),
+            None if self.closed => Err(LogError::Closed),
+            None => Ok(()),
+        }
+    }
+
+    /// The committed mark, if it is to be written.
+    fn unsaved_mark(&mut self) -> Option<Job> {
+        let unsaved = std::mem::take(&mut self.committed_unsaved);
+        let mark = self.committed.clone().filter(|_| unsaved)?;
+        Some(Job { change: Change::Committed(mark), on_durable: None })
     }
 }
 
@@ -105,17 +123,19 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Locks, unless nothing can be written any more.
+    pub(super) fn usable(&self) -> Result<MutexGuard<'_, Inner>, LogError> {
+        let inner = self.lock();
+        inner.check()?;
+        Ok(inner)
+    }
+
     /// Locks, with room for one more job in the queue.
     pub(super) fn wait_for_room(&self) -> Result<MutexGuard<'_, Inner>, LogError> {
         let mut inner = self.lock();
         let mut counted = false;
         loop {
-            if let Some(cause) = &inner.failed {
-                return Err(LogError::Failed { cause: cause.clone() });
-            }
-            if inner.closed {
-                return Err(LogError::Closed);
-            }
+            inner.check()?;
             let full = inner.queue.len() >= self.options.queue_jobs.get()
                 || inner.queued_bytes >= self.options.queue_bytes.get();
             if !full {
@@ -150,12 +170,13 @@ impl Shared {
         let mut inner = self.lock();
         while inner.queue.is_empty() {
             if inner.closed {
-                return None;
+                return inner.unsaved_mark().map(|job| VecDeque::from([job]));
             }
             inner = self.work.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
         inner.queued_bytes = 0;
-        let jobs = std::mem::take(&mut inner.queue);
+        let mut jobs = std::mem::take(&mut inner.queue);
+        jobs.extend(inner.unsaved_mark());
         drop(inner);
         self.room.notify_all();
         Some(jobs)

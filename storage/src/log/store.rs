@@ -130,14 +130,15 @@ impl LogStore {
         Ok(())
     }
 
-    /// Saves the committed mark (bytes of the Raft glue). Not synced: it only shortens a restart.
+    /// Saves the committed mark (bytes of the Raft glue), with the next change that is written, or
+    /// when the log is closed: it only shortens a restart, and is not worth a write of its own.
     ///
     /// # Errors
     /// [`LogError::Failed`], [`LogError::Closed`].
     pub fn save_committed(&self, committed: Bytes) -> Result<(), LogError> {
-        let mut inner = self.room()?;
-        inner.committed = Some(committed.clone());
-        self.push(inner, Change::Committed(committed), None);
+        let mut inner = self.shared.usable()?;
+        inner.committed = Some(committed);
+        inner.committed_unsaved = true;
         Ok(())
     }
 

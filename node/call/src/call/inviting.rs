@@ -167,6 +167,10 @@ impl Call {
     /// Tells the record that a provisional answer came: asynchronously, when there is nothing else
     /// to propose, so that it never holds up anything that matters more.
     pub(super) fn propose_ringing(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        if !self.is_note_due(ctx.now) {
+            return false;
+        }
+        self.note_at = None;
         let Some(status) = self.ringing.take() else { return false };
         if self.record.early.is_some() || self.record.cancel.is_some() {
             return false;

@@ -33,6 +33,7 @@ use holdline_model::{
 use holdline_sip::message::Message;
 
 use crate::messages;
+use crate::options::millis;
 use crate::{DropReason, Event, Options, Output, mirror};
 
 pub(crate) use decided::Fate;
@@ -91,6 +92,10 @@ pub(crate) struct Call {
     waiting: Queue,
     /// A provisional answer was relayed that the record does not know of yet.
     ringing: Option<u16>,
+    /// The caller's ACK came, which the record does not know of yet.
+    acked: bool,
+    /// When what may be lost (`ringing`, `acked`) is proposed, unless something else is before.
+    note_at: Option<Millis>,
     legs: Legs,
     /// The caller was told something about its INVITE in this owner's time.
     spoken: bool,
@@ -138,6 +143,8 @@ impl Call {
             proposal: None,
             waiting: Queue::default(),
             ringing: None,
+            acked: false,
+            note_at: None,
             legs: Legs::default(),
             spoken: false,
             target_by: None,
@@ -223,7 +230,25 @@ impl Call {
         }
     }
 
+    /// Something happened that may be lost: it is proposed later, with that of other calls, unless
+    /// the call has gone on by then. All calls share the same moments, so that one entry carries
+    /// them all.
+    fn note(&mut self, ctx: &Ctx<'_>) {
+        let every = millis(ctx.options.note_every);
+        let due = match ctx.now.0.checked_div(every) {
+            Some(moments) => Millis(moments.saturating_add(2).saturating_mul(every)),
+            None => ctx.now,
+        };
+        self.note_at.get_or_insert(due);
+    }
+
+    fn is_note_due(&self, now: Millis) -> bool {
+        self.note_at.is_some_and(|at| at <= now)
+    }
+
     fn propose(&mut self, ctx: &mut Ctx<'_>, change: CallChange, trigger: Option<Work>) {
+        // Nothing is left to note: the change says as much, or more.
+        self.note_at = None;
         let command = CallCommand {
             call: self.record.call,
             epoch: self.epoch,

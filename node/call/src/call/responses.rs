@@ -74,6 +74,7 @@ impl Call {
         self.relay_provisional(ctx, &message);
         if self.record.early.is_none() {
             self.ringing = Some(status);
+            self.note(ctx);
             self.run(ctx);
         }
     }

@@ -47,10 +47,15 @@ impl Call {
 
     fn next_deadline(&self) -> Option<Millis> {
         match self.record.phase {
-            Phase::Inviting if self.record.cancel.is_none() => {
-                Some(self.record.answer_by).into_iter().chain(self.target_by).min()
+            Phase::Inviting if self.record.cancel.is_none() => [self.target_by, self.note_at]
+                .into_iter()
+                .flatten()
+                .chain([self.record.answer_by])
+                .min(),
+            Phase::Answered | Phase::Confirmed => {
+                let end_by = self.record.answer.as_ref().and_then(|answer| answer.end_by);
+                end_by.into_iter().chain(self.note_at).min()
             }
-            Phase::Answered | Phase::Confirmed => self.record.answer.as_ref()?.end_by,
             Phase::Inviting | Phase::Finished => None,
         }
     }
@@ -62,14 +67,7 @@ impl Call {
         }
         match self.record.phase {
             Phase::Inviting => self.due_inviting(ctx),
-            Phase::Answered | Phase::Confirmed => {
-                let end_by = self.record.answer.as_ref().and_then(|answer| answer.end_by);
-                let due = end_by.is_some_and(|at| at <= ctx.now);
-                if due {
-                    self.end_by_duration(ctx);
-                }
-                due
-            }
+            Phase::Answered | Phase::Confirmed => self.due_up(ctx),
             Phase::Finished => false,
         }
     }

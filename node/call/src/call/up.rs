@@ -46,12 +46,35 @@ impl Call {
     }
 
     fn ack_came(&mut self, ctx: &mut Ctx<'_>, request: super::Request) {
-        if self.record.phase != Phase::Answered {
+        if self.record.phase != Phase::Answered || self.acked {
             return;
         }
-        let keep = self.is_late_offer() && request.message.has_sdp();
-        let ack = if keep { request.message.bytes().clone() } else { Bytes::new() };
-        self.propose(ctx, CallChange::AckSeen(AckSeen { ack }), Some(Work::Ack(request)));
+        if self.is_late_offer() {
+            let keep = request.message.has_sdp();
+            let ack = if keep { request.message.bytes().clone() } else { Bytes::new() };
+            self.propose(ctx, CallChange::AckSeen(AckSeen { ack }), Some(Work::Ack(request)));
+            return;
+        }
+        // Nothing hangs on it: a new owner that does not know repeats the answer, and is ACKed.
+        self.acked = true;
+        self.legs.caller = None;
+        self.invite = None;
+        self.note(ctx);
+    }
+
+    /// Proposes what is due in an answered call; false if there is nothing.
+    pub(super) fn due_up(&mut self, ctx: &mut Ctx<'_>) -> bool {
+        let end_by = self.record.answer.as_ref().and_then(|answer| answer.end_by);
+        if end_by.is_some_and(|at| at <= ctx.now) {
+            self.end_by_duration(ctx);
+            return true;
+        }
+        if self.acked && self.record.phase == Phase::Answered && self.is_note_due(ctx.now) {
+            self.propose(ctx, CallChange::AckSeen(AckSeen { ack: Bytes::new() }), None);
+            return true;
+        }
+        self.note_at = self.note_at.filter(|at| ctx.now < *at);
+        false
     }
 
     fn ack_missing(&mut self, ctx: &mut Ctx<'_>) {
@@ -78,7 +101,7 @@ impl Call {
     }
 
     /// The call has lasted as long as it may.
-    pub(super) fn end_by_duration(&mut self, ctx: &mut Ctx<'_>) {
+    fn end_by_duration(&mut self, ctx: &mut Ctx<'_>) {
         let cause = Cause { status: 200, text: "maximum duration reached".into() };
         let end =
             End { by: HangupBy::Timer, cause, bye_caller: true, bye_callee: true, bye_cseq: None };

@@ -111,8 +111,12 @@ impl World {
     }
 
     pub(super) fn with(change: impl FnOnce(&mut Options)) -> Self {
-        let mut options =
-            Options { max_calls: NonZeroUsize::new(100).unwrap(), ..Options::default() };
+        // Notes at once, so that the record tells what happened; `notes` has the tests with a delay.
+        let mut options = Options {
+            max_calls: NonZeroUsize::new(100).unwrap(),
+            note_every: std::time::Duration::ZERO,
+            ..Options::default()
+        };
         change(&mut options);
         options.validate().unwrap();
         let engine = CallEngine::new(options.clone(), routing(), 7);

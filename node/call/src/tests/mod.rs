@@ -9,6 +9,7 @@ mod failover;
 mod hangup;
 mod map_state;
 mod messages;
+mod notes;
 mod random;
 mod recovery;
 mod refusals;

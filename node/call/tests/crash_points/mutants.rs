@@ -48,7 +48,6 @@ fn speaking_before_the_commit_is_noticed_on_the_wire_and_by_the_far_ends() {
     assert_found(&found, "spoke before the answer");
     assert_found(&found, "spoke before the end");
     assert_found(&found, "does not come to an end");
-    assert_found(&found, "a callee is left up");
     assert_found(&found, "ms are billed instead of");
 }
 

@@ -1,0 +1,66 @@
+//! What may be lost is committed later, with that of other calls, or not at all.
+
+use std::time::Duration;
+
+use holdline_model::Phase;
+
+use super::driver::*;
+
+const EVERY: u64 = 250;
+
+fn world() -> World {
+    World::with(|options| options.note_every = Duration::from_millis(EVERY))
+}
+
+#[test]
+fn ringing_is_committed_after_one_to_two_intervals() {
+    let mut world = world();
+    world.ringing();
+    world.pass(EVERY);
+    assert!(world.record().early.is_none());
+    world.pass(EVERY);
+    assert_eq!(world.record().early.as_ref().map(|early| early.status), Some(180));
+}
+
+#[test]
+fn a_call_that_is_answered_at_once_needs_no_entry_for_its_ringing() {
+    let mut world = world();
+    world.up();
+    assert_eq!(world.proposed, 2, "admit, answer");
+    assert_eq!(world.record().phase, Phase::Answered);
+    world.pass(2 * EVERY);
+    assert_eq!((world.proposed, world.record().phase), (3, Phase::Confirmed));
+}
+
+#[test]
+fn a_call_that_ends_at_once_needs_no_entry_for_its_ack() {
+    let mut world = world();
+    let (_, ok) = world.up();
+    world.receive(caller(), request_from_caller("BYE", 2, &ok, ""));
+    assert_eq!(world.summaries(), ["200 BYE > caller", "BYE > target0"]);
+    world.pass(4 * EVERY);
+    assert_eq!(world.proposed, 3, "admit, answer, end");
+}
+
+#[test]
+fn an_acknowledged_answer_is_not_repeated_while_its_note_waits() {
+    let mut world = world();
+    let (_, ok) = world.up();
+    world.receive(caller(), request_from_caller("ACK", 1, &ok, ""));
+    world.receive(caller(), invite("1"));
+    world.pass(2 * EVERY);
+    assert_eq!(world.summaries(), Vec::<String>::new());
+}
+
+#[test]
+fn the_next_owner_repeats_the_answer_of_a_call_whose_ack_was_not_noted() {
+    let mut world = world();
+    let (_, ok) = world.up();
+    world.take_over();
+    world.pass(100);
+    let repeated = world.summaries();
+    assert!(repeated.iter().any(|sent| sent == "200 INVITE > caller"), "{repeated:?}");
+    world.receive(caller(), request_from_caller("ACK", 1, &ok, ""));
+    world.pass(2 * EVERY);
+    assert_eq!(world.record().phase, Phase::Confirmed);
+}

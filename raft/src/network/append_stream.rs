@@ -1,0 +1,289 @@
+//! Replication: one stream of appends to a follower, and its answers, for as long as it leads to
+//! something. A call for each append would cost several times as much as the append itself.
+//!
+//! openraft asks for an append without entries as soon as the commit index moves. One that follows
+//! entries is held back for [`COMMIT_HOLD`]: with calls going on, the next append with entries tells
+//! the same. Nobody waits for it but the follower's own apply.
+//!
+//! Invariant: an answer is passed on only for something that was sent; one that was held back and
+//! overtaken has none of its own.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream, Stream, StreamExt};
+use openraft::errors::{RPCError, Timeout, Unreachable};
+use openraft::raft::{AppendEntriesRequest, StreamAppendResult};
+use openraft::{OptionalSend, RPCTypes};
+use tokio::time::timeout;
+use tonic::{Status, Streaming};
+
+use crate::clock;
+use crate::network::client::{Link, failure};
+use crate::network::wire::{Append, AppendOutcome};
+use crate::types::TypeConfig;
+
+type Request = AppendEntriesRequest<TypeConfig>;
+type Outcome = Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>;
+type Outcomes<'s> = BoxStream<'s, Outcome>;
+
+/// How long an append that only tells the commit index waits for one with entries.
+const COMMIT_HOLD: Duration = Duration::from_millis(10);
+
+/// Opens the stream. It ends when `input` does, when the follower refuses something, or when it
+/// does not answer in time.
+pub(super) fn open<'s, S>(
+    link: &'s Link,
+    input: S,
+) -> BoxFuture<'s, Result<Outcomes<'s>, RPCError<TypeConfig>>>
+where
+    S: Stream<Item = Request> + OptionalSend + Unpin + 'static,
+{
+    Box::pin(async move {
+        if link.peers.is_cut(link.target) {
+            return Err(RPCError::Unreachable(Unreachable::from_string("the link is cut")));
+        }
+        let unanswered = Unanswered::default();
+        let mut client = link.client();
+        let outgoing = outgoing(link, input, unanswered.clone());
+        let limit = link.peers.tuning().append_timeout;
+        match timeout(limit, client.appends(outgoing)).await {
+            Ok(Ok(answer)) => Ok(incoming(link, answer.into_inner(), unanswered, limit)),
+            Ok(Err(status)) => Err(failure(&status)),
+            Err(_) => Err(late(link, limit)),
+        }
+    })
+}
+
+/// When each append was sent that has no answer yet, in order.
+#[derive(Clone, Debug, Default)]
+struct Unanswered {
+    sent: Arc<Mutex<VecDeque<Instant>>>,
+}
+
+impl Unanswered {
+    fn push(&self) {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).push_back(clock::now());
+    }
+
+    fn pop(&self) {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    }
+
+    fn oldest(&self) -> Option<Instant> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).front().copied()
+    }
+}
+
+/// What is sent.
+struct Outgoing<S> {
+    input: S,
+    held: Option<Request>,
+    /// Entries were sent on this stream, so that more may be expected.
+    had_entries: bool,
+    ended: bool,
+}
+
+fn outgoing<S>(
+    link: &Link,
+    input: S,
+    unanswered: Unanswered,
+) -> impl Stream<Item = Append> + Send + 'static
+where
+    S: Stream<Item = Request> + OptionalSend + Unpin + 'static,
+{
+    let (peers, target) = (link.peers.clone(), link.target);
+    let start = Outgoing { input, held: None, had_entries: false, ended: false };
+    stream::unfold(start, move |mut state| {
+        let (peers, unanswered) = (peers.clone(), unanswered.clone());
+        async move {
+            let request = state.next().await?;
+            unanswered.push();
+            Some((peers.envelope(target, request), state))
+        }
+    })
+}
+
+impl<S: Stream<Item = Request> + Unpin> Outgoing<S> {
+    async fn next(&mut self) -> Option<Request> {
+        while !self.ended {
+            let next = match &self.held {
+                None => self.input.next().await,
+                Some(_) => match timeout(COMMIT_HOLD, self.input.next()).await {
+                    Ok(next) => next,
+                    Err(_) => return self.held.take(),
+                },
+            };
+            match next {
+                Some(request) if request.entries.is_empty() && self.had_entries => {
+                    self.held = Some(request);
+                }
+                Some(request) => {
+                    self.held = None;
+                    self.had_entries |= !request.entries.is_empty();
+                    return Some(request);
+                }
+                None => self.ended = true,
+            }
+        }
+        self.held.take()
+    }
+}
+
+fn incoming(
+    link: &Link,
+    answers: Streaming<AppendOutcome>,
+    unanswered: Unanswered,
+    limit: Duration,
+) -> Outcomes<'_> {
+    let start = Some((answers, unanswered));
+    Box::pin(stream::unfold(start, move |state| async move {
+        let (mut answers, unanswered) = state?;
+        let outcome = match answer(link, &mut answers, &unanswered, limit).await {
+            Ok(outcome) => Ok(outcome?),
+            Err(error) => Err(error),
+        };
+        let goes_on = matches!(outcome, Ok(Ok(_)));
+        Some((outcome, goes_on.then_some((answers, unanswered))))
+    }))
+}
+
+/// The next answer; nothing if the stream has ended in order.
+async fn answer(
+    link: &Link,
+    answers: &mut Streaming<AppendOutcome>,
+    unanswered: &Unanswered,
+    limit: Duration,
+) -> Result<Option<StreamAppendResult<TypeConfig>>, RPCError<TypeConfig>> {
+    loop {
+        let waited = timeout(limit, answers.message()).await;
+        if link.peers.is_cut(link.target) {
+            return Err(RPCError::Unreachable(Unreachable::from_string("the link is cut")));
+        }
+        match waited {
+            Ok(Ok(answer)) => {
+                unanswered.pop();
+                return Ok(answer);
+            }
+            Ok(Err(status)) => return Err(failure(&status)),
+            // Nobody waits for an answer, or not for long yet.
+            Err(_) => {
+                let oldest = unanswered.oldest();
+                if oldest.is_some_and(|sent| clock::now().duration_since(sent) >= limit) {
+                    return Err(late(link, limit));
+                }
+            }
+        }
+    }
+}
+
+fn late(link: &Link, limit: Duration) -> RPCError<TypeConfig> {
+    RPCError::Timeout(Timeout {
+        action: RPCTypes::AppendEntries,
+        id: link.peers.node(),
+        target: link.target,
+        timeout: limit,
+    })
+}
+
+/// The follower's side: what comes in goes to openraft, its answers go back in order. The first
+/// message that is refused ends the stream.
+pub(super) fn serve(
+    raft: &crate::RaftInstance,
+    open: impl Fn(Append) -> Result<Request, Status> + Send + 'static,
+    incoming: Streaming<Append>,
+) -> BoxStream<'static, Result<AppendOutcome, Status>> {
+    let refused = Arc::new(Mutex::new(None));
+    let note = Arc::clone(&refused);
+    let requests = stream::unfold(Some((incoming, open, note)), |state| async move {
+        let (mut incoming, open, note) = state?;
+        let refusal = match incoming.message().await {
+            Ok(Some(message)) => match open(message) {
+                Ok(request) => return Some((request, Some((incoming, open, note)))),
+                Err(status) => Some(status),
+            },
+            Ok(None) | Err(_) => None,
+        };
+        *note.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
+        None
+    });
+    let outcomes = raft.stream_append(requests).map(|outcome| {
+        outcome.map_err(|error| Status::unavailable(format!("the node is stopping: {error}")))
+    });
+    let refusal = stream::once(async move {
+        let refusal = refused.lock().unwrap_or_else(PoisonError::into_inner).take();
+        refusal.map(Err)
+    });
+    outcomes.chain(refusal.filter_map(std::future::ready)).boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::channel::mpsc;
+    use holdline_model::NodeId;
+    use openraft::EntryPayload;
+    use openraft::entry::RaftEntry;
+    use openraft::impls::leader_id_adv::LeaderId;
+
+    use super::*;
+    use crate::types::{Entry, LogId, Vote};
+
+    fn log_id(index: u64) -> LogId {
+        LogId::new(LeaderId { term: 1, node_id: NodeId(1) }, index)
+    }
+
+    fn request(entries: u64, commit: u64) -> Request {
+        let entries = (0..entries).map(|at| Entry::new(log_id(10 + at), EntryPayload::Blank));
+        AppendEntriesRequest {
+            vote: Vote::new_committed(1, NodeId(1)),
+            prev_log_id: None,
+            entries: entries.collect(),
+            leader_commit: Some(log_id(commit)),
+        }
+    }
+
+    fn start() -> (mpsc::UnboundedSender<Request>, Outgoing<mpsc::UnboundedReceiver<Request>>) {
+        let (to, input) = mpsc::unbounded();
+        (to, Outgoing { input, held: None, had_entries: false, ended: false })
+    }
+
+    fn commit(request: &Request) -> u64 {
+        request.leader_commit.map_or(0, |id| id.index)
+    }
+
+    #[tokio::test]
+    async fn a_commit_index_alone_waits_for_entries_that_tell_it_too() {
+        let (to, mut outgoing) = start();
+        for request in [request(1, 1), request(0, 2), request(1, 3)] {
+            to.unbounded_send(request).unwrap();
+        }
+        assert_eq!(commit(&outgoing.next().await.unwrap()), 1);
+        assert_eq!(commit(&outgoing.next().await.unwrap()), 3, "the one in between is dropped");
+    }
+
+    #[tokio::test]
+    async fn a_commit_index_alone_goes_when_nothing_else_does() {
+        let (to, mut outgoing) = start();
+        to.unbounded_send(request(1, 1)).unwrap();
+        to.unbounded_send(request(0, 2)).unwrap();
+        assert_eq!(commit(&outgoing.next().await.unwrap()), 1);
+        let at_once = futures::FutureExt::now_or_never(outgoing.next());
+        assert!(at_once.is_none());
+        assert_eq!(commit(&outgoing.next().await.unwrap()), 2);
+        to.unbounded_send(request(0, 3)).unwrap();
+        drop(to);
+        assert_eq!(commit(&outgoing.next().await.unwrap()), 3, "at the end it goes at once");
+        assert!(outgoing.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_probe_goes_at_once() {
+        let (to, mut outgoing) = start();
+        to.unbounded_send(request(0, 7)).unwrap();
+        let first = outgoing.next();
+        let at_once = futures::FutureExt::now_or_never(first).flatten();
+        assert_eq!(at_once.map(|request| commit(&request)), Some(7));
+    }
+}
