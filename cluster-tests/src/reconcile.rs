@@ -31,13 +31,15 @@ pub struct Batch {
     pub kill: Option<Kill>,
     /// Calls of which a node said something that it could not know.
     pub spoke_too_soon: Vec<String>,
+    /// Whether the switch writes call detail records.
+    pub records: bool,
 }
 
 impl Batch {
     /// Calls that live through no kill.
     #[must_use]
     pub const fn new(numbers: Vec<String>, expect: Expect) -> Self {
-        Self { numbers, expect, kill: None, spoke_too_soon: Vec::new() }
+        Self { numbers, expect, kill: None, spoke_too_soon: Vec::new(), records: true }
     }
 }
 
@@ -169,7 +171,7 @@ pub fn reconcile(batch: &Batch, caller: &Ledger, callee: &Ledger, cdrs: &[CdrVie
         let records = by_number.get(number.as_str()).map_or(&[][..], Vec::as_slice);
         verdict.cdrs_found += usize::from(!records.is_empty());
         verdict.cdr_duplicates += records.len().saturating_sub(1);
-        if let Err(loss) = judge(batch.expect, number, caller, callee, records) {
+        if let Err(loss) = judge(batch, number, caller, callee, records) {
             verdict.lost.push((number.clone(), loss));
         }
         let entries: Vec<&Entry> = caller.calls(number).chain(callee.calls(number)).collect();
@@ -198,13 +200,13 @@ impl Verdict {
 }
 
 fn judge(
-    expect: Expect,
+    batch: &Batch,
     number: &str,
     caller: &Ledger,
     callee: &Ledger,
     records: &[&CdrView],
 ) -> Result<(), Loss> {
-    let (expected, disposition) = match expect {
+    let (expected, disposition) = match batch.expect {
         Expect::Answered => (200, "ANSWERED"),
         Expect::Canceled => (487, "CANCELED"),
     };
@@ -219,6 +221,9 @@ fn judge(
     check_side(Side::Callee, answered, expected)?;
     if answered.received(Kind::Request(Method::Ack)).is_none() {
         return Err(Loss::NoAck);
+    }
+    if !batch.records {
+        return Ok(());
     }
     let record = records.first().ok_or(Loss::NoCdr)?;
     if record.disposition == disposition {

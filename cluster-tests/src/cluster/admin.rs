@@ -33,6 +33,8 @@ pub struct Answer {
     pub content_type: String,
     /// Its body.
     pub body: String,
+    /// The entry of the log that a change is.
+    pub log_index: Option<u64>,
 }
 
 /// Why the admin API did not help.
@@ -108,6 +110,25 @@ impl Admin {
         let (this, url) = (self.clone(), format!("{}{path}", self.base));
         let run = move || this.blocking(method, url);
         tokio::task::spawn_blocking(run).await.map_err(|_| AdminError::Abandoned)?
+    }
+
+    /// Any request, its answer read as JSON.
+    ///
+    /// # Errors
+    /// As [`Admin::health`].
+    pub async fn document(&self, path: &str) -> Result<Value, AdminError> {
+        self.json(path).await
+    }
+
+    /// Drains a node or lets it own slots again; returns the entry of the log, if the answer names
+    /// it.
+    ///
+    /// # Errors
+    /// As [`Admin::health`].
+    pub async fn set_drained(&self, node: u64, drained: bool) -> Result<Option<u64>, AdminError> {
+        let method = if drained { "POST" } else { "DELETE" };
+        let answer = self.expect(method, &format!("/v1/nodes/{node}/drain")).await?;
+        Ok(answer.log_index)
     }
 
     /// Whether the node says that it is ready.
@@ -242,7 +263,9 @@ impl Admin {
         let mut answer = self.http.run(request).map_err(unreachable)?;
         let status = answer.status().as_u16();
         let content_type = answer.body().mime_type().unwrap_or_default().to_owned();
+        let log_index = answer.headers().get("holdline-log-index");
+        let log_index = log_index.and_then(|value| value.to_str().ok()?.parse().ok());
         let body = answer.body_mut().with_config().limit(BODY_LIMIT).read_to_string();
-        Ok(Answer { status, content_type, body: body.map_err(unreachable)? })
+        Ok(Answer { status, content_type, body: body.map_err(unreachable)?, log_index })
     }
 }

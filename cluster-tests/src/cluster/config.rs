@@ -18,6 +18,9 @@ pub const ADMIN_PORT: u16 = 8060;
 /// Not a secret: every test cluster has it.
 const KEY: &str = "5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e";
 
+/// Where the admin API's token is, beside the data folders.
+pub(super) const TOKEN_FILE: &str = "admin.token";
+
 /// How a test cluster differs from the defaults.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
@@ -41,6 +44,10 @@ pub struct ClusterOptions {
     pub raft: Vec<(String, u64)>,
     /// Nodes reach one another at [`Site::front`], where somebody has to pass connections on.
     pub fronts: bool,
+    /// The interface on which SIP addresses come and go; `None`: every node can bind all of them.
+    pub interface: Option<String>,
+    /// The token of the admin API; `None`: none is asked for.
+    pub admin_token: Option<String>,
 }
 
 impl Default for ClusterOptions {
@@ -56,6 +63,8 @@ impl Default for ClusterOptions {
             max_calls: None,
             raft: Vec::new(),
             fronts: false,
+            interface: None,
+            admin_token: None,
         }
     }
 }
@@ -90,7 +99,9 @@ impl ClusterOptions {
             writeln!(text)?;
         }
         writeln!(text, "[sip]\naddresses = [\"{}\"]", site.node(id, SIP_PORT))?;
-        writeln!(text, "floating = \"bind\"")?;
+        if self.interface.is_none() {
+            writeln!(text, "floating = \"bind\"")?;
+        }
         for (key, value) in [
             ("no_answer_timeout_ms", self.no_answer_timeout_ms),
             ("max_call_duration_ms", self.max_call_duration_ms),
@@ -101,7 +112,14 @@ impl ClusterOptions {
                 writeln!(text, "{key} = {value}")?;
             }
         }
-        writeln!(text, "\n[admin]\nlisten = \"{}\"\n", site.node(id, ADMIN_PORT))?;
+        if let Some(interface) = &self.interface {
+            writeln!(text, "\n[sip.floating.netlink]\ninterface = \"{interface}\"")?;
+        }
+        writeln!(text, "\n[admin]\nlisten = \"{}\"", site.node(id, ADMIN_PORT))?;
+        if self.admin_token.is_some() {
+            writeln!(text, "token_file = \"{}\"", data_dir.with_file_name(TOKEN_FILE).display())?;
+        }
+        writeln!(text)?;
         writeln!(text, "[log]\nformat = \"text\"\nlevel = \"{}\"\n", self.log_level)?;
         // A test machine's disk may be small; what is tested here is not the disk.
         writeln!(text, "[storage]\nmin_free_bytes = 1048576\n")?;

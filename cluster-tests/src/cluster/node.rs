@@ -23,6 +23,11 @@ pub struct Node {
     pub data_dir: PathBuf,
     /// What it printed, over all its runs.
     pub log: PathBuf,
+    /// A command in front of the program, such as one that enters a network namespace. It must
+    /// become the program (exec), so that its process is the node's.
+    pub wrapper: Vec<String>,
+    /// Its environment, besides ours.
+    pub env: Vec<(String, String)>,
     child: Option<Child>,
 }
 
@@ -89,6 +94,8 @@ impl Node {
             config: folder.join(format!("node-{id}.toml")),
             data_dir: folder.join(format!("node-{id}")),
             log: folder.join(format!("node-{id}.log")),
+            wrapper: Vec::new(),
+            env: Vec::new(),
             child: None,
         }
     }
@@ -104,10 +111,19 @@ impl Node {
         let log = |cause| NodeError::Log { path: self.log.clone(), cause };
         let out = File::options().create(true).append(true).open(&self.log).map_err(log)?;
         let err = out.try_clone().map_err(log)?;
-        let child = Command::new(program)
+        let mut command = match self.wrapper.split_first() {
+            Some((wrapper, args)) => {
+                let mut command = Command::new(wrapper);
+                command.args(args).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        let child = command
             .arg("node")
             .arg("--config")
             .arg(&self.config)
+            .envs(self.env.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(err)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 
 use super::admin::{Admin, AdminError};
 use super::binary::{BinaryMissing, holdline_binary};
-use super::config::{ADMIN_PORT, ClusterOptions, SIP_PORT};
+use super::config::{ADMIN_PORT, ClusterOptions, SIP_PORT, TOKEN_FILE};
 use super::node::{Node, NodeError};
 use super::site::{Site, SiteTaken};
 use super::view::{CdrView, Health};
@@ -31,6 +32,7 @@ pub struct Cluster {
     program: PathBuf,
     nodes: BTreeMap<u64, Node>,
     folder: Option<TempDir>,
+    token: Option<String>,
     passed: bool,
 }
 
@@ -109,7 +111,14 @@ impl Cluster {
             fs::write(&node.config, text).map_err(|cause| file(&node.config, cause))?;
             nodes.insert(id, node);
         }
-        Ok(Self { site, program, nodes, folder: Some(folder), passed: false })
+        let token = options.admin_token.clone();
+        if let Some(token) = &token {
+            let path = folder.path().join(TOKEN_FILE);
+            let open = fs::File::options().create_new(true).write(true).mode(0o600).open(&path);
+            let written = open.and_then(|mut file| file.write_all(token.as_bytes()));
+            written.map_err(|cause| file(&path, cause))?;
+        }
+        Ok(Self { site, program, nodes, folder: Some(folder), token, passed: false })
     }
 
     /// Starts a cluster and waits until it is ready.
@@ -174,7 +183,11 @@ impl Cluster {
     /// The admin API of a node.
     #[must_use]
     pub fn admin(&self, id: u64) -> Admin {
-        Admin::new(self.site.node(id, ADMIN_PORT))
+        let admin = Admin::new(self.site.node(id, ADMIN_PORT));
+        match &self.token {
+            Some(token) => admin.with_token(token),
+            None => admin,
+        }
     }
 
     /// The admin API of the first node that runs.

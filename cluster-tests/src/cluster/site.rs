@@ -22,7 +22,9 @@ const NETWORKS: u32 = 235;
 #[derive(Debug)]
 pub struct Site {
     network: [u8; 3],
-    _claim: UdpSocket,
+    /// Where admin APIs are, if not in the same network.
+    control: Option<[u8; 3]>,
+    _claim: Option<UdpSocket>,
 }
 
 /// The addresses are in use.
@@ -76,7 +78,14 @@ impl Site {
                 TcpListener::bind(address).map_err(taken(address))?;
             }
         }
-        Ok(Self { network, _claim: claim })
+        Ok(Self { network, control: None, _claim: Some(claim) })
+    }
+
+    /// A network that the caller has made, with the admin APIs in another one. SIP addresses are
+    /// not those of the nodes: they move.
+    #[must_use]
+    pub const fn made(network: [u8; 3], control: [u8; 3]) -> Self {
+        Self { network, control: Some(control), _claim: None }
     }
 
     /// An address of the network.
@@ -86,10 +95,17 @@ impl Site {
         SocketAddr::from(([a, b, c, host], port))
     }
 
-    /// An address of node `id`: its host number is 10 + id.
+    /// An address of node `id`: its host number is 10 + id, or 20 + id if it floats.
     #[must_use]
     pub fn node(&self, id: u64, port: u16) -> SocketAddr {
-        self.address(u8::try_from(id).unwrap_or(u8::MAX).saturating_add(10), port)
+        let host = u8::try_from(id).unwrap_or(u8::MAX);
+        match (self.control, port) {
+            (Some([a, b, c]), ADMIN_PORT) => {
+                SocketAddr::from(([a, b, c, host.saturating_add(10)], port))
+            }
+            (Some(_), SIP_PORT) => self.address(host.saturating_add(20), port),
+            _ => self.address(host.saturating_add(10), port),
+        }
     }
 
     /// Where other nodes reach node `id` if there is somebody between them: host number 50 + id.

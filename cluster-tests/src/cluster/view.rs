@@ -10,6 +10,12 @@ pub struct Health {
     pub status: String,
     /// The leader, as far as the node that answers knows.
     pub leader: Option<u64>,
+    /// Raft's term.
+    #[serde(default)]
+    pub term: u64,
+    /// The last entry applied by the node that answers: what it shows is not newer.
+    #[serde(default)]
+    pub applied_index: u64,
     /// How many more nodes may fail before calls are not served any more.
     pub may_fail: u64,
     /// Calls that are up.

@@ -222,6 +222,17 @@ pub struct Ledger {
     pub unrecorded_strays: u64,
 }
 
+impl FromIterator<Entry> for Ledger {
+    /// A ledger that was written down elsewhere.
+    fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Self {
+        let mut ledger = Self::default();
+        for entry in entries {
+            ledger.open(entry);
+        }
+        ledger
+    }
+}
+
 impl Ledger {
     /// All calls, in the order of their INVITEs.
     #[must_use]

@@ -113,7 +113,7 @@ impl ClusterApi for Fake {
         Ok(())
     }
 
-    async fn set_draining(&self, node: NodeId, draining: bool) -> Result<(), ClusterApiError> {
+    async fn set_draining(&self, node: NodeId, draining: bool) -> Result<u64, ClusterApiError> {
         self.majority()?;
         let mut nodes = self.draining.lock().unwrap();
         if draining {
@@ -121,9 +121,12 @@ impl ClusterApi for Fake {
         } else {
             nodes.remove(&node)
         };
-        Ok(())
+        Ok(LOG_INDEX)
     }
 }
+
+/// Where in the log every write of the fake is.
+pub(crate) const LOG_INDEX: u64 = 4711;
 
 /// A node that is well.
 pub(crate) fn local_facts() -> LocalFacts {

@@ -50,6 +50,7 @@ pub trait ClusterApi: Send + Sync + 'static {
     /// when the call has ended: that is a commit away, and the CDR says who did it.
     async fn hang_up(&self, call: CallId) -> Result<(), ClusterApiError>;
 
-    /// Commits that a node is to own nothing, or may own again. The leader moves the slots after.
-    async fn set_draining(&self, node: NodeId, draining: bool) -> Result<(), ClusterApiError>;
+    /// Commits that a node is to own nothing, or may own again; returns the index of that entry.
+    /// The leader moves the slots after.
+    async fn set_draining(&self, node: NodeId, draining: bool) -> Result<u64, ClusterApiError>;
 }

@@ -89,16 +89,18 @@ impl ClusterApi for Api {
             slots_home: slots.iter().filter(|slot| slot.home == *node).count(),
             calls: calls.get(node).map_or(0, |up| usize::try_from(*up).unwrap_or(usize::MAX)),
         };
+        let members = status.members.iter().map(member).collect();
         Ok(ClusterFacts {
             cluster: self.cluster.clone(),
             answered_by: self.me,
             leader: status.leader,
             term: status.term,
             committed_index: status.committed.unwrap_or(0),
-            applied_index: status.applied.unwrap_or(0),
+            // Read last: what is shown is not newer than that.
+            applied_index: self.raft.applied_index().unwrap_or(0),
             formed: self.state.cluster().is_some(),
             slots: slots.len(),
-            members: status.members.iter().map(member).collect(),
+            members,
         })
     }
 
@@ -173,14 +175,16 @@ impl ClusterApi for Api {
         }
     }
 
-    async fn set_draining(&self, node: NodeId, draining: bool) -> Result<(), ClusterApiError> {
+    async fn set_draining(&self, node: NodeId, draining: bool) -> Result<u64, ClusterApiError> {
         let command = leader::drain(node, draining, self.clock.now());
         match self.raft.propose(&command).await {
             Ok(Reply::Rejected(Rejection::UnknownNode { node })) => {
                 Err(ClusterApiError::UnknownNode(node))
             }
-            Ok(Reply::Rejected(_)) => Err(ClusterApiError::NoMajority),
-            Ok(Reply::Done | Reply::Count(_) | Reply::Ended(_)) => Ok(()),
+            Ok(Reply::At(index)) => Ok(index),
+            Ok(Reply::Rejected(_) | Reply::Done | Reply::Count(_) | Reply::Ended(_)) => {
+                Err(ClusterApiError::NoMajority)
+            }
             Err(ProposeError::Submit(SubmitError::Stopped)) => Err(ClusterApiError::Stopping),
             Err(ProposeError::Submit(_)) => Err(ClusterApiError::Overloaded),
             Err(ProposeError::Undecided(_)) => Err(ClusterApiError::Undecided),

@@ -88,7 +88,7 @@ pub fn apply<S: State>(
         Command::Call(command) => call::apply(state, position, command, actions)?,
         Command::TransferSlots(command) => transfer_slots::apply(state, command, actions)?,
         Command::NodeUp(command) => node_up::apply(state, command, actions)?,
-        Command::SetDraining(command) => set_draining::apply(state, *command, actions)?,
+        Command::SetDraining(command) => set_draining::apply(state, position, *command, actions)?,
         Command::FormCluster(command) => form_cluster::apply(state, command, actions)?,
         Command::Sweep(command) => sweep::apply(state, *command)?,
     };

@@ -2,10 +2,11 @@
 
 use holdline_model::{Rejection, Reply, SetDraining, State};
 
-use crate::{Action, Outcome};
+use crate::{Action, Outcome, Position};
 
 pub(crate) fn apply<S: State>(
     state: &mut S,
+    position: Position,
     set: SetDraining,
     actions: &mut Vec<Action>,
 ) -> Result<Outcome, S::Error> {
@@ -17,5 +18,5 @@ pub(crate) fn apply<S: State>(
         state.put_node(&node)?;
         actions.push(Action::NodeChanged(set.node));
     }
-    Ok(Ok(Reply::Done))
+    Ok(Ok(Reply::At(position.index)))
 }

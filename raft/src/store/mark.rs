@@ -19,6 +19,11 @@ pub(super) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
     codec::decode_message(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
+/// The index in the bytes of an applied mark.
+pub(crate) fn index(bytes: &[u8]) -> Option<u64> {
+    from_bytes::<crate::types::LogId>(bytes).ok().map(|log_id| log_id.index)
+}
+
 #[cfg(test)]
 mod tests {
     use holdline_model::NodeId;

@@ -11,7 +11,7 @@
 
 mod log;
 mod machine;
-mod mark;
+pub(crate) mod mark;
 mod snapshot;
 
 pub(crate) use log::LogStorage;

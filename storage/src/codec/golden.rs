@@ -90,6 +90,7 @@ fn replies_have_golden_bytes() {
     check("done", &Reply::Done, "0100");
     check("ended", &Reply::Ended(CdrId { index: 5, position: 6 }), "01010506");
     check("count", &Reply::Count(7), "010207");
+    check("at", &Reply::At(7), "010407");
     let call = call_id(7, 1);
     let (slot, named, current) = (SlotId(7), Epoch(1), Epoch(2));
     let stale = Rejection::StaleEpoch { slot, named, current, owner: NodeId(3) };

@@ -36,7 +36,7 @@ impl Call {
                 ctx.event(Event::Undecided { call: self.record.call });
                 Fate::Keep
             }
-            Ok(Reply::Done | Reply::Count(_)) => self.accepted(ctx, None),
+            Ok(Reply::Done | Reply::Count(_) | Reply::At(_)) => self.accepted(ctx, None),
             Ok(Reply::Ended(cdr)) => self.accepted(ctx, Some(cdr)),
             Ok(Reply::Rejected(rejection)) => self.rejected(ctx, &rejection),
         }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode};
 use holdline_model::NodeId;
 
 use crate::admin::params;
@@ -10,11 +10,14 @@ use crate::admin::seam::{ClusterApiError, ClusterFacts};
 use crate::admin::view::NodeView;
 use crate::admin::{AdminOptions, Problem};
 
+/// The answer to a change that is committed: the entry of the log that holds it, and the node.
+pub(in crate::admin) type Changed = (StatusCode, [(HeaderName, String); 1], Json<NodeView>);
+
 /// Drains a node: its slots and calls move to others, nothing is dropped. 202: they move now.
 pub(in crate::admin) async fn drain(
     state: State<AdminOptions>,
     id: Path<String>,
-) -> Result<(StatusCode, Json<NodeView>), Problem> {
+) -> Result<Changed, Problem> {
     set(state, id, true).await
 }
 
@@ -22,7 +25,7 @@ pub(in crate::admin) async fn drain(
 pub(in crate::admin) async fn undrain(
     state: State<AdminOptions>,
     id: Path<String>,
-) -> Result<(StatusCode, Json<NodeView>), Problem> {
+) -> Result<Changed, Problem> {
     set(state, id, false).await
 }
 
@@ -30,7 +33,7 @@ async fn set(
     State(options): State<AdminOptions>,
     Path(id): Path<String>,
     draining: bool,
-) -> Result<(StatusCode, Json<NodeView>), Problem> {
+) -> Result<Changed, Problem> {
     let node: NodeId = params::parse("id", &id, "2")?;
     let facts = options.api.cluster().await?;
     if view(&facts, node).is_none() {
@@ -47,11 +50,11 @@ async fn set(
             "bring up or undrain another node first",
         ));
     }
-    options.api.set_draining(node, draining).await?;
+    let index = options.api.set_draining(node, draining).await?;
     tracing::info!(%node, draining, "an administrator changes a drain");
     let facts = options.api.cluster().await?;
     let view = view(&facts, node).ok_or(ClusterApiError::UnknownNode(node))?;
-    Ok((StatusCode::ACCEPTED, Json(view)))
+    Ok((StatusCode::ACCEPTED, [(LOG_INDEX, index.to_string())], Json(view)))
 }
 
 fn view(facts: &ClusterFacts, node: NodeId) -> Option<NodeView> {
@@ -62,3 +65,7 @@ fn has_heir(facts: &ClusterFacts, node: NodeId) -> bool {
     let mut others = facts.members.iter().filter(|member| member.node != node && member.alive);
     others.any(|member| member.record.as_ref().is_some_and(|record| !record.draining))
 }
+
+/// Which entry of the log the change is: changes took effect in the order of their entries, and a
+/// node whose `applied_index` has come so far shows it.
+const LOG_INDEX: HeaderName = HeaderName::from_static("holdline-log-index");

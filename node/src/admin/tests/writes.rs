@@ -3,6 +3,7 @@
 use holdline_model::NodeId;
 
 use super::*;
+use crate::admin::fake::LOG_INDEX;
 
 #[tokio::test]
 async fn hanging_up_tells_the_owner_once_and_says_when_it_is_over() {
@@ -24,6 +25,7 @@ async fn a_node_is_drained_and_undrained() {
     let fake = Fake::populated().shared();
     let drained = ask(&fake, Method::POST, "/v1/nodes/2/drain").await;
     assert_eq!((drained.status.as_u16(), &drained.json()["draining"]), (202, &true.into()));
+    assert_eq!(drained.headers["holdline-log-index"], LOG_INDEX.to_string());
     assert_eq!(*fake.draining.lock().unwrap(), [NodeId(2)].into());
     let undrained = ask(&fake, Method::DELETE, "/v1/nodes/2/drain").await;
     assert_eq!((undrained.status.as_u16(), &undrained.json()["draining"]), (202, &false.into()));

@@ -16,6 +16,8 @@ pub enum Reply {
     Count(u32),
     /// It took no effect.
     Rejected(Rejection),
+    /// An administrator's write took effect as this entry of the log.
+    At(u64),
 }
 
 /// Why a command took no effect.
