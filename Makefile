@@ -5,7 +5,7 @@
 # make fix     writes what can be fixed
 # make bench   what a call costs, beside Kamailio; rates, memory, takeover, PoPs (ARGS='--help')
 # make bench-micro  single steps beside the stored baseline (ARGS=--accept stores a new one; FILTER=call)
-# make chaos   the long version: more calls, more seeds (MINUTES=20)
+# make chaos   the long version: faults of all kinds at random, the demo with new seeds (MINUTES=20)
 
 CARGO ?= cargo
 ARGS ?=
@@ -31,7 +31,7 @@ setup:
 	@.ci/setup
 
 build: setup
-	@$(CARGO) build --locked -p holdline -p holdline-cluster-tests --bins
+	@$(CARGO) build --locked -p holdline -p holdline-cluster-tests -p jepsen --bins
 
 demo: build
 	@$(TARGET)/debug/demo $(ARGS)
@@ -44,8 +44,8 @@ test:
 	@$(CARGO) build --locked --workspace --all-targets
 	@# Real processes are tested by themselves, so that nothing else takes their two cores.
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		$(CARGO) nextest run --locked --workspace -E 'not package(holdline-cluster-tests)' && \
-		$(CARGO) nextest run --locked --workspace -E 'package(holdline-cluster-tests)'; \
+		$(CARGO) nextest run --locked --workspace -E 'not package(holdline-cluster-tests) and not package(jepsen)' && \
+		$(CARGO) nextest run --locked --workspace -E 'package(holdline-cluster-tests) or package(jepsen)'; \
 	else \
 		echo "cargo-nextest is not installed: using cargo test, one test at a time (cargo install cargo-nextest --locked)"; \
 		$(CARGO) test --locked --workspace -- --test-threads=1; \

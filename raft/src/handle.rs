@@ -14,7 +14,6 @@ use crate::lease::{Board, Contacts, Lease, Verdict};
 use crate::network::peers::Peers;
 use crate::proposal::{Proposals, ProposeError, ReplyTo, SubmitError};
 use crate::status::Status;
-use crate::store::mark;
 
 /// A running Raft node. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -155,15 +154,6 @@ impl RaftHandle {
     #[must_use]
     pub fn state(&self) -> StateReader {
         self.shared.reader.clone()
-    }
-
-    /// Index of the last entry whose effects [`RaftHandle::state`] shows; unlike that of
-    /// [`RaftHandle::status`] it comes from the state itself, so it is never behind what was read
-    /// before.
-    #[must_use]
-    pub fn applied_index(&self) -> Option<u64> {
-        let mark = self.shared.reader.applied().ok().flatten()?;
-        mark::index(&mark)
     }
 
     /// Waits until Raft stops by itself: then the node must stop. Cancel-safe.

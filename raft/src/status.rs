@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use holdline_model::NodeId;
 use openraft::{RaftMetrics, ServerState};
 
+use crate::handle::RaftHandle;
 use crate::leadership::as_std;
+use crate::store::mark;
 use crate::types::{LogId, Member, TypeConfig};
 
 /// The part a node plays.
@@ -56,6 +58,17 @@ pub struct Status {
     /// On the leader: how many more voters may fail before there is no majority. `None` elsewhere,
     /// because only the leader hears them all.
     pub failures_tolerated: Option<usize>,
+}
+
+impl RaftHandle {
+    /// Index of the last entry whose effects [`RaftHandle::state`] shows; unlike that of
+    /// [`RaftHandle::status`] it comes from the state itself, so it is never behind what was read
+    /// before.
+    #[must_use]
+    pub fn applied_index(&self) -> Option<u64> {
+        let mark = self.shared.reader.applied().ok().flatten()?;
+        mark::index(&mark)
+    }
 }
 
 impl Status {

@@ -24,7 +24,7 @@ pub enum Workload {
 pub struct Request {
     /// The workload.
     pub workload: Workload,
-    /// Names of faults; `mix`: any, at random; `all`: each of them once.
+    /// Names of faults, each of which happens at least once; `mix`: any, at random; `all`: all.
     pub faults: Vec<String>,
     /// How long it may take, roughly.
     pub minutes: f64,
@@ -98,7 +98,7 @@ impl Plan {
             let Some(choice) = choice else { break };
             // The time around it, and a third of all that for quiet.
             takes += (choice.lasts + AROUND) * 4 / 3;
-            let complete = !once || faults.len() >= wanted.len();
+            let complete = mix || faults.len() >= wanted.len();
             if takes > budget && !faults.is_empty() && complete {
                 break;
             }
