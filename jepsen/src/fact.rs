@@ -127,6 +127,8 @@ pub struct Final {
     pub applied: u64,
     /// Calls that are up.
     pub calls_up: u64,
+    /// Calls that are up or remembered.
+    pub calls_kept: u64,
     /// Slot, owner, epoch.
     pub slots: Vec<(u64, u64, u64)>,
     /// Ids of all call detail records, in order, and a digest of their content.

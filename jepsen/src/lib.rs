@@ -10,6 +10,7 @@ pub mod checker;
 pub mod fact;
 pub mod fault;
 pub mod history;
+pub mod mutant;
 pub mod report;
 pub mod runner;
 pub mod workload;

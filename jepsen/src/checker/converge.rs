@@ -30,6 +30,7 @@ fn check(history: &History) -> Opinion {
             for (what, same) in [
                 ("applied entries", first.applied == other.applied),
                 ("slots", first.slots == other.slots),
+                ("calls that are remembered", first.calls_kept == other.calls_kept),
                 ("call detail records", first.cdrs == other.cdrs),
                 ("content of the call detail records", first.digest == other.digest),
                 ("drained nodes", first.drained == other.drained),
@@ -60,6 +61,7 @@ mod tests {
             node,
             applied,
             calls_up: 0,
+            calls_kept: 0,
             slots: vec![(0, 1, 1)],
             cdrs: vec!["1.0".into()],
             digest: "d".into(),
@@ -77,6 +79,7 @@ mod tests {
         assert_eq!(with(&state(2, 9), true), Verdict::Valid);
         assert_eq!(with(&state(2, 9), false), Verdict::Invalid);
         assert_eq!(with(&state(2, 8), true), Verdict::Invalid);
+        assert_eq!(with(&Final { calls_kept: 1, ..state(2, 9) }, true), Verdict::Invalid);
         assert_eq!(with(&Final { digest: "e".into(), ..state(2, 9) }, true), Verdict::Invalid);
         assert_eq!(check(&Forge::default().done()).verdict, Verdict::Idle);
     }

@@ -31,6 +31,7 @@ mod tests {
                 node: 1,
                 applied: 1,
                 calls_up,
+                calls_kept: calls_up,
                 slots: Vec::new(),
                 cdrs: Vec::new(),
                 digest: String::new(),

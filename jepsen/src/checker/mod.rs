@@ -24,7 +24,7 @@ mod rule_one;
 
 pub use fresh::PHASE as FRESH;
 pub use ledgers::{Losses, losses};
-pub use rule_one::FAULT as MAJORITY_GONE;
+pub use rule_one::{FAULT as MAJORITY_GONE, PHASE as EXPIRING, TIMER_FAULT};
 
 use crate::history::{History, Op};
 

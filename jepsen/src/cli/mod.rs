@@ -3,6 +3,7 @@
 mod check;
 mod list;
 mod losses;
+mod mutants;
 mod peer;
 mod run;
 
@@ -27,6 +28,8 @@ enum Command {
     Peer(peer::PeerArgs),
     /// Writes the table of losses from histories.
     Losses(losses::LossesArgs),
+    /// Runs switches with a known bug each: every one of them must be found out.
+    Mutants(mutants::MutantsArgs),
     /// Judges a history again.
     Check(check::CheckArgs),
 }
@@ -39,6 +42,7 @@ impl Args {
             Command::Peer(args) => peer::carry_out(&args),
             Command::List(args) => list::carry_out(&args),
             Command::Losses(args) => losses::carry_out(&args),
+            Command::Mutants(args) => mutants::carry_out(&args),
             Command::Check(args) => check::carry_out(&args),
         }
     }

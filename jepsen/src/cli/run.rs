@@ -24,6 +24,9 @@ pub(super) struct RunArgs {
     /// Picks everything that is random: the same seed, the same plan.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Calls a second that come and go meanwhile.
+    #[arg(long, default_value_t = runner::RATE)]
+    rate: u64,
     /// On loopback addresses, although there could be hosts.
     #[arg(long)]
     loopback: bool,
@@ -43,7 +46,8 @@ pub(super) fn carry_out(args: RunArgs) -> anyhow::Result<bool> {
         ),
     }
     let (workload, faults) = (args.workload, args.fault);
-    let request = Request { workload, faults, minutes: args.minutes, seed: args.seed };
+    let request =
+        Request { workload, faults, minutes: args.minutes, seed: args.seed, rate: args.rate };
     let plan = Plan::make(&request, place.word())?;
     for left_out in &plan.left_out {
         println!("jepsen: LEFT OUT: {left_out}");

@@ -5,15 +5,33 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Aim, Choice, Evidence, Fault, Target};
-use crate::world::World;
+use crate::world::{Needs, World};
 
-pub(super) const CHOICES: [Choice; 1] = [Choice::new(
-    (crate::checker::MAJORITY_GONE, "SIGSTOP of all nodes but the leader, which owns the calls"),
-    Aim::Leader,
-    &[],
-    1500,
-    || Box::new(Majority),
-)];
+pub(super) const CHOICES: [Choice; 2] = [
+    Choice::new(
+        (
+            crate::checker::MAJORITY_GONE,
+            "SIGSTOP of all nodes but the leader, which owns the calls",
+        ),
+        Aim::Leader,
+        &[],
+        1500,
+        || Box::new(Majority),
+    ),
+    Choice {
+        alone: true,
+        ..Choice::new(
+            (
+                crate::checker::TIMER_FAULT,
+                "the same, while calls come to their longest duration (3 s)",
+            ),
+            Aim::Leader,
+            &[Needs::ShortCalls],
+            1500,
+            || Box::new(Majority),
+        )
+    },
+];
 
 #[derive(Debug)]
 struct Majority;

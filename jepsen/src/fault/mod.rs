@@ -86,6 +86,8 @@ pub struct Choice {
     pub needs: &'static [Needs],
     /// How long it lasts.
     pub lasts: Duration,
+    /// It changes the whole run, and is struck only when it is named.
+    pub alone: bool,
     make: fn() -> Box<dyn Fault>,
 }
 
@@ -104,7 +106,7 @@ impl Choice {
         make: fn() -> Box<dyn Fault>,
     ) -> Self {
         let lasts = Duration::from_millis(lasts_ms);
-        Self { name, about, aim, needs, lasts, make }
+        Self { name, about, aim, needs, lasts, alone: false, make }
     }
 
     /// A fault, not begun.

@@ -7,7 +7,7 @@ mod salvo;
 mod strike;
 
 pub use peer::{PeerMissing, run_peer};
-pub use plan::{Plan, PlanError, Request, Workload};
+pub use plan::{Plan, PlanError, RATE, Request, Workload};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,8 +31,6 @@ const CLEAR_LIMIT: Duration = Duration::from_secs(30);
 const END_LIMIT: Duration = Duration::from_secs(45);
 /// Traffic before anything is measured.
 const WARM_UP: Duration = Duration::from_secs(3);
-/// Pauses between calls that come and go, in milliseconds.
-const APART_MS: (u64, u64) = (60, 260);
 /// Calls placed when everything is healed.
 const FRESH: usize = 12;
 /// How long all nodes may take to say the same.
@@ -95,7 +93,12 @@ impl Run<'_> {
         let mut consumer = JoinSet::new();
         consumer.spawn(consume(self.world.admins(), recorder.clone(), last));
         let mut traffic = JoinSet::new();
-        traffic.spawn(background(Arc::clone(&self.calls), self.addresses(), self.dice.fork()));
+        traffic.spawn(background(
+            Arc::clone(&self.calls),
+            self.addresses(),
+            self.plan.request.rate,
+            self.dice.fork(),
+        ));
         tokio::time::sleep(WARM_UP).await;
         resources(&mut self.world, "before").await;
 
@@ -164,8 +167,14 @@ impl Run<'_> {
     }
 }
 
-/// Calls that come and go, until dropped.
-async fn background(calls: Arc<Calls>, to: Vec<(u64, std::net::SocketAddr)>, mut dice: Dice) {
+/// Calls that come and go, so many a second, until dropped.
+async fn background(
+    calls: Arc<Calls>,
+    to: Vec<(u64, std::net::SocketAddr)>,
+    rate: u64,
+    mut dice: Dice,
+) {
+    let apart_us = 1_000_000 / rate.max(1);
     loop {
         let (Some(kind), Some(via)) = (dice.pick(&Kind::BACKGROUND), dice.pick(&to)) else {
             return;
@@ -174,7 +183,7 @@ async fn background(calls: Arc<Calls>, to: Vec<(u64, std::net::SocketAddr)>, mut
         if calls.place(kind, via, 1, None).await.is_err() {
             return;
         }
-        let (least, most) = APART_MS;
-        tokio::time::sleep(Duration::from_millis(dice.between(least, most))).await;
+        let pause = dice.between(apart_us * 2 / 5, apart_us * 8 / 5);
+        tokio::time::sleep(Duration::from_micros(pause)).await;
     }
 }

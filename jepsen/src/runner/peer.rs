@@ -17,7 +17,7 @@ use holdline_cluster_tests::ua::Agent;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::plan::{commit, now};
+use super::plan::{RATE, commit, now};
 use super::salvo::{Half, Salvo};
 use super::{END_LIMIT, FRESH, Say, WARM_UP, background};
 use crate::fact::{Effect, Heal, Inject, Run};
@@ -84,7 +84,7 @@ pub async fn run_peer(
     tokio::time::sleep(BACK).await;
     let addresses: Vec<_> = (1..=NODES).map(|id| (id, nodes.site.node(id, SIP_PORT))).collect();
     let mut traffic = JoinSet::new();
-    traffic.spawn(background(Arc::clone(&calls), addresses.clone(), dice.fork()));
+    traffic.spawn(background(Arc::clone(&calls), addresses.clone(), RATE, dice.fork()));
     tokio::time::sleep(WARM_UP).await;
     for id in 1..=kills {
         let node = dice.between(1, NODES);

@@ -10,6 +10,9 @@ use crate::workload::{Dice, Kind};
 /// cluster comes back after it.
 const AROUND: Duration = Duration::from_secs(6);
 
+/// Calls a second, unless asked otherwise.
+pub const RATE: u64 = 6;
+
 /// What the cluster is asked to do meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Workload {
@@ -30,6 +33,8 @@ pub struct Request {
     pub minutes: f64,
     /// What picks everything that is random.
     pub seed: u64,
+    /// Calls a second that come and go meanwhile.
+    pub rate: u64,
 }
 
 /// A run to be.
@@ -76,6 +81,7 @@ impl Plan {
         }
         if mix || once {
             wanted = fault::all();
+            wanted.retain(|choice| !choice.alone);
         }
         let mut left_out = Vec::new();
         wanted.retain(|choice| match choice.available(place) {
@@ -120,7 +126,8 @@ impl Plan {
         if self.workload == Workload::Admin {
             checkers.extend(names(&["linearizable", "log-index"]));
         }
-        if self.faults.iter().any(|fault| fault.name == crate::checker::MAJORITY_GONE) {
+        let gone = [crate::checker::MAJORITY_GONE, crate::checker::TIMER_FAULT];
+        if self.faults.iter().any(|fault| gone.contains(&fault.name)) {
             checkers.push("rule-one".into());
         }
         fact::Run {
@@ -150,9 +157,13 @@ impl Plan {
         };
         let faults = self.request.faults.join(",");
         let (minutes, seed) = (self.request.minutes, self.seed);
+        let rate = match self.request.rate {
+            RATE => String::new(),
+            rate => format!(" --rate {rate}"),
+        };
         format!(
             "cargo run -p jepsen -- run --workload {workload} --fault {faults} --minutes {minutes} \
-             --seed {seed}"
+             --seed {seed}{rate}"
         )
     }
 }
@@ -198,7 +209,7 @@ mod tests {
 
     fn request(faults: &[&str], minutes: f64) -> Request {
         let faults = faults.iter().map(|&name| name.to_owned()).collect();
-        Request { workload: Workload::Calls, faults, minutes, seed: 7 }
+        Request { workload: Workload::Calls, faults, minutes, seed: 7, rate: 6 }
     }
 
     fn names(plan: &Plan) -> Vec<&str> {
@@ -217,7 +228,8 @@ mod tests {
         let plan = Plan::make(&request(&["all"], 0.1), "loopback").unwrap();
         assert!(names(&plan).contains(&"kill-leader") && names(&plan).contains(&"drain"));
         assert!(plan.left_out.iter().any(|text| text.starts_with("isolate: needs hosts")));
-        assert_eq!(plan.faults.len() + plan.left_out.len(), fault::all().len());
+        let alone = fault::all().iter().filter(|choice| choice.alone).count();
+        assert_eq!(plan.faults.len() + plan.left_out.len() + alone, fault::all().len());
     }
 
     #[test]

@@ -13,10 +13,14 @@ use super::salvo::{Half, Salvo};
 use crate::fact::{Effect, Heal, Inject};
 use crate::fault::{Aim, Choice, Target};
 use crate::runner::Workload;
-use crate::workload::Registers;
+use crate::workload::{Kind, Registers};
 
 /// The fault strikes so long after the first half of what is in flight, at most.
 const FLIGHT_US: u64 = 6000;
+/// Calls that a timer is about to end.
+const EXPIRING: usize = 6;
+/// The fault strikes so long before they end.
+const EXPIRE_IN: Duration = Duration::from_millis(700);
 /// Clients of the admin API while a fault lasts.
 const CLIENTS: u64 = 4;
 /// How long they work before it strikes.
@@ -33,6 +37,11 @@ impl Run<'_> {
         let mut salvo = Salvo::load(&calls, id, via).await?;
         let mut clients = self.admin_clients(choice, target).await;
 
+        if choice.name == crate::checker::TIMER_FAULT {
+            calls.place(Kind::EXPIRING, via, EXPIRING, Some(id)).await?;
+            tokio::time::sleep(Duration::from_millis(crate::world::SHORT_CALLS_MS) - EXPIRE_IN)
+                .await;
+        }
         let mut fault = choice.make();
         let recorder = self.world.recorder.clone();
         let began = Instant::now();

@@ -43,7 +43,7 @@ impl Kind {
     /// Answered, hung up by the caller after a while.
     pub const SHORT: Self = Self {
         hang_up: When::ms(700),
-        ..Self::new("background", "10", || CalleeScript::answer_after_ms(50))
+        ..Self::new("background", "101", || CalleeScript::answer_after_ms(50))
     };
     /// Answered, hung up by the callee after a while.
     pub const CALLEE_ENDS: Self = Self::new("background", "11", || CalleeScript {
@@ -81,7 +81,11 @@ impl Kind {
         ..Self::new(crate::checker::FRESH, "19", || CalleeScript::answer_after_ms(20))
     };
 
-    const ALL: [Self; 10] = [
+    /// Up; the switch ends it when it has lasted as long as it may.
+    pub const EXPIRING: Self =
+        Self::new(crate::checker::EXPIRING, "100", || CalleeScript::answer_after_ms(10));
+
+    const ALL: [Self; 11] = [
         Self::SHORT,
         Self::CALLEE_ENDS,
         Self::CANCELED,
@@ -92,6 +96,7 @@ impl Kind {
         Self::BYE,
         Self::CANCEL,
         Self::FRESH,
+        Self::EXPIRING,
     ];
 
     /// Those in which a fault strikes.

@@ -102,7 +102,12 @@ pub async fn final_states(world: &World, limit: Duration) -> anyhow::Result<()> 
             }
         }
         let same = finals.windows(2).all(|pair| match pair {
-            [a, b] => a.applied == b.applied && a.digest == b.digest && a.slots == b.slots,
+            [a, b] => {
+                a.applied == b.applied
+                    && a.digest == b.digest
+                    && a.slots == b.slots
+                    && a.calls_kept == b.calls_kept
+            }
             _ => true,
         });
         let up = finals.iter().any(|last| last.calls_up > 0);
@@ -121,7 +126,8 @@ pub async fn final_states(world: &World, limit: Duration) -> anyhow::Result<()> 
 
 async fn state(id: u64, admin: &Admin) -> anyhow::Result<(Final, Vec<Value>)> {
     let slots = admin.slots().await?;
-    let cdrs = pages(admin).await?;
+    let cdrs = pages(admin, "/v1/cdrs?").await?;
+    let kept = pages(admin, "/v1/calls?state=any").await?;
     let health = admin.health().await?;
     let mut digest = DefaultHasher::new();
     for cdr in &cdrs {
@@ -132,6 +138,7 @@ async fn state(id: u64, admin: &Admin) -> anyhow::Result<(Final, Vec<Value>)> {
         node: id,
         applied: health.applied_index,
         calls_up: health.calls,
+        calls_kept: kept.len() as u64,
         slots: slots.iter().map(|slot| (slot.slot, slot.owner, slot.epoch)).collect(),
         cdrs: cdrs.iter().filter_map(text).collect(),
         digest: format!("{:016x}", digest.finish()),
@@ -140,12 +147,13 @@ async fn state(id: u64, admin: &Admin) -> anyhow::Result<(Final, Vec<Value>)> {
     Ok((fact, cdrs))
 }
 
-async fn pages(admin: &Admin) -> anyhow::Result<Vec<Value>> {
+/// All pages of a list; the path ends where another parameter may follow.
+async fn pages(admin: &Admin, path: &str) -> anyhow::Result<Vec<Value>> {
     let mut all = Vec::new();
     let mut cursor: Option<String> = None;
     loop {
         let after = cursor.as_ref().map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
-        let mut page = admin.document(&format!("/v1/cdrs?limit=1000{after}")).await?;
+        let mut page = admin.document(&format!("{path}&limit=1000{after}")).await?;
         if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
             all.extend(items);
         }

@@ -11,6 +11,6 @@ mod tools;
 pub use command::{CommandError, has, run};
 pub use disk::Disk;
 pub use lan::{Lan, Rule};
-pub use nodes::{Agents, Converge, DRAINED, NODES, World};
+pub use nodes::{Agents, Converge, DRAINED, NODES, SHORT_CALLS_MS, World};
 pub use place::{FAKETIME, Needs, Place};
 pub use tools::Tools;

@@ -31,6 +31,8 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 const STARTS: u32 = 12;
 /// Not a secret: every run has it, and only hosts of its own see it.
 const TOKEN: &str = "jepsen-0123456789-jepsen-0123456789";
+/// How long the switch lets calls last if a fault needs them to end by themselves.
+pub const SHORT_CALLS_MS: u64 = 3000;
 /// How far apart the monotonic clocks of two hosts begin, in seconds.
 const ORIGINS_APART_S: u64 = 100_000;
 
@@ -87,12 +89,12 @@ impl World {
                 let options = ClusterOptions {
                     interface: Some(INTERFACE.into()),
                     admin_token: Some(TOKEN.into()),
-                    ..ClusterOptions::default()
+                    ..options(needs)
                 };
                 (Site::made(NETWORK, CONTROL), options)
             }
             Place::Loopback { .. } => {
-                let options = ClusterOptions::default();
+                let options = options(needs);
                 (Site::claim(options.nodes)?, options)
             }
         };
@@ -126,7 +128,7 @@ impl World {
             wrapper.push(origin);
         }
         let mut preload = Vec::new();
-        let mut env = Vec::new();
+        let mut env = vec![("HOLDLINE_MUTANT_NODE".to_owned(), id.to_string())];
         if let Some(tools) = self.tools.as_ref().filter(|_| needs.contains(&Needs::Shim)) {
             preload.push(tools.fsync_shim.display().to_string());
             let control = folder.join(format!("fsync-{id}")).display().to_string();
@@ -275,5 +277,15 @@ impl World {
         }
         node.wait_exit(Duration::from_secs(1)).await?;
         Ok(true)
+    }
+}
+
+/// How the nodes are configured: with snapshots so often that a node that was away needs one.
+fn options(needs: &[Needs]) -> ClusterOptions {
+    let short = needs.contains(&Needs::ShortCalls);
+    ClusterOptions {
+        raft: vec![("snapshot_every".into(), 400), ("snapshot_keep".into(), 50)],
+        max_call_duration_ms: short.then_some(SHORT_CALLS_MS),
+        ..ClusterOptions::default()
     }
 }

@@ -18,6 +18,8 @@ pub enum Needs {
     Origins,
     /// Frames that go through a program of ours.
     Queue,
+    /// Calls that the switch ends after a few seconds.
+    ShortCalls,
 }
 
 /// Where the fake clock's library is, on Debian.
@@ -84,6 +86,7 @@ impl Needs {
             Self::Shim => super::tools::Tools::available(),
             Self::FakeTime if std::path::Path::new(FAKETIME).is_file() => Ok(()),
             Self::FakeTime => Err("libfaketime is missing: apt-get install libfaketime".into()),
+            Self::ShortCalls => Ok(()),
             Self::Queue => program("iptables", "iptables"),
             Self::Origins => {
                 as_root()?;
