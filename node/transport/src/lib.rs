@@ -12,6 +12,7 @@
 mod counters;
 mod datagram;
 pub mod floating;
+mod mutant;
 mod options;
 mod receive;
 mod sockets;

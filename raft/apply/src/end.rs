@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use holdline_model::{
     CallRecord, Disposition, End, EndState, HangupBy, Millis, Phase, Reply, Side, SlotRecord,
-    State, limits,
+    State, limits, mutant,
 };
 
 use crate::cdr::{self, Ending};
@@ -21,7 +21,10 @@ pub(crate) fn apply<S: State>(
 ) -> Result<Outcome, S::Error> {
     let ending = Ending { at, by: end.by, cause: &end.cause, disposition: Disposition::Answered };
     let cdr = cdr::compose(position, &record, slot, &ending);
-    state.put_cdr(&cdr)?;
+    let elsewhere = || mutant::node().is_some_and(|node| node != slot.owner.0);
+    if !(mutant::is("cdr-on-the-owner-only") && elsewhere()) {
+        state.put_cdr(&cdr)?;
+    }
     state.put_expiry(at.plus_ms(limits::TOMBSTONE_MS), record.call)?;
     // A caller that has not acknowledged its answer may not even have it, and takes no BYE before
     // (RFC 3261 section 15): what it is answered with stays.
@@ -52,7 +55,11 @@ pub(crate) fn apply<S: State>(
         late_answer: None,
         cdr: cdr.id,
     }));
-    state.put_call(record)?;
+    if mutant::is("no-tombstone") {
+        state.delete_call(record.call)?;
+    } else {
+        state.put_call(record)?;
+    }
     actions.push(Action::CallEnded(cdr.id, cdr.disposition));
     Ok(Ok(Reply::Ended(cdr.id)))
 }

@@ -11,6 +11,7 @@
 pub mod command;
 mod ids;
 pub mod limits;
+pub mod mutant;
 mod name;
 pub mod record;
 mod state;

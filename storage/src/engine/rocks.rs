@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use holdline_model::mutant;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
     DBRawIterator, DBRecoveryMode, ErrorKind, FlushOptions, LogLevel, Options, ReadOptions,
@@ -107,7 +108,7 @@ impl Engine for RocksEngine {
         let mut options = WriteOptions::default();
         options.disable_wal(durability == Durability::State);
         self.db.write_opt(batch, &options).map_err(|cause| self.fail(cause))?;
-        if durability == Durability::Synced {
+        if durability == Durability::Synced && !mutant::is("ack-before-sync") {
             // Not `set_sync`: that syncs at the head of the one queue of all writers, and apply's
             // writes, which need no sync, would wait there for the log's.
             self.db.flush_wal(true).map_err(|cause| self.fail(cause))?;

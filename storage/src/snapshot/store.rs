@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use holdline_model::{ClusterRecord, GroupId};
+use holdline_model::{CallRecord, ClusterRecord, GroupId, Phase, mutant};
 
 use crate::codec;
 use crate::engine::{Direction, Engine, KeyRange, Read, Table};
@@ -84,9 +84,15 @@ impl SnapshotStore {
         for table in Table::STATE {
             let mut failed = None;
             let range = KeyRange { from: &from, to: &to };
-            view.scan(table, range, Direction::Forward, &mut |key, value| match writer
-                .push(table, key, value)
-            {
+            if mutant::is("snapshot-without-tombstones") && table == Table::Expiry {
+                continue;
+            }
+            view.scan(table, range, Direction::Forward, &mut |key, value| match push(
+                &mut writer,
+                table,
+                key,
+                value,
+            ) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {
                     failed = Some(error);
@@ -217,4 +223,23 @@ fn header(view: &dyn Read, group: GroupId) -> Result<SnapshotHeader, SnapshotErr
     };
     let (applied, membership) = (Bytes::from(applied), Bytes::from(membership));
     Ok(SnapshotHeader { cluster, group, applied, membership })
+}
+
+/// Writes one record of the state.
+fn push(
+    writer: &mut SnapshotWriter,
+    table: Table,
+    key: &[u8],
+    value: &[u8],
+) -> Result<(), SnapshotError> {
+    if mutant::is("snapshot-without-tombstones") && is_tombstone(table, value) {
+        return Ok(());
+    }
+    writer.push(table, key, value)
+}
+
+/// Whether a record is a call that is over.
+fn is_tombstone(table: Table, value: &[u8]) -> bool {
+    let call = || codec::decode_prefix::<CallRecord>(value).ok();
+    table == Table::Calls && call().is_some_and(|call| call.phase == Phase::Finished)
 }

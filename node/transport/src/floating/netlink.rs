@@ -18,6 +18,7 @@ use rtnetlink::{AddressMessageBuilder, Handle, new_connection};
 
 use super::announce::{announce, interface};
 use super::{MoveError, Mover};
+use crate::mutant;
 
 /// Where addresses go, and how often neighbours are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +145,9 @@ impl Mover for Netlink {
     }
 
     fn announce(&self, addr: IpAddr) -> Result<(), MoveError> {
+        if mutant::is("no-gratuitous-arp") {
+            return Ok(());
+        }
         let link = self.link(addr)?;
         announce(&link, addr).map_err(|source: io::Error| MoveError::Announce {
             addr,
