@@ -21,6 +21,12 @@ pub(crate) struct Egress {
 }
 
 impl Egress {
+    /// Whether this node can send from every address that goes with its slots.
+    pub(crate) fn is_home(&self) -> bool {
+        let addresses = self.table.load().addresses_of(self.me);
+        addresses.into_iter().all(|address| self.sockets.is_bound(address))
+    }
+
     /// Sends; what cannot be sent is dropped and counted, as UDP allows. Never waits. `hops` is how
     /// often the datagram was forwarded before: 0 if it is this node's own.
     pub(crate) fn send(&self, from: SocketAddr, to: SocketAddr, bytes: Bytes, hops: u8) {

@@ -67,6 +67,7 @@ pub(crate) async fn run(parts: Parts, stop: CancellationToken) {
         proposed: HashMap::new(),
         last_token: 0,
         suspended: false,
+        valid_since: None,
     };
     shard.run(stop).await;
 }
@@ -79,6 +80,8 @@ struct Shard {
     proposed: HashMap<u64, (CallId, Step)>,
     last_token: u64,
     suspended: bool,
+    /// Since when the lease is held again, while the engine is still suspended.
+    valid_since: Option<Instant>,
 }
 
 impl Shard {
@@ -117,12 +120,24 @@ impl Shard {
     }
 
     fn follow_lease(&mut self) {
-        let suspended = !self.parts.lease.is_valid(self.parts.clock.monotonic());
+        let now = self.parts.clock.monotonic();
+        let valid = self.parts.lease.is_valid(now);
+        if !valid {
+            self.valid_since = None;
+        }
+        let suspended = !valid || (self.suspended && !self.may_resume(now));
         if suspended != self.suspended {
             self.suspended = suspended;
             let now = self.parts.clock.now();
             self.feed(now, Input::Suspended(suspended));
         }
+    }
+
+    /// Whether a node that holds its lease again may speak. Its addresses, which went with the lease,
+    /// come back a moment later: what is said before is lost, and an ACK is said only once.
+    fn may_resume(&mut self, now: Instant) -> bool {
+        let since = *self.valid_since.get_or_insert(now);
+        self.parts.egress.is_home() || now.saturating_duration_since(since) >= ADDRESS_WAIT
     }
 
     fn outcome(&mut self, decided: Decided) {
@@ -187,6 +202,9 @@ const BATCH: usize = 256;
 
 /// Outcomes that may wait for a shard; then the batcher waits.
 const DECIDED_QUEUE: usize = 16_384;
+
+/// How long addresses are waited for; then it is better to speak without some of them.
+const ADDRESS_WAIT: Duration = Duration::from_millis(500);
 
 /// How often a suspended shard looks whether it holds the lease again.
 const LEASE_POLL: Duration = Duration::from_millis(10);
