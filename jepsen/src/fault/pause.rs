@@ -34,7 +34,7 @@ impl Fault for Pause {
     }
 
     async fn evidence(&mut self, world: &mut World, target: Target) -> anyhow::Result<Evidence> {
-        let asleep = stopped(world, target.node)?;
+        let asleep = stopped(world, target.node).await?;
         let moved = super::slots_moved(world, target.node, MOVE_LIMIT).await;
         let what = format!("process state T: {asleep}; {}", moved.what);
         Ok(Evidence::new(asleep && moved.took_effect, what))
@@ -45,10 +45,20 @@ impl Fault for Pause {
     }
 }
 
-/// Whether a node's process is stopped (proc(5): state `T`).
-pub(super) fn stopped(world: &mut World, id: u64) -> anyhow::Result<bool> {
+/// Whether a node's process is stopped (proc(5): state `T`). All of its threads have to be, which
+/// takes a moment on a machine that is busy.
+pub(super) async fn stopped(world: &mut World, id: u64) -> anyhow::Result<bool> {
     let pid = world.cluster.node(id)?.pid().unwrap_or_default();
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim().chars().next());
-    Ok(state == Some('T'))
+    for _ in 0..LOOKS {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim().chars().next());
+        if state == Some('T') {
+            return Ok(true);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    Ok(false)
 }
+
+/// How often it is looked.
+const LOOKS: u32 = 50;

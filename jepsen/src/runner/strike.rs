@@ -18,9 +18,9 @@ use crate::workload::{Kind, Registers};
 /// The fault strikes so long after the first half of what is in flight, at most.
 const FLIGHT_US: u64 = 6000;
 /// Calls that a timer is about to end.
-const EXPIRING: usize = 6;
-/// The fault strikes so long before they end.
-const EXPIRE_IN: Duration = Duration::from_millis(700);
+const EXPIRING: u32 = 10;
+/// How far apart they end.
+const EXPIRE_APART: Duration = Duration::from_millis(25);
 /// Clients of the admin API while a fault lasts.
 const CLIENTS: u64 = 4;
 /// How long they work before it strikes.
@@ -38,9 +38,13 @@ impl Run<'_> {
         let mut clients = self.admin_clients(choice, target).await;
 
         if choice.name == crate::checker::TIMER_FAULT {
-            calls.place(Kind::EXPIRING, via, EXPIRING, Some(id)).await?;
-            tokio::time::sleep(Duration::from_millis(crate::world::SHORT_CALLS_MS) - EXPIRE_IN)
-                .await;
+            // One after the other, so that some end before the node notices that it is alone.
+            for _ in 0..EXPIRING {
+                calls.place(Kind::EXPIRING, via, 1, Some(id)).await?;
+                tokio::time::sleep(EXPIRE_APART).await;
+            }
+            let last = Duration::from_millis(crate::world::SHORT_CALLS_MS);
+            tokio::time::sleep(last - EXPIRE_APART * EXPIRING).await;
         }
         let mut fault = choice.make();
         let recorder = self.world.recorder.clone();

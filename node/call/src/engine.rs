@@ -14,7 +14,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use holdline_model::{
-    CallId, CallRecord, Epoch, Millis, Rejection, Reply, SlotId, Step, Token, TokenKind,
+    CallId, CallRecord, Epoch, Millis, Rejection, Reply, SlotId, Step, Token, TokenKind, mutant,
 };
 use holdline_sip::message::{Message, Method, ParseError, ParseErrorKind, Via};
 
@@ -219,7 +219,12 @@ impl CallEngine {
         // Collected first, so that a call that wants to be asked again at once cannot keep us here.
         let due: Vec<CallId> = std::iter::from_fn(|| self.timers.pop_due(now)).collect();
         for call in due {
-            self.with_call(now, call, Call::tick);
+            self.with_call(now, call, |call, ctx| {
+                if mutant::is("timer-without-commit") {
+                    call.hang_up_without_commit(ctx);
+                }
+                call.tick(ctx)
+            });
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use holdline_model::{Admit, CallId, Epoch, Millis, SlotId, Transport};
+use holdline_model::{Admit, CallId, Epoch, Millis, SlotId, Transport, mutant};
 use holdline_sip::message::{Message, Method};
 
 use crate::call::{Call, Fate, Request};
@@ -158,7 +158,11 @@ impl CallEngine {
             self.refuse(local, &Request { local, peer, message }, refuse, Refusal::TooManyCalls);
             return;
         };
-        let call = Call::admit(&mut self.ctx(now), id, epoch, admit, message);
+        let mut ctx = self.ctx(now);
+        let mut call = Call::admit(&mut ctx, id, epoch, admit, message);
+        if mutant::is("answer-before-commit") {
+            call.say_trying(&mut ctx);
+        }
         self.insert(call);
     }
 

@@ -42,7 +42,7 @@ pub(super) fn drain_request(client: &mut NonInviteClient, mut send: impl FnMut(B
 }
 
 impl Call {
-    pub(super) fn say_trying(&mut self, ctx: &mut Ctx<'_>) {
+    pub(crate) fn say_trying(&mut self, ctx: &mut Ctx<'_>) {
         let Some(invite) = self.invite.as_deref() else { return };
         let trying = messages::trying(invite, self.record.admission.peer);
         self.answer_caller(ctx, InviteServerInput::Provisional(trying));
@@ -183,6 +183,15 @@ impl Call {
             Side::Callee => self.legs.bye_callee = Some(Box::new(client)),
         }
         self.drain_bye(ctx, side);
+    }
+
+    /// A known bug (`holdline_model::mutant`): a call that has lasted too long is hung up at once.
+    pub(crate) fn hang_up_without_commit(&mut self, ctx: &mut Ctx<'_>) {
+        let end_by = self.record.answer.as_ref().and_then(|answer| answer.end_by);
+        if !self.is_finished() && end_by.is_some_and(|at| at <= ctx.now) {
+            self.start_bye(ctx, Side::Caller, None);
+            self.start_bye(ctx, Side::Callee, None);
+        }
     }
 
     /// The caller's ACK came or was given up for lost: a BYE that waited for it may go.
