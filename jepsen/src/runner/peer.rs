@@ -230,7 +230,14 @@ impl Nodes {
         salvo.fire(Half::After).await?;
         // A process that nobody has waited for yet has no command line any more (proc(5)).
         let command = |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let gone = killed.iter().all(|pid| command(pid).is_empty());
+        let mut gone = false;
+        for _ in 0..50 {
+            gone = killed.iter().all(|pid| command(pid).is_empty());
+            if gone {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         let evidence =
             format!("{} processes killed; the address moves to node {heir}", killed.len());
         recorder.fact("nemesis", "effect", &Effect { id, took_effect: gone, evidence });
