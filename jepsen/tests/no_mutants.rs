@@ -1,5 +1,5 @@
 //! The switch that is run and shipped has none of the known bugs: they are a feature that nothing
-//! turns on by itself, and no trace of them is in the binary.
+//! turns on by itself, and the binary does not know the variable that would choose one.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -24,7 +24,4 @@ fn the_binary_does_not_know_how_to_be_a_mutant() {
     let has = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
     assert!(has("HOLDLINE") || has("holdline"), "it is the switch");
     assert!(!has("HOLDLINE_MUTANT"));
-    for mutant in jepsen::mutant::ALL {
-        assert!(!has(mutant.name), "{}", mutant.name);
-    }
 }
