@@ -103,7 +103,7 @@ const ORDER: [&str; 7] =
 const INTRODUCTION: &str = "\
 # What is lost
 
-Calls lost when things break, by phase and fault: `lost / calls`. Written by `jepsen run --losses`; do not edit.
+Calls lost when things break, by phase and fault: `lost / calls`. Written by `jepsen losses`; do not edit.
 
 A call is lost if either side did not get what it was due: caller, callee and call detail record are three
 ledgers, and they must agree (`cluster-tests/src/reconcile.rs`). `none` is the traffic that no fault was aimed at,
