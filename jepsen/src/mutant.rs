@@ -42,7 +42,7 @@ pub const ALL: [Mutant; 9] = [
         "no-epoch-check",
         "commands of a former epoch take effect",
         "--fault drain,drain,drain,drain --rate 80",
-        "immortal",
+        "ledgers",
     ),
     mutant("no-lease", "a lease never ends", "--fault cut-leader-minority", "acting"),
     mutant(
