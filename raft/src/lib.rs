@@ -14,6 +14,7 @@
 //! | `types` | openraft's type parameters |
 //! | `store` | openraft's storage traits over `holdline-storage` |
 //! | `network` | gRPC, token, messages |
+//! | `offload` | what blocks on the disk |
 //! | `proposal` | from a command to its reply, whoever leads meanwhile |
 //! | `lease` | who may act as owner, who is dead |
 //! | `leadership`, `status` | who leads; the group as this node sees it |
@@ -28,6 +29,7 @@ mod lease;
 mod millis;
 mod network;
 mod node;
+mod offload;
 mod options;
 mod proposal;
 mod status;
@@ -44,12 +46,13 @@ pub use leadership::Leadership;
 pub use lease::{
     Contact, Contacts, Lease, NodeContact, Probe, ProbeOutcome, Rules, Verdict, verdict,
 };
-pub use network::{ClusterToken, InvalidToken};
+pub use network::{ClusterToken, Connect, InvalidToken};
 pub use node::{RaftNode, StartError, Storage};
+pub use offload::offload;
 pub use options::{Options, OptionsError, Tuning};
 pub use proposal::{Decided, ProposeError, ReplyTo, SubmitError, Undecided};
 pub use status::{Role, Status};
-pub use store::Applied;
+pub use store::{Applied, Replay, Replayed, applied_index};
 pub use types::{Batch, Member, Replies, TypeConfig};
 
 /// openraft, set up for Holdline.

@@ -10,7 +10,7 @@ use openraft::{Config, SnapshotPolicy};
 use serde::{Deserialize, Serialize};
 
 use crate::millis;
-use crate::network::ClusterToken;
+use crate::network::{ClusterToken, Connect};
 use crate::types::Member;
 
 /// What [`crate::RaftNode::start`] needs to know.
@@ -29,6 +29,8 @@ pub struct Options {
     pub token: ClusterToken,
     /// Time-outs and bounds.
     pub tuning: Tuning,
+    /// How the other nodes are connected to.
+    pub connect: Connect,
 }
 
 /// Time-outs and bounds of a Raft node, with one set of defaults: those for nodes in one PoP.

@@ -29,7 +29,7 @@ pub mod tables;
 pub use codec::CodecError;
 pub use data_dir::{DataDir, DataDirError, Identity};
 pub use engine::{Engine, EngineError, MemoryEngine, RocksEngine, RocksOptions, Table};
-pub use log::{LogError, LogOptions, LogStore, OnDurable};
+pub use log::{LogError, LogOptions, LogStore, OnDurable, Wake};
 pub use snapshot::{SnapshotError, SnapshotFile, SnapshotHeader, SnapshotReceiver, SnapshotStore};
 pub use tables::{
     CallCounts, CallPage, CdrPage, CdrQuery, StateBatch, StateError, StateReader, StateStore,

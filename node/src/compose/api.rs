@@ -198,7 +198,7 @@ impl Api {
         read: impl FnOnce(&StateReader) -> Result<T, StateError> + Send + 'static,
     ) -> Result<T, ClusterApiError> {
         let state = self.state.clone();
-        match self.tasks.spawn_blocking(move || read(&state)).await {
+        match holdline_raft::offload(&self.tasks, move || read(&state)).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(ClusterApiError::Unreadable(Box::new(error))),
             Err(_) => Err(ClusterApiError::Stopping),

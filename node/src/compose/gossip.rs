@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use holdline_cluster::gossip::{ClusterKey, ClusterView, Gossip, GossipOptions, Load, NodeFacts};
+use holdline_cluster::gossip::{
+    ClusterKey, ClusterView, Gossip, GossipNetwork, GossipOptions, Load, NodeFacts,
+};
 use holdline_model::NodeUp;
 use metrics::gauge;
 use tokio::sync::watch;
@@ -15,6 +17,7 @@ use crate::node_runner::NodeContext;
 
 /// Starts gossip about this run of the node; its view of the others.
 pub(super) async fn start(
+    network: GossipNetwork,
     context: &NodeContext,
     announcement: &NodeUp,
     calls: Vec<Arc<AtomicUsize>>,
@@ -28,6 +31,7 @@ pub(super) async fn start(
     // other nodes take the larger incarnation of consensus for the truth, not this one.
     let generation = context.clock.now().0;
     let mut options = GossipOptions::new(cluster, node, generation, key, config.cluster.gossip);
+    options.network = network;
     options.seeds = config.cluster.seeds.iter().map(ToString::to_string).collect();
     let facts = NodeFacts {
         incarnation: announcement.incarnation,

@@ -29,7 +29,7 @@ pub(super) struct HangUps {
 impl Requests for HangUps {
     async fn hang_up(&self, call: CallId) -> HangUpOutcome {
         let state = self.state.clone();
-        let record = self.tasks.spawn_blocking(move || state.call(call)).await;
+        let record = holdline_raft::offload(&self.tasks, move || state.call(call)).await;
         let phase = match record {
             Ok(Ok(Some(record))) => record.phase,
             Ok(Ok(None)) => return HangUpOutcome::NotFound,

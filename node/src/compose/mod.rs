@@ -7,6 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | `runner` | runs a node until it is told to stop or cannot go on |
+//! | `machine` | the disk and the networks beneath: the host's, or a simulation's |
 //! | `parts` | makes the parts |
 //! | `error` | why a node cannot start or go on |
 //! | `keys` | what is derived from the cluster key |
@@ -22,6 +23,7 @@ mod error;
 mod gossip;
 mod hang_up;
 mod keys;
+mod machine;
 mod parts;
 mod peers;
 mod rpc;
@@ -29,4 +31,5 @@ mod runner;
 mod sip_probe;
 
 pub use error::NodeError;
+pub use machine::{Host, Machine};
 pub use runner::Node;

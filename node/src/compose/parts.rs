@@ -9,20 +9,21 @@ use holdline_cluster::forward::{self, ForwardOptions, Forwarder, Token};
 use holdline_cluster::gossip::ClusterView;
 use holdline_cluster::ownership::PlanOptions;
 use holdline_model::{GroupId, Millis, NodeId, NodeUp};
-use holdline_raft::{ClusterToken, Member, RaftHandle, RaftNode, Storage};
-use holdline_storage::{DataDir, Identity, LogOptions, LogStore, SnapshotStore, StateStore};
+use holdline_raft::{ClusterToken, Member, RaftHandle, RaftNode};
+use holdline_storage::DataDir;
+use holdline_transport::Sockets;
 use holdline_transport::floating::{
     Bind, Command, CommandOptions, FloatingAddresses, FloatingOptions, Mover, Netlink,
     NetlinkOptions,
 };
-use holdline_transport::{SocketOptions, Sockets};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::api::Api;
 use super::hang_up::HangUps;
-use super::{NodeError, gossip, keys, peers, rpc, sip_probe};
-use crate::admin::{AdminLimits, AdminOptions, AdminServer};
+use super::machine::Machine;
+use super::{NodeError, gossip, keys, peers, rpc};
+use crate::admin::{AdminLimits, AdminOptions, AdminServer, ClusterApi};
 use crate::clock::Clock;
 use crate::config::{Config, FloatingConfig};
 use crate::node_runner::NodeContext;
@@ -57,25 +58,23 @@ struct Shared<'a> {
 
 impl Parts {
     /// Makes and starts everything. What was started ends when `halt` is cancelled.
-    pub(super) async fn start(
+    pub(super) async fn start<M: Machine>(
+        machine: &M,
         context: &NodeContext,
         halt: &CancellationToken,
     ) -> Result<Self, NodeError> {
         let config = &context.config;
-        let listener = rpc::listen(config.cluster.rpc).await?;
-        if config.sip.floating == FloatingConfig::Bind {
-            sip_probe::check(&config.sip.addresses)?;
-        }
-        let (data_dir, storage) = open_storage(config)?;
+        let incoming = machine.listen(config.cluster.rpc).await?;
+        machine.check_sip(config)?;
+        let (data_dir, storage) = machine.open_storage(config, GROUP, &context.tasks)?;
         let token = keys::rpc_token(&config.cluster.key);
-        let raft_options = raft_options(config, &token)?;
+        let raft_options = raft_options(config, &token, machine.raft_connect())?;
         let node =
             RaftNode::start(raft_options, storage, context.tasks.clone(), halt.clone()).await?;
-        let forward_options = forward_options(config, &token)?;
+        let forward_options = forward_options(config, &token, machine.forward_connect())?;
         let forwarder =
             Forwarder::new(forward_options.clone(), context.tasks.clone(), halt.clone());
-        let (sockets, datagrams) =
-            Sockets::new(SocketOptions::default(), context.tasks.clone(), halt.clone());
+        let (sockets, datagrams) = machine.sockets(context.tasks.clone(), halt.clone());
         let (shards, inputs) = shard_queues(config.sip.shards.get());
         let shared = Shared {
             context,
@@ -93,11 +92,11 @@ impl Parts {
             context.tasks.clone(),
             halt.clone(),
         );
-        rpc::serve(listener, node.routes.add_service(service), &context.tasks, halt.clone());
+        rpc::serve(incoming, node.routes.add_service(service), &context.tasks, halt.clone());
         let calls = shared.start_shards(inputs)?;
         shared.start_dispatcher(Sources { sockets: datagrams, nodes: from_nodes });
         let announcement = announcement(config)?;
-        let view = gossip::start(context, &announcement, calls, halt).await?;
+        let view = gossip::start(machine.gossip(), context, &announcement, calls, halt).await?;
         let (progress, failed) = shared.start_ownership(announcement, node.applied);
         shared.start_leader();
         let leadership = shared.raft.leadership();
@@ -106,7 +105,10 @@ impl Parts {
         context.tasks.spawn(follow);
         let (stopping, is_stopping) = watch::channel(false);
         let api = shared.api(hang_ups, data_dir, progress.clone(), is_stopping, view);
-        shared.start_admin(api).await?;
+        let api: Arc<dyn ClusterApi> = Arc::new(api);
+        if machine.started(&shared.raft, &api) {
+            shared.start_admin(api).await?;
+        }
         let clock = context.clock.clone();
         Ok(Self { me: config.node.id, raft: shared.raft, clock, progress, stopping, failed })
     }
@@ -246,10 +248,10 @@ impl Shared<'_> {
         }
     }
 
-    async fn start_admin(&self, api: Api) -> Result<(), NodeError> {
+    async fn start_admin(&self, api: Arc<dyn ClusterApi>) -> Result<(), NodeError> {
         let admin = &self.config().admin;
         let options = AdminOptions {
-            api: Arc::new(api),
+            api,
             metrics: self.context.metrics.clone(),
             token: admin.token.clone(),
             limits: AdminLimits::default(),
@@ -259,17 +261,11 @@ impl Shared<'_> {
     }
 }
 
-fn open_storage(config: &Config) -> Result<(DataDir, Storage), NodeError> {
-    let identity = Identity { cluster: config.cluster.name.clone(), node: config.node.id };
-    let data_dir = DataDir::open(&config.node.data_dir, &identity)?;
-    let engine = Arc::new(data_dir.open_engine(&config.storage.rocksdb)?);
-    let snapshots = SnapshotStore::open(&data_dir.snapshots_path())?;
-    let state = StateStore::open(engine.clone(), GROUP, &snapshots)?;
-    let log = LogStore::open(engine, GROUP, LogOptions::default())?;
-    Ok((data_dir, Storage { log, state, snapshots }))
-}
-
-fn raft_options(config: &Config, token: &str) -> Result<holdline_raft::Options, NodeError> {
+fn raft_options(
+    config: &Config,
+    token: &str,
+    connect: holdline_raft::Connect,
+) -> Result<holdline_raft::Options, NodeError> {
     let members = config.cluster.members.iter();
     let members: BTreeMap<NodeId, Member> = members
         .map(|member| (member.id, Member { rpc: member.rpc, pop: member.pop.clone() }))
@@ -281,12 +277,18 @@ fn raft_options(config: &Config, token: &str) -> Result<holdline_raft::Options, 
         members,
         token: token.parse::<ClusterToken>().map_err(|e| NodeError::Failed(e.to_string()))?,
         tuning: config.cluster.raft.clone(),
+        connect,
     })
 }
 
-fn forward_options(config: &Config, token: &str) -> Result<ForwardOptions, NodeError> {
+fn forward_options(
+    config: &Config,
+    token: &str,
+    connect: forward::Connect,
+) -> Result<ForwardOptions, NodeError> {
     let token = token.parse::<Token>().map_err(|e| NodeError::Failed(e.to_string()))?;
-    Ok(ForwardOptions::new(config.cluster.id(), config.node.id, token))
+    let options = ForwardOptions::new(config.cluster.id(), config.node.id, token);
+    Ok(ForwardOptions { connect, ..options })
 }
 
 fn shard_queues(count: usize) -> (Vec<mpsc::Sender<ToShard>>, Vec<mpsc::Receiver<ToShard>>) {

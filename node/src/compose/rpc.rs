@@ -1,31 +1,37 @@
 //! The server that other nodes call: Raft and forwarding on one port.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures::Stream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
+use tonic::transport::server::{Connected, TcpIncoming};
 use tracing::error;
 
 use super::NodeError;
 
 /// Opens the port; nothing is answered yet.
-pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, NodeError> {
-    TcpListener::bind(address).await.map_err(|source| NodeError::Rpc { address, source })
+pub(super) async fn listen(address: SocketAddr) -> Result<TcpIncoming, NodeError> {
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.map_err(|source| NodeError::Rpc { address, source })?;
+    Ok(TcpIncoming::from(listener).with_nodelay(Some(true)))
 }
 
-/// Answers on the port until `stop` is cancelled.
-pub(super) fn serve(
-    listener: TcpListener,
+/// Answers on connections until `stop` is cancelled.
+pub(super) fn serve<C>(
+    incoming: impl Stream<Item = io::Result<C>> + Send + 'static,
     routes: Routes,
     tasks: &TaskTracker,
     stop: CancellationToken,
-) {
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+) where
+    C: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static,
+{
     let server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))

@@ -9,20 +9,30 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::NodeError;
+use super::machine::{Host, Machine};
 use super::parts::Parts;
 use crate::node_runner::{NodeContext, NodeRunner};
 
-/// A real node.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Node;
+/// A real node, on a real machine unless it is given another.
+#[derive(Clone, Debug, Default)]
+pub struct Node<M = Host> {
+    machine: M,
+}
+
+impl<M> Node<M> {
+    /// A node on `machine`.
+    pub const fn on(machine: M) -> Self {
+        Self { machine }
+    }
+}
 
 #[async_trait]
-impl NodeRunner for Node {
+impl<M: Machine> NodeRunner for Node<M> {
     async fn run(&self, context: NodeContext) -> Result<(), Box<dyn Error + Send + Sync>> {
         let halt = CancellationToken::new();
         // Whatever ends this function ends what it started.
         let _halt = halt.clone().drop_guard();
-        let mut parts = Parts::start(&context, &halt).await?;
+        let mut parts = Parts::start(&self.machine, &context, &halt).await?;
         let outcome = tokio::select! {
             () = context.stop.cancelled() => Ok(()),
             stopped = parts.raft.fatal() => Err(NodeError::Stopped(stopped)),

@@ -40,6 +40,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use holdline_call::{Cidr, Route, Routing, RoutingError, Trunk};
+use holdline_storage::Identity;
 
 /// Everything one node is told by its operator; already checked.
 #[derive(Clone, Debug)]
@@ -80,6 +81,12 @@ impl Config {
     /// As [`Config::load`], except that the text itself was read already.
     pub fn from_toml(text: &str, path: &Path) -> Result<Self, ConfigError> {
         load::text(text, path)
+    }
+
+    /// Whose data this node's folder holds.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity { cluster: self.cluster.name.clone(), node: self.node.id }
     }
 
     /// The entry of this node in the list of members.

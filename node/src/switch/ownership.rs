@@ -162,7 +162,7 @@ impl Keeper {
     /// would be lost with nobody noticing.
     async fn read(&self, slot: SlotId, epoch: Epoch, seen: Instant) -> Option<ToShard> {
         let state = self.state.clone();
-        let read = self.tasks.spawn_blocking(move || state.calls_of_slot(slot)).await;
+        let read = holdline_raft::offload(&self.tasks, move || state.calls_of_slot(slot)).await;
         match read {
             Ok(Ok(calls)) => Some(ToShard::Gained { slot, epoch, calls, seen }),
             Ok(Err(error)) => {

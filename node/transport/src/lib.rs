@@ -16,7 +16,9 @@ mod mutant;
 mod options;
 mod receive;
 mod sockets;
+mod wire;
 
 pub use datagram::Datagram;
 pub use options::SocketOptions;
 pub use sockets::{BindError, SendOutcome, Sockets};
+pub use wire::Wire;

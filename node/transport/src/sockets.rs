@@ -24,7 +24,7 @@ use tracing::{info, warn};
 
 use crate::counters::Counters;
 use crate::receive::Receiver;
-use crate::{Datagram, SocketOptions};
+use crate::{Datagram, SocketOptions, Wire};
 
 /// All UDP sockets of a node. Cloning gives another handle to the same sockets.
 #[derive(Clone)]
@@ -42,12 +42,21 @@ struct Inner {
     tasks: TaskTracker,
     stop: CancellationToken,
     counters: Arc<Counters>,
+    /// What there is in place of the kernel, in a simulation.
+    wire: Option<Arc<dyn Wire>>,
 }
 
 #[derive(Clone)]
 struct Bound {
-    socket: Arc<UdpSocket>,
+    port: Port,
     stop: CancellationToken,
+}
+
+/// What an address is bound to.
+#[derive(Clone)]
+enum Port {
+    Kernel(Arc<UdpSocket>),
+    Wire(Arc<dyn Wire>),
 }
 
 /// What became of a datagram that was to be sent. All but `Sent` mean that it was dropped and
@@ -104,6 +113,26 @@ impl Sockets {
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> (Self, mpsc::Receiver<Vec<Datagram>>) {
+        Self::build(options, None, tasks, stop)
+    }
+
+    /// The same on a simulated network.
+    #[must_use]
+    pub fn on_wire(
+        wire: Arc<dyn Wire>,
+        options: SocketOptions,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> (Self, mpsc::Receiver<Vec<Datagram>>) {
+        Self::build(options, Some(wire), tasks, stop)
+    }
+
+    fn build(
+        options: SocketOptions,
+        wire: Option<Arc<dyn Wire>>,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> (Self, mpsc::Receiver<Vec<Datagram>>) {
         let (batches, receiver) = mpsc::channel(options.queue_batches.max(1));
         let inner = Inner {
             options,
@@ -113,6 +142,7 @@ impl Sockets {
             tasks,
             stop,
             counters: Arc::new(Counters::new()),
+            wire,
         };
         (Self { inner: Arc::new(inner) }, receiver)
     }
@@ -136,11 +166,32 @@ impl Sockets {
         if self.inner.stop.is_cancelled() {
             return Err(BindError::Stopping { addr });
         }
+        let stop = self.inner.stop.child_token();
+        let (local, port) = match &self.inner.wire {
+            Some(wire) => {
+                let bound = wire.bind(addr, self.inner.batches.clone());
+                bound.map_err(|source| BindError::Refused { addr, source })?;
+                (addr, Port::Wire(Arc::clone(wire)))
+            }
+            None => self.listen(addr, &stop)?,
+        };
+        let mut table = HashMap::clone(&table);
+        table.insert(local, Bound { port, stop });
+        self.publish(table);
+        info!(%local, "bound");
+        Ok(local)
+    }
+
+    /// Opens a socket of the kernel's and starts to receive on it until `stop`.
+    fn listen(
+        &self,
+        addr: SocketAddr,
+        stop: &CancellationToken,
+    ) -> Result<(SocketAddr, Port), BindError> {
         let refused = |source| BindError::Refused { addr, source };
         let socket = open(addr, self.inner.options).map_err(refused)?;
         let local = socket.local_addr().map_err(refused)?;
         let socket = Arc::new(UdpSocket::from_std(socket).map_err(refused)?);
-        let stop = self.inner.stop.child_token();
         let receiver = Receiver {
             local,
             socket: Arc::clone(&socket),
@@ -149,12 +200,8 @@ impl Sockets {
             counters: Arc::clone(&self.inner.counters),
             stop: stop.clone(),
         };
-        let mut table = HashMap::clone(&table);
-        table.insert(local, Bound { socket, stop });
-        self.publish(table);
         self.inner.tasks.spawn(receiver.run());
-        info!(%local, "bound");
-        Ok(local)
+        Ok((local, Port::Kernel(socket)))
     }
 
     /// Stops receiving on `addr` and sending from it; false if it was not bound. From its return
@@ -165,6 +212,9 @@ impl Sockets {
         let Some(bound) = table.remove(&addr) else { return false };
         self.publish(table);
         bound.stop.cancel();
+        if let Port::Wire(wire) = &bound.port {
+            wire.unbind(addr);
+        }
         info!(local = %addr, "unbound");
         true
     }
@@ -211,24 +261,32 @@ impl Sockets {
             counters.unsent_unknown_from.increment(1);
             return SendOutcome::UnknownFrom;
         };
-        // Not tokio's `try_send_to`: that reports a full buffer until the reactor has seen the new
-        // socket once, and the first thing that a new owner does is to send.
-        let socket = SockRef::from(&*bound.socket);
-        let to = SockAddr::from(to);
-        let mut result = socket.send_to(bytes, &to);
-        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
-            // The error is about a datagram sent earlier; reporting it has cleared it.
-            counters.send_refused.increment(1);
-            result = socket.send_to(bytes, &to);
-        }
+        let result = match &bound.port {
+            Port::Kernel(socket) => self.send_by_kernel(socket, to, bytes),
+            Port::Wire(wire) => wire.send(from, to, bytes),
+        };
         match result {
-            Ok(_) => {
+            Ok(()) => {
                 counters.sent.increment(1);
                 counters.sent_bytes.increment(bytes.len() as u64);
                 SendOutcome::Sent
             }
             Err(error) => self.unsent(from, &error),
         }
+    }
+
+    fn send_by_kernel(&self, socket: &UdpSocket, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
+        // Not tokio's `try_send_to`: that reports a full buffer until the reactor has seen the new
+        // socket once, and the first thing that a new owner does is to send.
+        let socket = SockRef::from(socket);
+        let to = SockAddr::from(to);
+        let mut result = socket.send_to(bytes, &to);
+        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused) {
+            // The error is about a datagram sent earlier; reporting it has cleared it.
+            self.inner.counters.send_refused.increment(1);
+            result = socket.send_to(bytes, &to);
+        }
+        result.map(drop)
     }
 
     fn unsent(&self, from: SocketAddr, error: &io::Error) -> SendOutcome {

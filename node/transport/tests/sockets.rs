@@ -297,3 +297,41 @@ async fn stopping_ends_all_receive_tasks() {
     tokio::time::timeout(Duration::from_secs(5), tasks.wait()).await.expect("all tasks end");
     assert!(matches!(sockets.bind(addr("127.0.1.12:0")), Err(BindError::Stopping { .. })));
 }
+
+/// A network that carries each datagram back to where it came from.
+#[derive(Debug, Default)]
+struct Echo(std::sync::Mutex<std::collections::BTreeMap<SocketAddr, mpsc::Sender<Vec<Datagram>>>>);
+
+impl holdline_transport::Wire for Echo {
+    fn bind(&self, addr: SocketAddr, inbox: mpsc::Sender<Vec<Datagram>>) -> std::io::Result<()> {
+        self.0.lock().unwrap().insert(addr, inbox);
+        Ok(())
+    }
+
+    fn unbind(&self, addr: SocketAddr) {
+        self.0.lock().unwrap().remove(&addr);
+    }
+
+    fn send(&self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> std::io::Result<()> {
+        let inbox = self.0.lock().unwrap().get(&from).cloned();
+        let datagram = Datagram { local: from, peer: to, bytes: Bytes::copy_from_slice(bytes) };
+        inbox.ok_or(std::io::ErrorKind::NotConnected)?.try_send(vec![datagram]).unwrap();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_simulated_network_takes_the_kernel_s_place() {
+    let wire = std::sync::Arc::new(Echo::default());
+    let stop = CancellationToken::new();
+    let (sockets, mut batches) =
+        Sockets::on_wire(wire.clone(), SocketOptions::default(), TaskTracker::new(), stop);
+    let (here, there) = (addr("192.0.2.1:5060"), addr("192.0.2.2:5060"));
+    assert_eq!(sockets.bind(here).unwrap(), here);
+    assert_eq!(sockets.send(here, there, b"hello"), SendOutcome::Sent);
+    let echo = next(&mut batches).await;
+    assert_eq!((echo.local, echo.peer, &echo.bytes[..]), (here, there, &b"hello"[..]));
+    assert!(sockets.unbind(here));
+    assert!(wire.0.lock().unwrap().is_empty());
+    assert_eq!(sockets.send(here, there, b"hello"), SendOutcome::UnknownFrom);
+}

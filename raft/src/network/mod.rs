@@ -5,6 +5,7 @@
 //! | `wire` | the messages |
 //! | `codec` | their encoding, as tonic wants it |
 //! | `token` | the shared secret that every call carries |
+//! | `connect` | how a channel connects |
 //! | `peers` | channels to the other nodes |
 //! | `client` | what openraft sends |
 //! | `append_stream` | replication to one follower |
@@ -21,12 +22,14 @@ mod append_stream;
 pub(crate) mod client;
 pub(crate) mod codec;
 pub(crate) mod exchange;
+mod connect;
 pub(crate) mod peers;
 pub(crate) mod server;
 mod snapshot_stream;
 mod token;
 pub(crate) mod wire;
 
+pub use connect::Connect;
 pub use token::{ClusterToken, InvalidToken};
 
 /// What `build.rs` generates.

@@ -14,6 +14,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::network::exchange::Pool;
+use crate::network::connect::Connect;
 use crate::network::service::raft_client::RaftClient;
 use crate::network::token::Show;
 use crate::network::wire::{Envelope, Propose, ProposeAnswer};
@@ -46,6 +47,7 @@ struct Shared {
     group: GroupId,
     show: Show,
     tuning: Tuning,
+    connect: Connect,
     /// As many as there are members, times three: addresses come from the membership only.
     channels: Mutex<HashMap<(SocketAddr, Lane), Channel>>,
     /// As many as there are members.
@@ -62,6 +64,7 @@ impl Peers {
             group: options.group,
             show: Show::new(&options.token),
             tuning: options.tuning.clone(),
+            connect: options.connect.clone(),
             channels: Mutex::default(),
             proposals: Mutex::default(),
             #[cfg(test)]
@@ -145,7 +148,7 @@ impl Peers {
 
     fn channel(&self, address: SocketAddr, lane: Lane) -> Channel {
         let mut channels = self.shared.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || endpoint(address, &self.shared.tuning).connect_lazy();
+        let make = || self.shared.connect.channel(endpoint(address, &self.shared.tuning));
         channels.entry((address, lane)).or_insert_with(make).clone()
     }
 }

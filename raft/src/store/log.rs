@@ -16,6 +16,7 @@ use openraft::{OptionalSend, RaftLogReader};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
+use crate::offload;
 use crate::store::mark::{from_bytes, to_bytes};
 use crate::types::{Entry, LogId, TypeConfig, Vote};
 
@@ -76,7 +77,7 @@ impl LogStorage {
             state.flush().map_err(io::Error::other)?;
             applied.map(|mark| from_bytes(&mark)).transpose()
         };
-        let applied = self.reader.tasks.spawn_blocking(flush).await.map_err(io::Error::other)??;
+        let applied = offload(&self.reader.tasks, flush).await.map_err(io::Error::other)??;
         if let Some(applied) = applied {
             self.reader.log.note_state_flushed(applied.index);
         }
@@ -149,7 +150,7 @@ impl LogReader {
             self.log.read(range, max_bytes)
         } else {
             let log = self.log.clone();
-            let read = self.tasks.spawn_blocking(move || log.read(range, max_bytes));
+            let read = offload(&self.tasks, move || log.read(range, max_bytes));
             read.await.map_err(io::Error::other)?
         };
         let entries = read.map_err(io::Error::other)?;

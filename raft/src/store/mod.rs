@@ -5,6 +5,7 @@
 //! | `log` | entries, vote and marks as bytes of the log store |
 //! | `machine` | applies entries to the state |
 //! | `snapshot` | builds and names snapshots |
+//! | `replay` | applies entries outside Raft, for checkers |
 //! | `mark` | the applied mark and the membership as bytes |
 //!
 //! It decides nothing and stores nothing by itself.
@@ -12,9 +13,12 @@
 mod log;
 mod machine;
 pub(crate) mod mark;
+mod mark;
+mod replay;
 mod snapshot;
 
 pub(crate) use log::LogStorage;
 pub use machine::Applied;
 pub(crate) use machine::StateMachine;
+pub use replay::{Replay, Replayed, applied_index};
 pub(crate) use snapshot::{Receiving, SnapshotData, Snapshots};

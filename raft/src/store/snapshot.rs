@@ -9,6 +9,7 @@ use openraft::RaftSnapshotBuilder;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::offload;
 use crate::store::mark::from_bytes;
 use crate::types::{Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
 
@@ -96,7 +97,7 @@ impl Snapshots {
         run: impl FnOnce(&SnapshotStore, GroupId) -> Result<T, E> + Send + 'static,
     ) -> io::Result<T> {
         let (store, group) = (self.store.clone(), self.group);
-        let done = self.tasks.spawn_blocking(move || run(&store, group)).await;
+        let done = offload(&self.tasks, move || run(&store, group)).await;
         done.map_err(io::Error::other)?.map_err(io::Error::other)
     }
 }

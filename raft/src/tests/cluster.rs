@@ -25,7 +25,7 @@ use crate::node::{RaftNode, Storage};
 use crate::options::{Options, Tuning};
 use crate::store::Applied;
 use crate::types::Member;
-use crate::{ClusterToken, RaftHandle};
+use crate::{ClusterToken, Connect, RaftHandle};
 
 pub(super) const GROUP: GroupId = GroupId(1);
 pub(super) const TOKEN: &str = "00112233445566778899aabbccddeeff";
@@ -140,6 +140,7 @@ impl Cluster {
             members: self.members.clone(),
             token: TOKEN.parse::<ClusterToken>().unwrap(),
             tuning: self.tuning.clone(),
+            connect: Connect::default(),
         }
     }
 

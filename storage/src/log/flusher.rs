@@ -14,6 +14,10 @@ use crate::log::keys::Purged;
 use crate::log::window::Window;
 use crate::log::{LogError, LogOptions};
 
+/// Called when something is queued in a log without a thread: whoever is woken calls
+/// [`LogStore::flush_queued`](crate::LogStore::flush_queued). It must not call the log itself.
+pub type Wake = Box<dyn Fn() + Send + Sync>;
+
 /// What the log's users and its flusher share.
 pub(super) struct Shared {
     pub(super) engine: Arc<dyn Engine>,
@@ -24,6 +28,8 @@ pub(super) struct Shared {
     work: Condvar,
     /// The queue was emptied, or the log failed.
     room: Condvar,
+    /// Whom to wake in place of the thread.
+    wake: Option<Wake>,
 }
 
 /// What the lock guards: the log as its users see it, and the queue.
@@ -114,9 +120,10 @@ impl Shared {
         group: GroupId,
         options: LogOptions,
         inner: Inner,
+        wake: Option<Wake>,
     ) -> Self {
         let (work, room) = (Condvar::new(), Condvar::new());
-        Self { engine, group, options, inner: Mutex::new(inner), work, room }
+        Self { engine, group, options, inner: Mutex::new(inner), work, room, wake }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -145,6 +152,13 @@ impl Shared {
                 metrics::counter!("holdline_log_queue_full_total").increment(1);
                 counted = true;
             }
+            if self.wake.is_some() {
+                // Nobody else makes room: the caller is on the only thread.
+                drop(inner);
+                self.flush_queued();
+                inner = self.lock();
+                continue;
+            }
             inner = self.room.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -153,7 +167,25 @@ impl Shared {
         inner.queued_bytes += job.change.bytes();
         inner.queue.push_back(job);
         drop(inner);
-        self.work.notify_one();
+        match &self.wake {
+            Some(wake) => wake(),
+            None => self.work.notify_one(),
+        }
+    }
+
+    /// Writes what is queued, as the thread would.
+    pub(super) fn flush_queued(&self) {
+        let mut inner = self.lock();
+        inner.queued_bytes = 0;
+        let jobs = std::mem::take(&mut inner.queue);
+        drop(inner);
+        if jobs.is_empty() {
+            return;
+        }
+        match self.write(&jobs) {
+            Ok(()) => self.report_written(jobs),
+            Err(cause) => self.report_failed(jobs, cause),
+        }
     }
 
     fn run(&self) {

@@ -21,6 +21,7 @@ mod store;
 mod window;
 
 pub use error::LogError;
+pub use flusher::Wake;
 pub use job::OnDurable;
 pub use keys::Purged;
 pub use options::LogOptions;

@@ -9,7 +9,7 @@ use holdline_model::GroupId;
 
 use crate::codec;
 use crate::engine::{Direction, Engine, EngineError, KeyRange, Table};
-use crate::log::flusher::{Flusher, Inner, Shared};
+use crate::log::flusher::{Flusher, Inner, Shared, Wake};
 use crate::log::job::{Change, Job, OnDurable};
 use crate::log::keys::{Purged, committed_key, entry_key, purged_key, vote_key};
 use crate::log::window::Window;
@@ -21,8 +21,8 @@ use crate::tables::group_range;
 #[derive(Clone)]
 pub struct LogStore {
     shared: Arc<Shared>,
-    /// Ends the thread when the last clone goes.
-    _flusher: Arc<Flusher>,
+    /// Ends the thread, if there is one, when the last clone goes.
+    _flusher: Option<Arc<Flusher>>,
 }
 
 impl LogStore {
@@ -35,6 +35,38 @@ impl LogStore {
         group: GroupId,
         options: LogOptions,
     ) -> Result<Self, LogError> {
+        let shared = Self::load(engine, group, options, None)?;
+        let flusher = Flusher::start(Arc::clone(&shared))?;
+        Ok(Self { shared, _flusher: Some(Arc::new(flusher)) })
+    }
+
+    /// As [`LogStore::open`], but without a thread: `wake` is called whenever something is queued,
+    /// and nothing is written before somebody calls [`LogStore::flush_queued`]. For simulation,
+    /// which decides how long a sync takes. What is queued when the last clone goes is lost.
+    ///
+    /// # Errors
+    /// [`LogError::Read`], [`LogError::PurgeMark`].
+    pub fn open_without_thread(
+        engine: Arc<dyn Engine>,
+        group: GroupId,
+        options: LogOptions,
+        wake: Wake,
+    ) -> Result<Self, LogError> {
+        let shared = Self::load(engine, group, options, Some(wake))?;
+        Ok(Self { shared, _flusher: None })
+    }
+
+    /// Writes everything that is queued, with one sync, and reports it. For a log without a thread.
+    pub fn flush_queued(&self) {
+        self.shared.flush_queued();
+    }
+
+    fn load(
+        engine: Arc<dyn Engine>,
+        group: GroupId,
+        options: LogOptions,
+        wake: Option<Wake>,
+    ) -> Result<Arc<Shared>, LogError> {
         let vote = read(engine.as_ref(), &vote_key(group))?;
         let committed = read(engine.as_ref(), &committed_key(group))?;
         let purged = read(engine.as_ref(), &purged_key(group))?
@@ -43,9 +75,7 @@ impl LogStore {
             .map_err(|error| LogError::PurgeMark { text: error.to_string() })?;
         let window = bounds(engine.as_ref(), group, purged.as_ref())?;
         let inner = Inner::new(window, vote, committed, purged);
-        let shared = Arc::new(Shared::new(engine, group, options, inner));
-        let flusher = Flusher::start(Arc::clone(&shared))?;
-        Ok(Self { shared, _flusher: Arc::new(flusher) })
+        Ok(Arc::new(Shared::new(engine, group, options, inner, wake)))
     }
 
     /// Appends entries with consecutive indices, the first following the last entry of the log (an

@@ -391,3 +391,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn without_a_thread_nothing_is_written_before_it_is_flushed() {
+    let engine = MemoryEngine::new();
+    let woken = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&woken);
+    let wake = Box::new(move || *count.lock().unwrap() += 1);
+    let options = LogOptions { queue_jobs: 2.try_into().unwrap(), ..LogOptions::default() };
+    let log =
+        LogStore::open_without_thread(Arc::new(engine.clone()), GROUP, options, wake).unwrap();
+    let (to, from) = reports();
+    log.append(entries(0..1, 1), report(&to, 1)).unwrap();
+    log.append(entries(1..2, 1), report(&to, 2)).unwrap();
+    assert_eq!((engine.syncs(), *woken.lock().unwrap()), (0, 2));
+    assert!(from.try_recv().is_err());
+    // The queue is full, and there is no thread to wait for.
+    log.append(entries(2..3, 1), report(&to, 3)).unwrap();
+    assert_eq!((engine.syncs(), ok(&from), ok(&from)), (1, 1, 2));
+    log.flush_queued();
+    assert_eq!((engine.syncs(), ok(&from)), (2, 3));
+    log.flush_queued();
+    assert_eq!(engine.syncs(), 2, "there was nothing to write");
+    engine.inject(Fault::Io);
+    log.append(entries(3..4, 1), report(&to, 4)).unwrap();
+    log.flush_queued();
+    assert!(matches!(from.try_recv().unwrap(), (4, Err(LogError::Failed { .. }))));
+    assert!(matches!(log.append(entries(4..5, 1), report(&to, 5)), Err(LogError::Failed { .. })));
+}

@@ -84,14 +84,14 @@ impl Channels {
     }
 
     fn channel(&self, rpc: SocketAddr) -> Channel {
-        Endpoint::from_shared(format!("http://{rpc}"))
+        let endpoint = Endpoint::from_shared(format!("http://{rpc}"))
             .expect("a socket address makes a valid authority")
             .connect_timeout(self.options.connect_timeout)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(self.options.keepalive)
             .keep_alive_timeout(self.options.keepalive)
-            .keep_alive_while_idle(true)
-            .connect_lazy()
+            .keep_alive_while_idle(true);
+        self.options.connect.channel(endpoint)
     }
 }
 

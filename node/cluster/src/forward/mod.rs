@@ -13,6 +13,7 @@
 //! |---|---|
 //! | `wire`, `codec` | the messages and their encoding |
 //! | `token` | the shared secret that every call carries |
+//! | `connect` | how a channel connects |
 //! | `forwarder` | what the node calls |
 //! | `link` | the task that keeps the stream to one peer |
 //! | `server` | what other nodes call |
@@ -22,6 +23,7 @@
 //! Invariant: a datagram makes at most [`MAX_HOPS`] hops, whatever the nodes believe about slots.
 
 mod codec;
+mod connect;
 mod forwarder;
 mod link;
 mod options;
@@ -29,6 +31,7 @@ mod server;
 mod token;
 mod wire;
 
+pub use connect::Connect;
 pub use forwarder::{AskError, ForwardOutcome, Forwarder, Peer, PeerLink};
 pub use options::ForwardOptions;
 pub use server::{ForwardService, Refusal, Requests, service};

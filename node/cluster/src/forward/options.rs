@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use holdline_model::{ClusterId, NodeId};
 
-use super::Token;
+use super::{Connect, Token};
 
 /// Options of [`super::Forwarder`] and [`super::service`].
 #[derive(Clone, Debug)]
@@ -32,12 +32,14 @@ pub struct ForwardOptions {
     pub retry_pause_max: Duration,
     /// How long a question to another node may take.
     pub ask_timeout: Duration,
+    /// How the other nodes are connected to.
+    pub connect: Connect,
 }
 
 impl ForwardOptions {
     /// The defaults, for a node of a cluster.
     #[must_use]
-    pub const fn new(cluster: ClusterId, node: NodeId, token: Token) -> Self {
+    pub fn new(cluster: ClusterId, node: NodeId, token: Token) -> Self {
         Self {
             cluster,
             node,
@@ -50,6 +52,7 @@ impl ForwardOptions {
             retry_pause: Duration::from_millis(50),
             retry_pause_max: Duration::from_secs(2),
             ask_timeout: Duration::from_secs(3),
+            connect: Connect::default(),
         }
     }
 }

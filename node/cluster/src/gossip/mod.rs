@@ -17,6 +17,7 @@ mod key;
 mod options;
 mod seal;
 mod service;
+mod socket;
 mod transport;
 mod view;
 
@@ -24,6 +25,7 @@ pub use facts::{Load, NodeFacts};
 pub use key::{ClusterKey, InvalidKey};
 pub use options::GossipOptions;
 pub use service::{Gossip, GossipError};
+pub use socket::{GossipNetwork, GossipSocket, OpenGossip};
 pub use view::{ClusterView, Member};
 
 #[cfg(test)]

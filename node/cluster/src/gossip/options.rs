@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use holdline_model::{ClusterId, NodeId};
 
-use super::ClusterKey;
+use super::{ClusterKey, GossipNetwork};
 
 /// Options of [`super::Gossip`].
 #[derive(Clone, Debug)]
@@ -33,6 +33,8 @@ pub struct GossipOptions {
     pub forget_after: Duration,
     /// Datagrams that could not be opened are reported in the log at most this often.
     pub report_every: Duration,
+    /// Where the socket comes from.
+    pub network: GossipNetwork,
 }
 
 impl GossipOptions {
@@ -57,6 +59,7 @@ impl GossipOptions {
             phi_threshold: 8.0,
             forget_after: Duration::from_secs(24 * 3600),
             report_every: Duration::from_secs(10),
+            network: GossipNetwork::Udp,
         }
     }
 }

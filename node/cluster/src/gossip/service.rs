@@ -49,6 +49,7 @@ impl Gossip {
         stop: CancellationToken,
     ) -> Result<Self, GossipError> {
         let transport = SealedTransport {
+            network: options.network.clone(),
             seal: Seal::new(&options.key, options.cluster),
             report_every: options.report_every,
         };

@@ -9,20 +9,21 @@ use async_trait::async_trait;
 use chitchat::transport::{Socket, Transport};
 use chitchat::{ChitchatMessage, Deserializable, Serializable};
 use metrics::{Counter, counter};
-use tokio::net::UdpSocket;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use super::seal::{MAX_SEALED_BYTES, Seal};
+use super::socket::{GossipNetwork, GossipSocket};
 
 /// Opens sealed sockets.
 pub(super) struct SealedTransport {
+    pub(super) network: GossipNetwork,
     pub(super) seal: Seal,
     pub(super) report_every: Duration,
 }
 
 struct SealedSocket {
-    socket: UdpSocket,
+    socket: Box<dyn GossipSocket>,
     seal: Seal,
     buffer: Vec<u8>,
     report: Report,
@@ -38,7 +39,7 @@ struct SealedSocket {
 #[async_trait]
 impl Transport for SealedTransport {
     async fn open(&self, listen: SocketAddr) -> anyhow::Result<Box<dyn Socket>> {
-        let socket = UdpSocket::bind(listen).await?;
+        let socket = self.network.open(listen).await?;
         let dropped = |reason| counter!("holdline_gossip_dropped_total", "reason" => reason);
         Ok(Box::new(SealedSocket {
             socket,
@@ -66,7 +67,7 @@ impl Socket for SealedSocket {
             return Ok(());
         };
         match self.socket.send_to(&datagram, to).await {
-            Ok(_) => self.sent.increment(1),
+            Ok(()) => self.sent.increment(1),
             Err(error) => {
                 self.send_failed.increment(1);
                 debug!(%to, %error, "cannot send gossip");

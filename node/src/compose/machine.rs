@@ -1,0 +1,140 @@
+//! The machine beneath a node: its disk and its networks.
+//!
+//! There are two: [`Host`], which is the real one, and the simulation's (`cluster-tests/sim`).
+//! Everything here is asked for while the node is made, nothing per message; [`Host`] is known to
+//! the compiler, so production pays nothing for the choice. Time and randomness are not here:
+//! the simulation replaces them beneath the standard library (docs/adr/0008).
+
+use std::fmt::Debug;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::Stream;
+use holdline_cluster::forward;
+use holdline_cluster::gossip::GossipNetwork;
+use holdline_model::GroupId;
+use holdline_raft::{RaftHandle, Storage};
+use holdline_storage::{DataDir, LogOptions, LogStore, SnapshotStore, StateStore};
+use holdline_transport::{Datagram, SocketOptions, Sockets};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::transport::server::{Connected, TcpIncoming};
+
+use super::{NodeError, rpc, sip_probe};
+use crate::admin::ClusterApi;
+use crate::config::{Config, FloatingConfig};
+
+/// What a node runs on.
+#[async_trait]
+pub trait Machine: Debug + Send + Sync + 'static {
+    /// A connection from another node.
+    type Connection: AsyncRead + AsyncWrite + Connected + Send + Unpin + 'static;
+    /// Such connections, as they come.
+    type Incoming: Stream<Item = io::Result<Self::Connection>> + Send + 'static;
+
+    /// Opens what `group` keeps on disk. Its tasks, if any, run on `tasks`.
+    ///
+    /// # Errors
+    /// The data folder or what is in it cannot be used.
+    fn open_storage(
+        &self,
+        config: &Config,
+        group: GroupId,
+        tasks: &TaskTracker,
+    ) -> Result<(DataDir, Storage), NodeError>;
+
+    /// Listens for other nodes.
+    ///
+    /// # Errors
+    /// The address cannot be had.
+    async fn listen(&self, rpc: SocketAddr) -> Result<Self::Incoming, NodeError>;
+
+    /// How Raft connects to other nodes.
+    fn raft_connect(&self) -> holdline_raft::Connect;
+
+    /// How the forwarder connects to other nodes.
+    fn forward_connect(&self) -> forward::Connect;
+
+    /// Where gossip's socket comes from.
+    fn gossip(&self) -> GossipNetwork;
+
+    /// Refuses a configuration whose SIP addresses can never be had.
+    ///
+    /// # Errors
+    /// Which address, and why.
+    fn check_sip(&self, config: &Config) -> Result<(), NodeError>;
+
+    /// The SIP sockets.
+    fn sockets(
+        &self,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> (Sockets, mpsc::Receiver<Vec<Datagram>>);
+
+    /// Is shown the node that was started; says whether to listen for the admin API, too.
+    fn started(&self, raft: &RaftHandle, api: &Arc<dyn ClusterApi>) -> bool;
+}
+
+/// The real machine: RocksDB, TCP, UDP.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Host;
+
+#[async_trait]
+impl Machine for Host {
+    type Connection = tokio::net::TcpStream;
+    type Incoming = TcpIncoming;
+
+    fn open_storage(
+        &self,
+        config: &Config,
+        group: GroupId,
+        _tasks: &TaskTracker,
+    ) -> Result<(DataDir, Storage), NodeError> {
+        let data_dir = DataDir::open(&config.node.data_dir, &config.identity())?;
+        let engine = Arc::new(data_dir.open_engine(&config.storage.rocksdb)?);
+        let snapshots = SnapshotStore::open(&data_dir.snapshots_path())?;
+        let state = StateStore::open(engine.clone(), group, &snapshots)?;
+        let log = LogStore::open(engine, group, LogOptions::default())?;
+        Ok((data_dir, Storage { log, state, snapshots }))
+    }
+
+    async fn listen(&self, rpc: SocketAddr) -> Result<Self::Incoming, NodeError> {
+        rpc::listen(rpc).await
+    }
+
+    fn raft_connect(&self) -> holdline_raft::Connect {
+        holdline_raft::Connect::default()
+    }
+
+    fn forward_connect(&self) -> forward::Connect {
+        forward::Connect::default()
+    }
+
+    fn gossip(&self) -> GossipNetwork {
+        GossipNetwork::Udp
+    }
+
+    fn check_sip(&self, config: &Config) -> Result<(), NodeError> {
+        match config.sip.floating {
+            FloatingConfig::Bind => sip_probe::check(&config.sip.addresses),
+            // What netlink or a program brings here is not here yet.
+            FloatingConfig::Netlink { .. } | FloatingConfig::Command { .. } => Ok(()),
+        }
+    }
+
+    fn sockets(
+        &self,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> (Sockets, mpsc::Receiver<Vec<Datagram>>) {
+        Sockets::new(SocketOptions::default(), tasks, stop)
+    }
+
+    fn started(&self, _raft: &RaftHandle, _api: &Arc<dyn ClusterApi>) -> bool {
+        true
+    }
+}
