@@ -44,6 +44,8 @@ struct Shared {
     /// Written to the log since the last sync.
     buffered: Vec<Op>,
     sync_ms: u64,
+    /// It says that it has synced, and has not.
+    lies: bool,
 }
 
 impl Disk {
@@ -58,9 +60,15 @@ impl Disk {
     pub fn crash(&self) -> Self {
         let engine = self.engine.crash();
         let sync_ms = self.lock().sync_ms;
-        let shared = Shared { hash: hash(&engine), buffered: Vec::new(), sync_ms };
+        let lies = self.lock().lies;
+        let shared = Shared { hash: hash(&engine), buffered: Vec::new(), sync_ms, lies };
         let witness = Arc::clone(&self.witness);
         Self { host: self.host, engine, witness, shared: Arc::new(Mutex::new(shared)) }
+    }
+
+    /// From now on it only says that it has synced: a bug that the judge must find.
+    pub fn lie(&self) {
+        self.lock().lies = true;
     }
 
     /// From now on a sync takes so long.
@@ -170,6 +178,8 @@ impl Engine for Disk {
             }
             return Ok(());
         }
+        let lies = self.lock().lies;
+        let durability = if lies { Durability::Buffered } else { durability };
         self.engine.write(batch, durability)?;
         let mut shared = self.lock();
         shared.buffered.extend(ops);

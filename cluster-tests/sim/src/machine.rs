@@ -53,18 +53,22 @@ impl std::fmt::Debug for Started {
 }
 
 impl SimMachine {
-    fn channel(&self, endpoint: &Endpoint) -> Channel {
+    /// Makes channels to other nodes. It must not know the node, which knows it.
+    fn dial(&self) -> impl Fn(Endpoint) -> Channel + Send + Sync + 'static {
         let (place, hosts) = (self.place.clone(), Arc::clone(&self.hosts));
-        endpoint.connect_with_connector_lazy(tower::service_fn(move |uri: Uri| {
-            let to = address(&uri);
+        move |endpoint| {
             let (place, hosts) = (place.clone(), Arc::clone(&hosts));
-            async move {
-                let unknown = || std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
-                let to = to.ok_or_else(unknown)?;
-                let host = *hosts.get(&to).ok_or_else(unknown)?;
-                place.connect(to, host).await.map(TokioIo::new)
-            }
-        }))
+            endpoint.connect_with_connector_lazy(tower::service_fn(move |uri: Uri| {
+                let to = address(&uri);
+                let (place, hosts) = (place.clone(), Arc::clone(&hosts));
+                async move {
+                    let unknown = || std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+                    let to = to.ok_or_else(unknown)?;
+                    let host = *hosts.get(&to).ok_or_else(unknown)?;
+                    place.connect(to, host).await.map(TokioIo::new)
+                }
+            }))
+        }
     }
 }
 
@@ -101,13 +105,11 @@ impl Machine for SimMachine {
     }
 
     fn raft_connect(&self) -> holdline_raft::Connect {
-        let machine = self.clone();
-        holdline_raft::Connect::new(move |endpoint| machine.channel(&endpoint))
+        holdline_raft::Connect::new(self.dial())
     }
 
     fn forward_connect(&self) -> forward::Connect {
-        let machine = self.clone();
-        forward::Connect::new(move |endpoint| machine.channel(&endpoint))
+        forward::Connect::new(self.dial())
     }
 
     fn gossip(&self) -> GossipNetwork {

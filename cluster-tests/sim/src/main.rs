@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use holdline_sim::invariants::LEFT_OUT;
 use holdline_sim::os;
-use holdline_sim::run::{self, Plan};
+use holdline_sim::run::{self, Mutant, Plan};
 
 /// Runs whole clusters on virtual time, each decided by a seed.
 #[derive(Debug, Parser)]
@@ -38,6 +38,9 @@ struct Args {
     /// Prints everything that happens.
     #[arg(long)]
     trace: bool,
+    /// Puts a known bug in, which the run must find: `lying-disks`, `slow-clock`, `speaks-too-soon`.
+    #[arg(long)]
+    mutant: Option<Mutant>,
     /// Prints the nodes' logs to the standard error: a level, or what `RUST_LOG` takes.
     #[arg(long)]
     log: Option<String>,
@@ -72,6 +75,7 @@ fn one(args: Args) -> anyhow::Result<ExitCode> {
         faults: !args.calm,
         work_ms: args.work_ms,
         trace: args.trace,
+        mutant: args.mutant,
     };
     let began = os::real_time();
     // A thread of its own: what a thread has asked for before cannot be taken back.

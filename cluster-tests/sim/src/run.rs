@@ -27,6 +27,34 @@ pub struct Plan {
     pub work_ms: u64,
     /// Whether the trace is printed.
     pub trace: bool,
+    /// A known bug that is to be found.
+    pub mutant: Option<Mutant>,
+}
+
+/// A known bug, put beneath the nodes: a run must find it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// Every disk says that it has synced, and has not. Found by `committed`.
+    LyingDisks,
+    /// A node's clock runs at half speed, far beyond the margin of leases, and it is cut off again and
+    /// again. Found by `owner`.
+    SlowClock,
+    /// What nodes have applied is not shown to the judge, as if they spoke before it was committed.
+    /// Found by `rule_one`.
+    SpeaksTooSoon,
+}
+
+impl std::str::FromStr for Mutant {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "lying-disks" => Ok(Self::LyingDisks),
+            "slow-clock" => Ok(Self::SlowClock),
+            "speaks-too-soon" => Ok(Self::SpeaksTooSoon),
+            _ => Err("there are lying-disks, slow-clock and speaks-too-soon".to_owned()),
+        }
+    }
 }
 
 /// What came of a run.
@@ -42,8 +70,8 @@ pub struct Outcome {
     pub calls: u64,
     /// How many of them were answered.
     pub answered: usize,
-    /// How many terms had a leader.
-    pub terms: usize,
+    /// How many leaders there were.
+    pub leaders: usize,
     /// How many entries were applied.
     pub entries: u64,
     /// How long it took in the simulation.
@@ -73,17 +101,26 @@ pub fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     };
     // A quarter of the runs has clocks that are a few per cent apart: within the margin of leases.
     let skew = if plan.faults && random.chance(250) { 30_000 } else { 200 };
-    let world = World::new(cluster, skew, &mut random, Trace::new(plan.trace), &metrics)?;
+    let mut world = World::new(cluster, skew, &mut random, Trace::new(plan.trace), &metrics)?;
     let doors = (0..nodes).map(config::door).collect();
     let workload = Workload::new(random.fork(), doors, random.between(40, 300));
-    let planned = if plan.faults {
-        faults::plan(&mut random, nodes, FORMED_MS, FORMED_MS + plan.work_ms)
-    } else {
-        Vec::new()
+    let end = FORMED_MS + plan.work_ms;
+    let planned = match plan.mutant {
+        Some(Mutant::SlowClock) => cut_off_again_and_again(end),
+        _ if plan.faults => faults::plan(&mut random, nodes, FORMED_MS, end),
+        _ => Vec::new(),
     };
+    world.put_in(plan.mutant);
     let mut run = Run { world, workload, random, planned, fresh: Vec::new() };
     run.whole(plan)?;
     run.outcome(plan, nodes)
+}
+
+/// Isolates the last node for a second, every two seconds.
+fn cut_off_again_and_again(end: u64) -> Vec<Planned> {
+    let times = (FORMED_MS..end).step_by(2_000);
+    let fault = faults::Fault::Isolate(2);
+    times.map(|from_ms| Planned { fault, from_ms, to_ms: from_ms + 1_000 }).collect()
 }
 
 struct Run {
@@ -213,7 +250,7 @@ impl Run {
             nodes,
             calls: workload.placed(),
             answered: answered.filter(|entry| entry.final_status() == Some(200)).count(),
-            terms: world.leaders.terms(),
+            leaders: world.leaders.elections(),
             entries: world.judge.applied(),
             simulated_ms: world.now_ms(),
             counts: world.net.counts(),
@@ -224,12 +261,12 @@ impl Run {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { nodes, calls, answered, terms, entries, simulated_ms, counts, .. } = self;
+        let Self { nodes, calls, answered, leaders, entries, simulated_ms, counts, .. } = self;
         let (hash, lines) = self.trace;
         write!(
             f,
             "{nodes} nodes, {simulated_ms} ms, {} faults, {calls} calls ({answered} answered), \
-             {entries} entries, {terms} terms, {} datagrams ({} lost, {} doubled), \
+             {entries} entries, {leaders} leaders, {} datagrams ({} lost, {} doubled), \
              trace {hash:016x} of {lines} lines",
             self.planned.len(),
             counts.sent,

@@ -21,6 +21,7 @@ use crate::invariants::owner::{self, Acting};
 use crate::judge::{Judge, OnTheWire};
 use crate::net::{HostId, Link, Net};
 use crate::random::Random;
+use crate::run::Mutant;
 use crate::trace::Trace;
 
 /// Everything that a run is made of.
@@ -36,7 +37,7 @@ pub struct World {
     pub caller: FarEnd,
     /// Who is called, and who is called when that fails.
     pub callees: [FarEnd; 2],
-    /// Who led in which term.
+    /// Who was elected.
     pub leaders: Leaders,
     /// Whether clocks run so unevenly that leases may overlap: only the state is safe then.
     pub lease_unsafe: bool,
@@ -99,6 +100,16 @@ impl World {
             back: BTreeMap::new(),
             _folder: folder,
         })
+    }
+
+    /// Puts a known bug beneath the nodes.
+    pub fn put_in(&mut self, mutant: Option<Mutant>) {
+        match mutant {
+            Some(Mutant::LyingDisks) => self.hosts.iter().for_each(|host| host.disk.lie()),
+            Some(Mutant::SlowClock) => self.with(2, |host| host.clocks.rate /= 2),
+            Some(Mutant::SpeaksTooSoon) => self.judge.learn_late(),
+            None => {}
+        }
     }
 
     /// The time.

@@ -27,6 +27,8 @@ pub struct Committed {
     index: Option<u64>,
     /// Who has what at an index.
     entries: BTreeMap<u64, BTreeMap<Bytes, BTreeSet<HostId>>>,
+    /// The entries that were replayed.
+    replayed: BTreeMap<u64, Bytes>,
     /// The state's hash after each entry.
     hashes: BTreeMap<u64, u64>,
     /// Keeps the folder of snapshots that the state store wants to see.
@@ -58,6 +60,7 @@ impl Committed {
             disk,
             index: None,
             entries: BTreeMap::new(),
+            replayed: BTreeMap::new(),
             hashes: BTreeMap::new(),
             _folder: folder,
         })
@@ -80,15 +83,20 @@ impl Committed {
         self.entries.entry(index).or_default().entry(entry.clone()).or_default().insert(host);
     }
 
-    /// Entries are gone from a node's log.
+    /// Entries are gone from a node's log. That is a fault if they are what was applied; another
+    /// entry at that index, which no majority had, may go.
     pub fn gone(&mut self, host: HostId, from: u64, to: u64, purged: bool) -> Option<String> {
-        for (_, versions) in self.entries.range_mut(from..to.max(from)) {
-            for hosts in versions.values_mut() {
-                hosts.remove(&host);
+        let mut fault = None;
+        for (index, versions) in self.entries.range_mut(from..to.max(from)) {
+            for (entry, hosts) in versions.iter_mut() {
+                let applied = self.replayed.get(index) == Some(entry);
+                if hosts.remove(&host) && applied && !purged && fault.is_none() {
+                    fault =
+                        Some(format!("committed: {host} removed entry {index}, which is applied"));
+                }
             }
         }
-        let applied = self.index.filter(|index| !purged && from <= *index)?;
-        Some(format!("committed: {host} removed entry {from}, but {applied} is applied"))
+        fault
     }
 
     /// A node has applied up to a mark. Returns the commands that took effect and that nobody had
@@ -114,6 +122,7 @@ impl Committed {
             accepted.extend(replayed.accepted().cloned());
             self.index = Some(replayed.index);
             self.hashes.insert(replayed.index, self.disk.state_hash());
+            self.replayed.insert(next, entry);
         }
         match self.hashes.get(&index) {
             Some(expected) if *expected != hash => {
@@ -132,5 +141,48 @@ impl Committed {
             (hosts.len() * 2 > self.nodes).then(|| entry.clone())
         };
         versions.iter().find_map(held)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODES: [HostId; 3] = [HostId(0), HostId(1), HostId(2)];
+
+    fn committed() -> Committed {
+        Committed::new(NODES.len()).unwrap()
+    }
+
+    /// An empty entry: version, term 1, node 1, index, kind.
+    fn entry(index: u8) -> Bytes {
+        Bytes::from(vec![1, 1, 1, index, 0])
+    }
+
+    fn mark(index: u8) -> [u8; 4] {
+        [1, 1, 1, index]
+    }
+
+    #[test]
+    fn what_no_majority_has_must_not_be_applied() {
+        let mut committed = committed();
+        committed.durable(HostId(0), 0, &entry(0));
+        assert!(committed.applied(HostId(0), &mark(0), 0).unwrap_err().contains("no majority"));
+    }
+
+    #[test]
+    fn another_state_is_a_fault_and_so_is_removing_what_is_applied() {
+        let mut committed = committed();
+        for host in &NODES[..2] {
+            committed.durable(*host, 0, &entry(0));
+        }
+        committed.durable(HostId(2), 0, &entry(1));
+        let error = committed.applied(HostId(0), &mark(0), 0).unwrap_err();
+        assert!(error.contains("is another"), "{error}");
+        let hash = committed.hashes[&0];
+        assert!(committed.applied(HostId(1), &mark(0), hash).unwrap().is_empty());
+        assert_eq!(committed.gone(HostId(2), 0, 1, false), None, "it was never committed");
+        assert_eq!(committed.gone(HostId(1), 0, 1, true), None, "the state holds it");
+        assert!(committed.gone(HostId(0), 0, 1, false).is_some());
     }
 }

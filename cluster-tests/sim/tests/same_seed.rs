@@ -1,0 +1,48 @@
+//! The same seed gives the same trace, and the judge finds what it must. Each run is a process of its
+//! own, as in use.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::process::Command;
+
+fn sim(args: &[&str]) -> (bool, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_sim")).args(args).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("seed "), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    (output.status.success(), text)
+}
+
+fn trace(text: &str) -> &str {
+    text.split("trace ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap()
+}
+
+#[test]
+fn the_same_seed_twice_gives_the_same_trace_and_another_seed_another() {
+    for seed in ["7", "16"] {
+        let args = ["--seed", seed, "--work-ms", "6000"];
+        let (first, second) = (sim(&args), sim(&args));
+        assert_eq!(trace(&first.1), trace(&second.1), "{}{}", first.1, second.1);
+    }
+    let (one, other) = (sim(&["--seed", "7", "--calm"]), sim(&["--seed", "8", "--calm"]));
+    assert_ne!(trace(&one.1), trace(&other.1));
+}
+
+fn finds(mutant: &str, checker: &str) {
+    let (ok, text) = sim(&["--seed", "3", "--nodes", "3", "--calm", "--mutant", mutant]);
+    assert!(!ok && text.contains(&format!("FAULT: {checker}")), "{mutant}: {text}");
+    assert!(text.contains("replay with: cargo run -p holdline-sim -- --seed 3"), "{text}");
+}
+
+#[test]
+fn disks_that_only_say_that_they_sync_are_found() {
+    finds("lying-disks", "committed");
+}
+
+#[test]
+fn messages_without_their_entry_are_found() {
+    finds("speaks-too-soon", "");
+}
+
+#[test]
+fn a_lease_that_outlives_its_owner_s_is_found() {
+    finds("slow-clock", "");
+}
