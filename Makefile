@@ -6,6 +6,7 @@
 # make bench   what a call costs, beside Kamailio; rates, memory, takeover, PoPs (ARGS='--help')
 # make bench-micro  single steps beside the stored baseline (ARGS=--accept stores a new one; FILTER=call)
 # make chaos   the long version: faults of all kinds at random, the demo with new seeds (MINUTES=20)
+# make chaos   the long version: more simulated clusters, more calls, more seeds (MINUTES=20)
 
 CARGO ?= cargo
 ARGS ?=
@@ -83,4 +84,5 @@ bench-micro: setup
 
 chaos: build
 	@.ci/setup test
+	@$(CARGO) build --locked -p holdline-sim
 	@MINUTES=$(MINUTES) .ci/chaos $(ARGS)

@@ -31,6 +31,9 @@ pub enum Fault {
     PowerCut(usize),
     /// All machines lose power at once.
     Blackout,
+    /// The process is stopped where it stands, and goes on at the end of the fault: its clocks have not
+    /// waited.
+    Pause(usize),
     /// The process is told to stop; it comes back at the end of the fault.
     Stop(usize),
     /// A sync takes so many milliseconds.
@@ -85,7 +88,7 @@ fn one(random: &mut Random, nodes: usize) -> Fault {
     let mut node = || usize::try_from(random.below(count)).unwrap_or(0);
     let (one, step) = (node(), node());
     let other = (one + 1 + step % nodes.saturating_sub(1).max(1)) % nodes.max(1);
-    match random.below(22) {
+    match random.below(24) {
         0 => Fault::CutOneWay(one, other),
         1 => Fault::Cut(one, other),
         2 => Fault::Deaf(one),
@@ -106,6 +109,7 @@ fn one(random: &mut Random, nodes: usize) -> Fault {
             Fault::WallJump(one, ms - 60_000)
         }
         20 => Fault::Drain(one),
+        21 | 22 => Fault::Pause(one),
         _ => Fault::HangUp(one),
     }
 }

@@ -37,6 +37,7 @@ pub struct Host {
     pub clocks: Clocks,
     metrics: PrometheusHandle,
     run: Option<Run>,
+    paused: bool,
 }
 
 /// How the clocks of a machine differ from true time.
@@ -85,7 +86,7 @@ impl Host {
         clocks: Clocks,
         metrics: PrometheusHandle,
     ) -> Self {
-        Self { id, config, net, hosts, disk, clocks, metrics, run: None }
+        Self { id, config, net, hosts, disk, clocks, metrics, run: None, paused: false }
     }
 
     /// Whether its process runs.
@@ -143,12 +144,22 @@ impl Host {
 
     /// Lets the process run until a moment of true time. Returns how it ended, if it did.
     pub fn step(&mut self, now_ms: u64) -> Option<Result<(), String>> {
+        if self.paused {
+            return None;
+        }
         let run = self.run.as_mut()?;
         let local = self.clocks.local_ms(now_ms).saturating_sub(run.booted_local_ms);
         let until = run.base + Duration::from_millis(local);
         let entered = run.runtime.enter();
         let clock = os::follow(run.base, run.at_base);
-        run.runtime.block_on(tokio::time::sleep_until(until));
+        let passed = until.saturating_duration_since(tokio::time::Instant::now());
+        run.runtime.block_on(async {
+            if passed > AT_ONCE {
+                // It was paused: all of that time passes before anything else is done.
+                tokio::time::advance(passed).await;
+            }
+            tokio::time::sleep_until(until).await;
+        });
         let ended = run.node.is_finished().then(|| {
             let node = &mut run.node;
             run.runtime.block_on(node).unwrap_or_else(|error| Err(error.to_string()))
@@ -159,6 +170,17 @@ impl Host {
             self.end(true);
         }
         ended
+    }
+
+    /// Stops the process where it stands, as SIGSTOP does, or lets it go on.
+    pub fn pause(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    /// Whether the process stands still.
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        self.paused
     }
 
     /// Tells the process to stop, as SIGTERM does.
@@ -175,6 +197,7 @@ impl Host {
     }
 
     fn end(&mut self, resets: bool) {
+        self.paused = false;
         let Some(run) = self.run.take() else { return };
         self.net.end(self.id, resets);
         self.disk = self.disk.crash();
@@ -211,6 +234,9 @@ impl Host {
         }
     }
 }
+
+/// More than a step, whatever the clock's rate.
+const AT_ONCE: Duration = Duration::from_millis(10);
 
 #[expect(clippy::disallowed_methods, reason = "a simulated clock")]
 fn now() -> Instant {

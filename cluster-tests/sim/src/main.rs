@@ -103,10 +103,10 @@ fn one(args: Args) -> anyhow::Result<ExitCode> {
 fn replay(args: &Args) -> String {
     let nodes = args.nodes.map(|nodes| format!(" --nodes {nodes}")).unwrap_or_default();
     let calm = if args.calm { " --calm" } else { "" };
-    let work = args.work_ms;
+    let mutant = args.mutant.map(|mutant| format!(" --mutant {mutant}")).unwrap_or_default();
+    let Args { seed, work_ms, .. } = args;
     format!(
-        "cargo run -p holdline-sim -- --seed {}{nodes}{calm} --work-ms {work} --trace",
-        args.seed
+        "cargo run -p holdline-sim -- --seed {seed}{nodes}{calm} --work-ms {work_ms}{mutant} --trace"
     )
 }
 

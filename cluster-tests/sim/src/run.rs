@@ -12,7 +12,7 @@ use crate::os::{self, Reading};
 use crate::random::Random;
 use crate::trace::Trace;
 use crate::workload::{self, Workload};
-use crate::world::World;
+use crate::world::{SLOW, World};
 
 /// What is to be run.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,16 @@ pub enum Mutant {
     /// What nodes have applied is not shown to the judge, as if they spoke before it was committed.
     /// Found by `rule_one`.
     SpeaksTooSoon,
+}
+
+impl fmt::Display for Mutant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LyingDisks => "lying-disks",
+            Self::SlowClock => "slow-clock",
+            Self::SpeaksTooSoon => "speaks-too-soon",
+        })
+    }
 }
 
 impl std::str::FromStr for Mutant {
@@ -116,10 +126,10 @@ pub fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     run.outcome(plan, nodes)
 }
 
-/// Isolates the last node for a second, every two seconds.
+/// Isolates the node with the slow clock for a second, every two seconds.
 fn cut_off_again_and_again(end: u64) -> Vec<Planned> {
     let times = (FORMED_MS..end).step_by(2_000);
-    let fault = faults::Fault::Isolate(2);
+    let fault = faults::Fault::Isolate(SLOW);
     times.map(|from_ms| Planned { fault, from_ms, to_ms: from_ms + 1_000 }).collect()
 }
 

@@ -91,11 +91,18 @@ fn ended(entry: &Entry, rough: bool) -> Vec<String> {
     let gave_up = |anomaly: &&Anomaly| {
         matches!(anomaly, Anomaly::Unanswered(_) | Anomaly::NoAck | Anomaly::FailureNotAcked)
     };
-    for anomaly in entry.anomalies.iter().filter(|it| !(rough && gave_up(it))) {
+    // A late offer that is hung up before its ACK came: the 2xx is ACKed all the same, with no SDP.
+    let unoffered = |anomaly: &&Anomaly| {
+        let ack = Kind::Request(Method::Ack);
+        **anomaly == Anomaly::NoSdp(ack) && entry.received(Kind::Request(Method::Bye)).is_some()
+    };
+    let anomalies = entry.anomalies.iter().filter(|it| !unoffered(it));
+    for anomaly in anomalies.filter(|it| !(rough && gave_up(it))) {
         faults.push(format!("ledgers: {role:?} of {}: {anomaly:?}", entry.number));
     }
     let gave_up = entry.anomalies.iter().any(|it| gave_up(&it));
-    if !entry.over && !(rough && gave_up) {
+    let excused = rough && gave_up;
+    if !entry.over && !excused {
         let status = entry.final_status();
         faults.push(format!(
             "ends: {role:?} of {}: never told the end (final answer {status:?})",
