@@ -5,8 +5,7 @@
 # make fix     writes what can be fixed
 # make bench   what a call costs, beside Kamailio; rates, memory, takeover, PoPs (ARGS='--help')
 # make bench-micro  single steps beside the stored baseline (ARGS=--accept stores a new one; FILTER=call)
-# make chaos   the long version: faults of all kinds at random, the demo with new seeds (MINUTES=20)
-# make chaos   the long version: more simulated clusters, more calls, more seeds (MINUTES=20)
+# make chaos   the long version: simulated clusters, faults of all kinds at random, the demo with new seeds (MINUTES=20)
 
 CARGO ?= cargo
 ARGS ?=

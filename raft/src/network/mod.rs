@@ -21,8 +21,8 @@
 mod append_stream;
 pub(crate) mod client;
 pub(crate) mod codec;
-pub(crate) mod exchange;
 mod connect;
+pub(crate) mod exchange;
 pub(crate) mod peers;
 pub(crate) mod server;
 mod snapshot_stream;

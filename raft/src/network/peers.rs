@@ -13,8 +13,8 @@ use tonic::Status;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::network::exchange::Pool;
 use crate::network::connect::Connect;
+use crate::network::exchange::Pool;
 use crate::network::service::raft_client::RaftClient;
 use crate::network::token::Show;
 use crate::network::wire::{Envelope, Propose, ProposeAnswer};

@@ -13,7 +13,6 @@
 mod log;
 mod machine;
 pub(crate) mod mark;
-mod mark;
 mod replay;
 mod snapshot;
 

@@ -177,11 +177,12 @@ impl Shared {
     pub(super) fn flush_queued(&self) {
         let mut inner = self.lock();
         inner.queued_bytes = 0;
-        let jobs = std::mem::take(&mut inner.queue);
-        drop(inner);
+        let mut jobs = std::mem::take(&mut inner.queue);
         if jobs.is_empty() {
             return;
         }
+        jobs.extend(inner.unsaved_mark());
+        drop(inner);
         match self.write(&jobs) {
             Ok(()) => self.report_written(jobs),
             Err(cause) => self.report_failed(jobs, cause),

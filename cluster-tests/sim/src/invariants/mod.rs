@@ -21,4 +21,4 @@ pub mod rule_one;
 pub mod sequence;
 
 /// What a run does not check, and why.
-pub const LEFT_OUT: &str = "not checked: caps and buckets (the switch has no limits yet)";
+pub const LEFT_OUT: &str = "LEFT OUT: caps and buckets (the switch has no limits yet)";
