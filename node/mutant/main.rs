@@ -3,8 +3,8 @@
 
 use std::process::ExitCode;
 
-use holdline::compose::Node;
+use holdline::compose::{Host, Node};
 
 fn main() -> ExitCode {
-    holdline::cli::main(&Node)
+    holdline::cli::main(&Node::on(Host))
 }

@@ -291,7 +291,7 @@ fn the_example_is_valid_and_its_comments_show_the_defaults() {
         .collect::<Vec<_>>()
         .join("\n");
     assert_ne!(uncommented, text);
-    let mut full = Config::from_toml(&uncommented, Path::new("node.toml")).unwrap();
+    let full = Config::from_toml(&uncommented, Path::new("node.toml")).unwrap();
     assert_eq!(format!("{full:?}"), format!("{plain:?}"));
     assert_eq!(plain.cluster.hand_back_after, Duration::from_secs(10));
 }
