@@ -32,6 +32,9 @@ struct Args {
     /// Nothing goes wrong.
     #[arg(long)]
     calm: bool,
+    /// Wall clocks jump by up to a minute; the switch is known not to stand that.
+    #[arg(long)]
+    wild_clocks: bool,
     /// How long calls are placed, in simulated milliseconds.
     #[arg(long, default_value_t = 15_000)]
     work_ms: u64,
@@ -75,6 +78,7 @@ fn one(args: Args) -> anyhow::Result<ExitCode> {
         faults: !args.calm,
         work_ms: args.work_ms,
         trace: args.trace,
+        wild_clocks: args.wild_clocks,
         mutant: args.mutant,
     };
     let began = os::real_time();
@@ -103,10 +107,11 @@ fn one(args: Args) -> anyhow::Result<ExitCode> {
 fn replay(args: &Args) -> String {
     let nodes = args.nodes.map(|nodes| format!(" --nodes {nodes}")).unwrap_or_default();
     let calm = if args.calm { " --calm" } else { "" };
+    let wild = if args.wild_clocks { " --wild-clocks" } else { "" };
     let mutant = args.mutant.map(|mutant| format!(" --mutant {mutant}")).unwrap_or_default();
     let Args { seed, work_ms, .. } = args;
     format!(
-        "cargo run -p holdline-sim -- --seed {seed}{nodes}{calm} --work-ms {work_ms}{mutant} --trace"
+        "cargo run -p holdline-sim -- --seed {seed}{nodes}{calm}{wild} --work-ms {work_ms}{mutant} --trace"
     )
 }
 
@@ -138,6 +143,9 @@ fn many(args: &Args) -> anyhow::Result<ExitCode> {
             }
             if args.calm {
                 command.arg("--calm");
+            }
+            if args.wild_clocks {
+                command.arg("--wild-clocks");
             }
             let output = command.stdin(Stdio::null()).output().context("a run")?;
             let mut counts = counts.lock().map_err(|_| anyhow::anyhow!("a worker panicked"))?;

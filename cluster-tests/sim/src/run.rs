@@ -27,6 +27,9 @@ pub struct Plan {
     pub work_ms: u64,
     /// Whether the trace is printed.
     pub trace: bool,
+    /// Wall clocks jump by up to a minute, not by up to a second. The switch does not stand that: see
+    /// [`faults::tame`].
+    pub wild_clocks: bool,
     /// A known bug that is to be found.
     pub mutant: Option<Mutant>,
 }
@@ -117,7 +120,10 @@ pub fn run(plan: &Plan) -> anyhow::Result<Outcome> {
     let end = FORMED_MS + plan.work_ms;
     let planned = match plan.mutant {
         Some(Mutant::SlowClock) => cut_off_again_and_again(end),
-        _ if plan.faults => faults::plan(&mut random, nodes, FORMED_MS, end),
+        _ if plan.faults => {
+            let planned = faults::plan(&mut random, nodes, FORMED_MS, end);
+            if plan.wild_clocks { planned } else { faults::tame(planned) }
+        }
         _ => Vec::new(),
     };
     world.put_in(plan.mutant);

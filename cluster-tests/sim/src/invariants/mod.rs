@@ -21,4 +21,5 @@ pub mod rule_one;
 pub mod sequence;
 
 /// What a run does not check, and why.
-pub const LEFT_OUT: &str = "LEFT OUT: caps and buckets (the switch has no limits yet)";
+pub const LEFT_OUT: &str = "LEFT OUT: caps and buckets (the switch has no limits yet); wall clocks \
+    more than a second apart, unless --wild-clocks is given (the switch does not stand them)";
