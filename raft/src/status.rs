@@ -8,7 +8,7 @@ use openraft::{RaftMetrics, ServerState};
 
 use crate::handle::RaftHandle;
 use crate::leadership::as_std;
-use crate::store::mark;
+use crate::store::applied_index;
 use crate::types::{LogId, Member, TypeConfig};
 
 /// The part a node plays.
@@ -67,7 +67,7 @@ impl RaftHandle {
     #[must_use]
     pub fn applied_index(&self) -> Option<u64> {
         let mark = self.shared.reader.applied().ok().flatten()?;
-        mark::index(&mark)
+        applied_index(&mark).ok()
     }
 }
 

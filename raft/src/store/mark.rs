@@ -19,9 +19,12 @@ pub(super) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
     codec::decode_message(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// The index in the bytes of an applied mark.
-pub(crate) fn index(bytes: &[u8]) -> Option<u64> {
-    from_bytes::<crate::types::LogId>(bytes).ok().map(|log_id| log_id.index)
+/// The index that an applied mark names.
+///
+/// # Errors
+/// It is no such mark.
+pub fn applied_index(mark: &[u8]) -> io::Result<u64> {
+    from_bytes::<crate::types::LogId>(mark).map(|log_id| log_id.index)
 }
 
 #[cfg(test)]

@@ -12,12 +12,13 @@
 
 mod log;
 mod machine;
-pub(crate) mod mark;
+mod mark;
 mod replay;
 mod snapshot;
 
 pub(crate) use log::LogStorage;
 pub use machine::Applied;
 pub(crate) use machine::StateMachine;
-pub use replay::{Replay, Replayed, applied_index};
+pub use mark::applied_index;
+pub use replay::{Replay, Replayed};
 pub(crate) use snapshot::{Receiving, SnapshotData, Snapshots};

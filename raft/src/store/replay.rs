@@ -9,7 +9,7 @@ use openraft::EntryPayload;
 use openraft::entry::RaftEntry;
 
 use crate::store::mark::{from_bytes, to_bytes};
-use crate::types::{Entry, LogId, StoredMembership};
+use crate::types::{Entry, StoredMembership};
 
 /// A state of its own, to which entries are applied one after the other.
 #[derive(Debug)]
@@ -74,12 +74,4 @@ impl Replayed {
     pub fn accepted(&self) -> impl Iterator<Item = &(Command, Reply)> {
         self.commands.iter().filter(|(_, reply)| !matches!(reply, Reply::Rejected(_)))
     }
-}
-
-/// The index that an applied mark names.
-///
-/// # Errors
-/// It is no such mark.
-pub fn applied_index(mark: &[u8]) -> io::Result<u64> {
-    from_bytes::<LogId>(mark).map(|id| id.index)
 }

@@ -106,6 +106,17 @@ impl Inner {
         }
     }
 
+    /// Everything that is queued, and the committed mark if it is to be written; empty if nothing is
+    /// queued.
+    fn take_queued(&mut self) -> VecDeque<Job> {
+        self.queued_bytes = 0;
+        let mut jobs = std::mem::take(&mut self.queue);
+        if !jobs.is_empty() {
+            jobs.extend(self.unsaved_mark());
+        }
+        jobs
+    }
+
     /// The committed mark, if it is to be written.
     fn unsaved_mark(&mut self) -> Option<Job> {
         let unsaved = std::mem::take(&mut self.committed_unsaved);
@@ -175,25 +186,30 @@ impl Shared {
 
     /// Writes what is queued, as the thread would.
     pub(super) fn flush_queued(&self) {
-        let mut inner = self.lock();
-        inner.queued_bytes = 0;
-        let mut jobs = std::mem::take(&mut inner.queue);
-        if jobs.is_empty() {
-            return;
-        }
-        jobs.extend(inner.unsaved_mark());
-        drop(inner);
-        match self.write(&jobs) {
-            Ok(()) => self.report_written(jobs),
-            Err(cause) => self.report_failed(jobs, cause),
+        let jobs = self.lock().take_queued();
+        if !jobs.is_empty() {
+            self.carry_out(jobs);
         }
     }
 
     fn run(&self) {
         while let Some(jobs) = self.take() {
-            match self.write(&jobs) {
-                Ok(()) => self.report_written(jobs),
-                Err(cause) => return self.report_failed(jobs, cause),
+            if !self.carry_out(jobs) {
+                return;
+            }
+        }
+    }
+
+    /// Writes jobs and tells those who wait; false if the log has failed.
+    fn carry_out(&self, jobs: VecDeque<Job>) -> bool {
+        match self.write(&jobs) {
+            Ok(()) => {
+                self.report_written(jobs);
+                true
+            }
+            Err(cause) => {
+                self.report_failed(jobs, cause);
+                false
             }
         }
     }
@@ -207,9 +223,7 @@ impl Shared {
             }
             inner = self.work.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
-        inner.queued_bytes = 0;
-        let mut jobs = std::mem::take(&mut inner.queue);
-        jobs.extend(inner.unsaved_mark());
+        let jobs = inner.take_queued();
         drop(inner);
         self.room.notify_all();
         Some(jobs)
