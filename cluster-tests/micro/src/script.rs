@@ -8,7 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use holdline_call::{CallEngine, Input, Options, Output, Route, Routing, Trunk};
 use holdline_model::{
-    CallChange, CallCommand, CallRecord, CdrId, Command, Epoch, Millis, Reply, SlotId,
+    CallChange, CallCommand, CallRecord, CdrId, Command, Epoch, Hop, Millis, Reply, SlotId,
+    Transport,
 };
 use holdline_sip::message::{Message, Method};
 
@@ -50,6 +51,7 @@ pub(crate) fn engine() -> CallEngine {
         name: name.into(),
         tenant: "acme".into(),
         address,
+        transport: Transport::Udp,
         sources: Vec::new(),
     };
     let trunks = vec![trunk("pbx", caller()), trunk("carrier", callee())];
@@ -214,7 +216,7 @@ impl Recorder {
 
     fn receive(&mut self, peer: std::net::SocketAddr, bytes: Bytes) {
         let message = Message::parse(bytes).expect("the samples are valid");
-        self.input(Input::Sip { local: switch(), peer, message, slot: SLOT });
+        self.input(Input::Sip { hop: Hop::udp(switch(), peer), message, slot: SLOT });
     }
 
     /// Lets time pass, waking the engine whenever it asks for it.

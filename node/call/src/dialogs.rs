@@ -3,21 +3,18 @@
 //!
 //! Pure functions of messages and of the call's record. A dialog's peer is the first route if there
 //! is one, else the remote target, if that is an address; names are not resolved here: then it is
-//! the address that the leg's messages came from.
+//! where the leg's messages came from.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use holdline_model::{CallRecord, Dialog, Token};
+use holdline_model::{CallRecord, Dialog, Hop, Token};
 use holdline_sip::message::{Address, Identity, Message, Uri};
-
-/// The port of a SIP URI that names none.
-const DEFAULT_PORT: u16 = 5060;
 
 /// The dialog with the caller: we are its UAS (section 12.1.1).
 pub(crate) fn caller(record: &CallRecord, invite: &Message) -> Dialog {
     let route_set: Vec<String> = invite.record_routes().into_iter().map(str::to_owned).collect();
     let remote_target = invite.contact_uri().unwrap_or(invite.from().uri).to_owned();
-    let peer = next_hop(&route_set, &remote_target).unwrap_or(record.admission.peer);
+    let hop = request_hop(&route_set, &remote_target, record.admission.hop);
     Dialog {
         call_id: record.admission.call_id.clone(),
         local: with_tag(&invite.to(), &Token::caller_tag(record.call)),
@@ -26,8 +23,7 @@ pub(crate) fn caller(record: &CallRecord, invite: &Message) -> Dialog {
         remote_cseq: invite.cseq().number,
         remote_target,
         route_set,
-        peer,
-        local_addr: record.admission.local,
+        hop,
     }
 }
 
@@ -45,7 +41,7 @@ pub(crate) fn callee(
         answer.record_routes().into_iter().map(str::to_owned).collect();
     route_set.reverse();
     let remote_target = answer.contact_uri().unwrap_or(&target.uri).to_owned();
-    let peer = next_hop(&route_set, &remote_target).unwrap_or(target.addr);
+    let hop = request_hop(&route_set, &remote_target, target.hop);
     Some(Dialog {
         call_id: Token::callee_call_id(record.call),
         local,
@@ -54,8 +50,7 @@ pub(crate) fn callee(
         remote_cseq: 0,
         remote_target,
         route_set,
-        peer,
-        local_addr: record.admission.local,
+        hop,
     })
 }
 
@@ -116,13 +111,37 @@ pub(crate) fn address(dialog: &Dialog) -> Addressing<'_> {
     }
 }
 
+/// How requests within a dialog go, whose messages come over `hop`: to the first route, or to the
+/// remote target if there are no routes.
+///
+/// Where it came from is used instead if the next hop is a name, if it lies behind the address
+/// translator that the messages come through, and if messages come over a connection from the same
+/// host: that connection is used again (RFC 5923 in spirit).
+pub(crate) fn request_hop(route_set: &[String], remote_target: &str, hop: Hop) -> Hop {
+    let Some(next) = next_hop(route_set, remote_target, hop) else { return hop };
+    let same_host = next.ip().to_canonical() == hop.peer.ip().to_canonical();
+    let is_translated = is_private(next.ip()) && !is_private(hop.peer.ip()) && !same_host;
+    if is_translated || (same_host && hop.transport.is_reliable()) { hop } else { hop.to(next) }
+}
+
 /// The address of the first route, or of the remote target if there are no routes.
-fn next_hop(route_set: &[String], remote_target: &str) -> Option<SocketAddr> {
+fn next_hop(route_set: &[String], remote_target: &str, hop: Hop) -> Option<SocketAddr> {
     let uri = match route_set.first() {
         Some(route) => route_uri(route)?,
         None => Uri::parse(remote_target).ok()?,
     };
-    Some(SocketAddr::new(uri.host_ip()?, uri.port.unwrap_or(DEFAULT_PORT)))
+    Some(SocketAddr::new(uri.host_ip()?, uri.port.unwrap_or(hop.transport.default_port())))
+}
+
+/// Whether an address means something inside a private network only (RFC 1918, 6598, 3927, 4193).
+fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            ip.is_private() || ip.is_link_local() || (a == 100 && (64..128).contains(&b))
+        }
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
 }
 
 fn route_uri(route: &str) -> Option<Uri<'_>> {
@@ -131,6 +150,8 @@ fn route_uri(route: &str) -> Option<Uri<'_>> {
 
 #[cfg(test)]
 mod tests {
+    use holdline_model::Transport;
+
     use super::*;
 
     fn dialog(remote_target: &str, route_set: &[&str]) -> Dialog {
@@ -142,9 +163,13 @@ mod tests {
             remote_cseq: 1,
             remote_target: remote_target.to_owned(),
             route_set: route_set.iter().map(|route| (*route).to_owned()).collect(),
-            peer: "192.0.2.1:5060".parse().unwrap(),
-            local_addr: "192.0.2.2:5060".parse().unwrap(),
+            hop: over(Transport::Udp, "192.0.2.1:5060"),
         }
+    }
+
+    fn over(transport: Transport, peer: &str) -> Hop {
+        let local = "192.0.2.2:5060".parse().unwrap();
+        Hop { transport, local, peer: peer.parse().unwrap() }
     }
 
     #[test]
@@ -168,19 +193,40 @@ mod tests {
     }
 
     #[test]
-    fn the_next_hop_is_the_first_route_else_the_remote_target_else_unknown() {
-        let hop = |routes: &[&str], target: &str| {
+    fn the_next_hop_is_the_first_route_else_the_remote_target_else_the_source() {
+        let next = |routes: &[&str], target: &str| {
             let routes: Vec<String> = routes.iter().map(|route| (*route).to_owned()).collect();
-            next_hop(&routes, target).map(|addr| addr.to_string())
+            request_hop(&routes, target, over(Transport::Udp, "192.0.2.1:999")).peer.to_string()
         };
-        assert_eq!(
-            hop(&["<sip:192.0.2.5:5070;lr>"], "sip:a@192.0.2.9").as_deref(),
-            Some("192.0.2.5:5070")
-        );
-        assert_eq!(hop(&[], "sip:a@192.0.2.9").as_deref(), Some("192.0.2.9:5060"));
-        assert_eq!(hop(&[], "sip:a@[2001:db8::1]:5080").as_deref(), Some("[2001:db8::1]:5080"));
-        assert_eq!(hop(&[], "sip:a@example.com"), None);
-        assert_eq!(hop(&["<sip:proxy.example.com;lr>"], "sip:a@192.0.2.9"), None);
+        assert_eq!(next(&["<sip:192.0.2.5:5070;lr>"], "sip:a@192.0.2.9"), "192.0.2.5:5070");
+        assert_eq!(next(&[], "sip:a@192.0.2.9"), "192.0.2.9:5060");
+        assert_eq!(next(&[], "sip:a@[2001:db8::1]:5080"), "[2001:db8::1]:5080");
+        assert_eq!(next(&[], "sip:a@192.0.2.1:5062"), "192.0.2.1:5062");
+        assert_eq!(next(&[], "sip:a@example.com"), "192.0.2.1:999");
+        assert_eq!(next(&["<sip:proxy.example.com;lr>"], "sip:a@192.0.2.9"), "192.0.2.1:999");
+    }
+
+    #[test]
+    fn a_contact_behind_an_address_translator_is_reached_where_its_messages_come_from() {
+        for (transport, source, target, peer) in [
+            (Transport::Udp, "192.0.2.1:999", "sip:a@10.0.0.7:5060", "192.0.2.1:999"),
+            (Transport::Udp, "10.0.0.1:999", "sip:a@10.0.0.7", "10.0.0.7:5060"),
+            (Transport::Tls, "192.0.2.1:999", "sip:a@100.64.1.2", "192.0.2.1:999"),
+            (Transport::Wss, "192.0.2.1:999", "sip:a@df7jal23ls0d.invalid", "192.0.2.1:999"),
+        ] {
+            assert_eq!(request_hop(&[], target, over(transport, source)).peer.to_string(), peer);
+        }
+    }
+
+    #[test]
+    fn a_connection_is_used_again_for_the_host_that_it_comes_from_and_for_no_other() {
+        let next = |target: &str| {
+            request_hop(&[], target, over(Transport::Tcp, "192.0.2.1:999")).peer.to_string()
+        };
+        assert_eq!(next("sip:a@192.0.2.1:5060;transport=tcp"), "192.0.2.1:999");
+        assert_eq!(next("sip:a@192.0.2.9;transport=tcp"), "192.0.2.9:5060");
+        let tls = over(Transport::Tls, "192.0.2.1:999");
+        assert_eq!(request_hop(&[], "sips:a@192.0.2.9", tls).peer.port(), 5061);
     }
 
     #[test]

@@ -9,12 +9,12 @@
 //! Invariant: every call of a slot that is not ours has been forgotten.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use holdline_model::{
-    CallId, CallRecord, Epoch, Millis, Rejection, Reply, SlotId, Step, Token, TokenKind, mutant,
+    CallId, CallRecord, Epoch, Hop, Millis, Rejection, Reply, SlotId, Step, Token, TokenKind,
+    mutant,
 };
 use holdline_sip::message::{Message, Method, ParseError, ParseErrorKind, Via};
 
@@ -86,8 +86,8 @@ impl CallEngine {
             {
                 self.dropped(DropReason::Suspended);
             }
-            Input::Sip { local, peer, message, slot } => self.sip(now, local, peer, message, slot),
-            Input::Malformed { local, peer, error } => self.malformed(local, peer, &error),
+            Input::Sip { hop, message, slot } => self.sip(now, hop, message, slot),
+            Input::Malformed { hop, error } => self.malformed(hop, &error),
             Input::Decided { call, step, outcome } => self.decided(now, call, step, outcome),
             Input::HangUp { call } => self.hang_up(now, call),
             Input::Tick => self.tick(now),
@@ -228,14 +228,7 @@ impl CallEngine {
         }
     }
 
-    fn sip(
-        &mut self,
-        now: Millis,
-        local: SocketAddr,
-        peer: SocketAddr,
-        message: Message,
-        slot: SlotId,
-    ) {
+    fn sip(&mut self, now: Millis, hop: Hop, message: Message, slot: SlotId) {
         if !self.slots.contains_key(&slot) {
             self.dropped(DropReason::NotOwner);
             return;
@@ -245,17 +238,17 @@ impl CallEngine {
             return;
         }
         self.event(Event::Request { method: messages::label(message.method()) });
-        let request = Request { local, peer, message };
+        let request = Request { hop, message };
         match request.message.to().tag {
-            _ if *request.message.method() == Method::Cancel => self.cancel(now, local, request),
-            None => self.outside(now, local, request, slot),
+            _ if *request.message.method() == Method::Cancel => self.cancel(now, request),
+            None => self.outside(now, request, slot),
             Some(tag) => match Token::from_tag(tag.as_bytes()) {
                 Some(Token { kind: TokenKind::Stateless, .. })
                     if *request.message.method() == Method::Ack =>
                 {
                     // The ACK of a refusal that kept no state (RFC 3261 section 8.2.7).
                 }
-                token => self.in_dialog(now, local, token.map(|token| token.call), request),
+                token => self.in_dialog(now, token.map(|token| token.call), request),
             },
         }
     }
@@ -275,13 +268,7 @@ impl CallEngine {
         }
     }
 
-    fn in_dialog(
-        &mut self,
-        now: Millis,
-        local: SocketAddr,
-        call: Option<CallId>,
-        request: Request,
-    ) {
+    fn in_dialog(&mut self, now: Millis, call: Option<CallId>, request: Request) {
         let found = call.and_then(|id| {
             let side = self.calls.get(&id)?.side_of(&request.message)?;
             Some((id, side))
@@ -294,41 +281,35 @@ impl CallEngine {
                 });
             }
             None if *request.message.method() == Method::Ack => self.dropped(DropReason::StrayAck),
-            None => self.refuse(local, &request, Refuse::NoDialog, Refusal::NoDialog),
+            None => self.refuse(&request, Refuse::NoDialog, Refusal::NoDialog),
         }
     }
 
-    fn malformed(&mut self, local: SocketAddr, peer: SocketAddr, error: &ParseError) {
+    fn malformed(&mut self, hop: Hop, error: &ParseError) {
         if matches!(error.kind, ParseErrorKind::KeepAlive | ParseErrorKind::Empty) {
             return;
         }
-        let Some(bytes) = messages::malformed(error, peer) else {
+        let Some(bytes) = messages::malformed(error, hop) else {
             self.dropped(DropReason::Unanswerable);
             return;
         };
         self.event(Event::Refused { reason: Refusal::Malformed });
         let top = error.answerable.as_ref().and_then(|known| known.vias.first());
         let via = top.and_then(|top| Via::parse(top).ok());
-        let to = via.map_or(peer, |via| messages::via_address(&via, peer));
+        let to = via.map_or(hop, |via| messages::via_hop(&via, hop));
         let method =
             error.answerable.as_ref().map_or("OTHER", |known| messages::label(&known.method));
         let status = error.kind.status();
-        self.ctx(Millis::default()).respond(local, to, method, status, bytes);
+        self.ctx(Millis::default()).respond(to, method, status, bytes);
     }
 
     /// Refuses a request without state.
-    pub(crate) fn refuse(
-        &mut self,
-        local: SocketAddr,
-        request: &Request,
-        refuse: Refuse,
-        reason: Refusal,
-    ) {
-        let bytes = messages::refuse(&request.message, request.peer, refuse);
-        let to = messages::reply_address(&request.message, request.peer);
+    pub(crate) fn refuse(&mut self, request: &Request, refuse: Refuse, reason: Refusal) {
+        let bytes = messages::refuse(&request.message, request.hop, refuse);
+        let to = messages::reply_hop(&request.message, request.hop);
         let method = messages::label(request.message.method());
         self.event(Event::Refused { reason });
-        self.ctx(Millis::default()).respond(local, to, method, refuse.status(), bytes);
+        self.ctx(Millis::default()).respond(to, method, refuse.status(), bytes);
     }
 
     /// Lets a call handle something, and keeps the books; false if the call is not known.

@@ -1,8 +1,6 @@
 //! What an engine is fed with.
 
-use std::net::SocketAddr;
-
-use holdline_model::{CallId, CallRecord, Epoch, Reply, SlotId, Step};
+use holdline_model::{CallId, CallRecord, Epoch, Hop, Reply, SlotId, Step};
 use holdline_sip::message::{Message, ParseError};
 
 /// One input of a [`crate::CallEngine`].
@@ -14,21 +12,17 @@ use holdline_sip::message::{Message, ParseError};
 pub enum Input {
     /// A message arrived.
     Sip {
-        /// The address of ours that it was sent to.
-        local: SocketAddr,
-        /// Where it came from.
-        peer: SocketAddr,
+        /// How it came.
+        hop: Hop,
         /// The message.
         message: Message,
         /// The slot that the dispatcher found for it.
         slot: SlotId,
     },
-    /// A datagram arrived that is not a message we can act on.
+    /// Bytes arrived that are not a message we can act on.
     Malformed {
-        /// The address of ours that it was sent to.
-        local: SocketAddr,
-        /// Where it came from.
-        peer: SocketAddr,
+        /// How it came.
+        hop: Hop,
         /// What is wrong with it.
         error: ParseError,
     },

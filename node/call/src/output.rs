@@ -1,21 +1,17 @@
 //! What an engine asks for.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
-use holdline_model::CallCommand;
+use holdline_model::{CallCommand, Hop};
 
 use crate::Event;
 
 /// One output of a [`crate::CallEngine`], to be carried out in the order given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// A datagram to send.
+    /// A message to send.
     Send {
-        /// The address of ours that it leaves from.
-        from: SocketAddr,
-        /// Where it goes.
-        to: SocketAddr,
+        /// How it goes. If that is a connection and it is gone, the message says where else it goes.
+        hop: Hop,
         /// The message.
         bytes: Bytes,
     },

@@ -1,9 +1,7 @@
 //! Requests that belong to no dialog of ours: new calls, their CANCEL, and the rest (RFC 3261
 //! section 8.2). What is refused here leaves no state.
 
-use std::net::SocketAddr;
-
-use holdline_model::{Admit, CallId, Epoch, Millis, SlotId, Transport, mutant};
+use holdline_model::{Admit, CallId, Epoch, Millis, SlotId, mutant};
 use holdline_sip::message::{Message, Method};
 
 use crate::call::{Call, Fate, Request};
@@ -17,21 +15,15 @@ const NONCE_DRAWS: usize = 8;
 
 impl CallEngine {
     /// A request without a To tag, other than CANCEL.
-    pub(crate) fn outside(
-        &mut self,
-        now: Millis,
-        local: SocketAddr,
-        request: Request,
-        slot: SlotId,
-    ) {
+    pub(crate) fn outside(&mut self, now: Millis, request: Request, slot: SlotId) {
         match request.message.method() {
-            Method::Invite => self.invite(now, local, request, slot),
+            Method::Invite => self.invite(now, request, slot),
             // An ACK of a failure without the tag that the failure had: taken by its transaction.
             Method::Ack => self.ack_without_tag(now, &request),
-            Method::Options => self.options(local, &request),
+            Method::Options => self.options(&request),
             Method::Bye | Method::Prack | Method::Update | Method::Info | Method::Notify => {
                 // Section 12.2: these exist within a dialog only.
-                self.refuse(local, &request, Refuse::NoDialog, Refusal::NoDialog);
+                self.refuse(&request, Refuse::NoDialog, Refusal::NoDialog);
             }
             Method::Cancel
             | Method::Register
@@ -39,16 +31,16 @@ impl CallEngine {
             | Method::Subscribe
             | Method::Message
             | Method::Publish => {
-                self.refuse(local, &request, Refuse::NotAllowed, Refusal::Method);
+                self.refuse(&request, Refuse::NotAllowed, Refusal::Method);
             }
             Method::Other(_) => {
-                self.refuse(local, &request, Refuse::NotImplemented, Refusal::Method);
+                self.refuse(&request, Refuse::NotImplemented, Refusal::Method);
             }
         }
     }
 
     /// A CANCEL, whatever its To tag is: its transaction is found by its INVITE's branch.
-    pub(crate) fn cancel(&mut self, now: Millis, local: SocketAddr, request: Request) {
+    pub(crate) fn cancel(&mut self, now: Millis, request: Request) {
         match self.transaction_of(&request.message) {
             Some(id) => {
                 self.with_call(now, id, |call, ctx| {
@@ -56,7 +48,7 @@ impl CallEngine {
                     Fate::Keep
                 });
             }
-            None => self.refuse(local, &request, Refuse::NoDialog, Refusal::NoDialog),
+            None => self.refuse(&request, Refuse::NoDialog, Refusal::NoDialog),
         }
     }
 
@@ -82,17 +74,17 @@ impl CallEngine {
         same.then_some(id)
     }
 
-    fn options(&mut self, local: SocketAddr, request: &Request) {
-        if self.routing.source(request.peer.ip()).is_none() {
-            self.refuse(local, request, Refuse::Forbidden, Refusal::UnknownSource);
+    fn options(&mut self, request: &Request) {
+        if self.routing.source(request.hop.peer.ip()).is_none() {
+            self.refuse(request, Refuse::Forbidden, Refusal::UnknownSource);
             return;
         }
-        let bytes = messages::options(&request.message, request.peer);
-        let to = messages::reply_address(&request.message, request.peer);
-        self.ctx(Millis::default()).respond(local, to, "OPTIONS", 200, bytes);
+        let bytes = messages::options(&request.message, request.hop);
+        let to = messages::reply_hop(&request.message, request.hop);
+        self.ctx(Millis::default()).respond(to, "OPTIONS", 200, bytes);
     }
 
-    fn invite(&mut self, now: Millis, local: SocketAddr, request: Request, slot: SlotId) {
+    fn invite(&mut self, now: Millis, request: Request, slot: SlotId) {
         if let Some(id) = self.index.find(&request.message) {
             if self.transaction_of(&request.message).is_some() {
                 self.with_call(now, id, |call, ctx| {
@@ -101,21 +93,21 @@ impl CallEngine {
                 });
             } else {
                 // Section 8.2.2.2: the same request over two paths.
-                self.refuse(local, &request, Refuse::Merged, Refusal::Merged);
+                self.refuse(&request, Refuse::Merged, Refusal::Merged);
             }
             return;
         }
         if let Some((refuse, reason)) = self.objection(&request) {
-            self.refuse(local, &request, refuse, reason);
+            self.refuse(&request, refuse, reason);
             return;
         }
-        self.admit(now, local, request, slot);
+        self.admit(now, request, slot);
     }
 
     /// Why a new INVITE is refused, if it is.
     fn objection(&self, request: &Request) -> Option<(Refuse, Refusal)> {
         let message = &request.message;
-        if self.routing.source(request.peer.ip()).is_none() {
+        if self.routing.source(request.hop.peer.ip()).is_none() {
             return Some((Refuse::Forbidden, Refusal::UnknownSource));
         }
         if message.max_forwards() == Some(0) {
@@ -132,10 +124,10 @@ impl CallEngine {
         full.then_some((Refuse::Unavailable(self.options.retry_after), Refusal::TooManyCalls))
     }
 
-    fn admit(&mut self, now: Millis, local: SocketAddr, request: Request, slot: SlotId) {
-        let Request { peer, message, .. } = request;
+    fn admit(&mut self, now: Millis, request: Request, slot: SlotId) {
+        let Request { hop, message } = request;
         let Some(epoch) = self.slots.get(&slot).copied() else { return };
-        let Some(trunk) = self.routing.source(peer.ip()) else { return };
+        let Some(trunk) = self.routing.source(hop.peer.ip()) else { return };
         let dialled = message.request_uri().unwrap_or_default();
         let admit = Admit {
             tenant: trunk.tenant.clone(),
@@ -146,16 +138,14 @@ impl CallEngine {
             from_tag: message.from().tag.unwrap_or_default().to_owned(),
             cseq: message.cseq().number,
             branch: message.top_via().branch.unwrap_or_default().to_owned(),
-            peer,
-            local,
-            transport: Transport::Udp,
+            hop,
             invite: message.bytes().clone(),
-            targets: self.routing.targets(dialled),
+            targets: self.routing.targets(dialled, hop.local),
             answer_by: now + self.options.answer_timeout,
         };
         let Some(id) = self.new_call_id(slot, epoch) else {
             let refuse = Refuse::Unavailable(self.options.retry_after);
-            self.refuse(local, &Request { local, peer, message }, refuse, Refusal::TooManyCalls);
+            self.refuse(&Request { hop, message }, refuse, Refusal::TooManyCalls);
             return;
         };
         let mut ctx = self.ctx(now);

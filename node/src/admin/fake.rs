@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use holdline_model::{
     Admission, AnswerState, CallId, CallRecord, Cause, Cdr, CdrId, Dialog, Disposition, EndState,
-    Epoch, HangupBy, Incarnation, Millis, Name, NodeId, NodeRecord, OwnerSpan, Phase, SlotId,
-    SlotRecord, Step, Target, TransferReason, Transport,
+    Epoch, HangupBy, Hop, Incarnation, Millis, Name, NodeId, NodeRecord, OwnerSpan, Phase, SlotId,
+    SlotRecord, Step, Target, TransferReason,
 };
 
 use super::seam::{
@@ -218,7 +218,7 @@ pub(crate) fn call(n: u16) -> CallRecord {
     };
     let target = |trunk: &str, port| Target {
         trunk: Name::from(trunk),
-        addr: ([127, 0, 0, 1], port).into(),
+        hop: Hop::udp(([127, 0, 0, 11], 5060).into(), ([127, 0, 0, 1], port).into()),
         uri: format!("sip:4969{n}@127.0.0.1:{port}"),
     };
     CallRecord {
@@ -237,9 +237,7 @@ pub(crate) fn call(n: u16) -> CallRecord {
             from_tag: "alice".to_owned(),
             cseq: 1,
             branch: format!("z9hG4bK{n}"),
-            peer: ([127, 0, 0, 1], 6060).into(),
-            local: ([127, 0, 0, 11], 5060).into(),
-            transport: Transport::Udp,
+            hop: Hop::udp(([127, 0, 0, 11], 5060).into(), ([127, 0, 0, 1], 6060).into()),
         },
         invite: Bytes::new(),
         targets: vec![target("carrier-a", 5070), target("carrier-b", 5071)],
@@ -261,8 +259,7 @@ fn answer(at: Millis) -> AnswerState {
         remote_cseq: 1,
         remote_target: "sip:peer@127.0.0.1:6060".to_owned(),
         route_set: Vec::new(),
-        peer: ([127, 0, 0, 1], 6060).into(),
-        local_addr: ([127, 0, 0, 11], 5060).into(),
+        hop: Hop::udp(([127, 0, 0, 11], 5060).into(), ([127, 0, 0, 1], 6060).into()),
     };
     AnswerState {
         at,

@@ -207,6 +207,12 @@ pub enum Fault {
         /// The nearest name that exists.
         nearest: Option<String>,
     },
+    /// The name of a transport that there is none of.
+    #[error("\"{found}\" is not a transport")]
+    NotATransport {
+        /// The value.
+        found: String,
+    },
     /// A dialled prefix with characters that no number has.
     #[error("\"{found}\" is not a dialled prefix")]
     NotAPrefix {
@@ -298,6 +304,7 @@ impl Fault {
                 Some(name) => format!("did you mean \"{name}\"?"),
                 None => "add a [[trunk]] with this name".to_owned(),
             },
+            Self::NotATransport { .. } => "write udp, tcp, tls, ws or wss".to_owned(),
             Self::NotAPrefix { .. } => {
                 "use digits with an optional + in front, or \"\" for every number".to_owned()
             }

@@ -110,8 +110,8 @@ fn routing(trunks: &[TrunkConfig], routes: &[RouteConfig]) -> Result<Routing, Ro
         if sources.is_empty() {
             sources.push(no_source(index));
         }
-        let TrunkConfig { name, tenant, address, .. } = trunk.clone();
-        Trunk { name, tenant, address, sources }
+        let TrunkConfig { name, tenant, address, transport, .. } = trunk.clone();
+        Trunk { name, tenant, address, transport, sources }
     });
     let routes = routes.iter().map(|route| {
         let RouteConfig { prefix, trunks, strip } = route.clone();

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use holdline_call::Cidr;
-use holdline_model::Name;
+use holdline_model::{Name, Transport};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -20,6 +20,8 @@ pub struct TrunkConfig {
     pub tenant: Name,
     /// Where calls to it go.
     pub address: SocketAddr,
+    /// How they go there.
+    pub transport: Transport,
     /// Where calls from it come from; empty for a trunk that sends none.
     pub sources: Vec<Cidr>,
 }
@@ -30,6 +32,7 @@ pub(super) struct RawTrunk {
     name: Spanned<String>,
     tenant: Option<Spanned<String>>,
     address: Spanned<SocketAddr>,
+    transport: Option<Spanned<String>>,
     sources: Option<Vec<Spanned<String>>>,
 }
 
@@ -58,6 +61,7 @@ impl RawTrunk {
         cluster::port(check, "trunk.address", &self.address);
         let name = Name::from(self.name.into_inner());
         let address = *self.address.get_ref();
+        let transport = transport(check, "trunk.transport", self.transport.as_ref());
         let own = vec![Spanned::new(self.address.span(), address.ip().to_canonical().to_string())];
         let mut sources = Vec::new();
         for text in self.sources.unwrap_or(own) {
@@ -70,8 +74,21 @@ impl RawTrunk {
             }
         }
         let tenant = self.tenant.map_or(Name::from(DEFAULT_TENANT), |t| Name::from(t.into_inner()));
-        TrunkConfig { name, tenant, address, sources }
+        TrunkConfig { name, tenant, address, transport, sources }
     }
+}
+
+/// Reads the name of a transport; UDP if there is none.
+pub(super) fn transport(
+    check: &mut Checker<'_>,
+    key: &'static str,
+    raw: Option<&Spanned<String>>,
+) -> Transport {
+    let Some(raw) = raw else { return Transport::Udp };
+    Transport::parse(raw.get_ref()).unwrap_or_else(|| {
+        check.fault(key, raw.span(), Fault::NotATransport { found: raw.get_ref().clone() });
+        Transport::Udp
+    })
 }
 
 /// Blocks may nest (the smaller one wins), but two trunks may not share one.

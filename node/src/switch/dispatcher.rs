@@ -5,13 +5,11 @@
 //! can be reached, or for a shard whose queue is full, is dropped and counted: the peer sends it
 //! again.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use holdline_call::Input;
-use holdline_cluster::forward::{Direction, Forwarder, Received};
+use holdline_cluster::forward::{Direction, Forwarded, Forwarder, Received};
 use holdline_cluster::ownership::SlotTable;
-use holdline_model::{NodeId, SlotId};
+use holdline_model::{Hop, NodeId, SlotId};
 use holdline_sip::message::{Message, ParseErrorKind};
 use holdline_transport::Datagram;
 use metrics::counter;
@@ -49,7 +47,7 @@ pub(crate) async fn run(dispatcher: Dispatcher, mut sources: Sources, stop: Canc
             Some(batch) = sources.sockets.recv() => {
                 let table = dispatcher.table.load();
                 for Datagram { local, peer, bytes } in batch {
-                    dispatcher.arrived(&table, local, peer, bytes, 0);
+                    dispatcher.arrived(&table, Hop::udp(local, peer), bytes, 0);
                 }
             }
             Some(batch) = sources.nodes.recv() => dispatcher.forwarded(batch),
@@ -62,50 +60,34 @@ impl Dispatcher {
     fn forwarded(&self, batch: Vec<Received>) {
         let table = self.table.load();
         for Received { datagram, .. } in batch {
-            let (local, peer, bytes, hops) =
-                (datagram.local, datagram.peer, datagram.bytes, datagram.hops);
-            match datagram.direction {
-                Direction::Ingress => self.arrived(&table, local, peer, bytes, hops),
-                Direction::Egress => self.egress.send(local, peer, bytes, hops),
+            let Forwarded { direction, hop, bytes, hops } = datagram;
+            match direction {
+                Direction::Ingress => self.arrived(&table, hop, bytes, hops),
+                Direction::Egress => self.egress.send(hop, bytes, hops),
             }
         }
     }
 
-    fn arrived(
-        &self,
-        table: &SlotTable,
-        local: SocketAddr,
-        peer: SocketAddr,
-        bytes: Bytes,
-        hops: u8,
-    ) {
+    fn arrived(&self, table: &SlotTable, hop: Hop, bytes: Bytes, hops: u8) {
         match Message::parse(bytes.clone()) {
-            Ok(message) => self.message(table, local, peer, message, bytes, hops),
+            Ok(message) => self.message(table, hop, message, bytes, hops),
             Err(error) if error.kind == ParseErrorKind::KeepAlive => {
                 counter!("holdline_sip_keepalives_total").increment(1);
             }
             Err(error) => {
                 let reason = error.kind.as_str();
                 counter!("holdline_sip_malformed_total", "reason" => reason).increment(1);
-                self.to_shard(0, Input::Malformed { local, peer, error });
+                self.to_shard(0, Input::Malformed { hop, error });
             }
         }
     }
 
-    fn message(
-        &self,
-        table: &SlotTable,
-        local: SocketAddr,
-        peer: SocketAddr,
-        message: Message,
-        bytes: Bytes,
-        hops: u8,
-    ) {
-        let slot = match destination::find(&message, local, table) {
+    fn message(&self, table: &SlotTable, hop: Hop, message: Message, bytes: Bytes, hops: u8) {
+        let slot = match destination::find(&message, hop.local, table) {
             Destination::Slot(slot) => slot,
             Destination::Anywhere => {
                 let slot = SlotId(0);
-                self.to_shard(0, Input::Sip { local, peer, message, slot });
+                self.to_shard(0, Input::Sip { hop, message, slot });
                 return;
             }
             Destination::UnknownAddress => {
@@ -116,11 +98,11 @@ impl Dispatcher {
         match table.ownership(slot).map(|ownership| ownership.owner) {
             Some(owner) if owner == self.me => {
                 let shard = shard_of(slot, self.shards.len());
-                self.to_shard(shard, Input::Sip { local, peer, message, slot });
+                self.to_shard(shard, Input::Sip { hop, message, slot });
             }
             Some(owner) => {
                 // What cannot be forwarded is counted by the forwarder.
-                let _outcome = self.forwarder.ingress(owner, local, peer, bytes, hops);
+                let _outcome = self.forwarder.ingress(owner, hop, bytes, hops);
             }
             None => dropped("unknown_slot"),
         }

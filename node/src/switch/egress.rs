@@ -1,11 +1,9 @@
 //! Sends a datagram from the address that the peer knows: here if this node holds it, else through
 //! the node that does.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use holdline_cluster::forward::Forwarder;
-use holdline_model::NodeId;
+use holdline_model::{Hop, NodeId};
 use holdline_transport::{SendOutcome, Sockets};
 use metrics::counter;
 
@@ -29,19 +27,19 @@ impl Egress {
 
     /// Sends; what cannot be sent is dropped and counted, as UDP allows. Never waits. `hops` is how
     /// often the datagram was forwarded before: 0 if it is this node's own.
-    pub(crate) fn send(&self, from: SocketAddr, to: SocketAddr, bytes: Bytes, hops: u8) {
+    pub(crate) fn send(&self, hop: Hop, bytes: Bytes, hops: u8) {
         // The address may go between the question and the send; every other outcome is counted
         // where it is found out.
-        let is_here = self.sockets.is_bound(from);
-        if !is_here || self.sockets.send(from, to, &bytes) == SendOutcome::UnknownFrom {
-            self.forward(from, to, bytes, hops);
+        let is_here = self.sockets.is_bound(hop.local);
+        if !is_here || self.sockets.send(hop.local, hop.peer, &bytes) == SendOutcome::UnknownFrom {
+            self.forward(hop, bytes, hops);
         }
     }
 
-    fn forward(&self, from: SocketAddr, to: SocketAddr, bytes: Bytes, hops: u8) {
-        match self.table.load().holder_of(from) {
+    fn forward(&self, hop: Hop, bytes: Bytes, hops: u8) {
+        match self.table.load().holder_of(hop.local) {
             Some(holder) if holder != self.me => {
-                self.forwarder.egress(holder, from, to, bytes, hops);
+                self.forwarder.egress(holder, hop, bytes, hops);
             }
             Some(_) | None => counter!("holdline_egress_homeless_total").increment(1),
         }

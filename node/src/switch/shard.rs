@@ -171,7 +171,7 @@ impl Shard {
         self.parts.engine.handle(now, input);
         while let Some(output) = self.parts.engine.poll() {
             match output {
-                Output::Send { from, to, bytes } => self.parts.egress.send(from, to, bytes, 0),
+                Output::Send { hop, bytes } => self.parts.egress.send(hop, bytes, 0),
                 Output::Propose(command) => self.propose(now, command),
                 Output::Event(event) => report::event(&event),
             }

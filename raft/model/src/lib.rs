@@ -9,6 +9,7 @@
 //! the end; a changed field is a new format version with an upgrade file in `storage`.
 
 pub mod command;
+mod hop;
 mod ids;
 pub mod limits;
 pub mod mutant;
@@ -22,12 +23,13 @@ pub use command::{
     AckSeen, Admit, Answer, Attempt, CallChange, CallCommand, Cancel, Command, Early, End, Fail,
     FormCluster, NodeUp, Rejection, Reply, SetDraining, SlotMove, Sweep, TransferSlots,
 };
+pub use hop::{Hop, Transport};
 pub use ids::{CallId, CdrId, ClusterId, Epoch, GroupId, Incarnation, NodeId, SlotId, Step};
 pub use name::Name;
 pub use record::{
     Admission, AnswerState, CallRecord, CancelCause, Cause, Cdr, ClusterRecord, Dialog,
     Disposition, EarlyState, EndState, HangupBy, NodeRecord, OwnerSpan, Phase, Side, SlotRecord,
-    Target, TransferReason, Transport,
+    Target, TransferReason,
 };
 pub use state::State;
 pub use time::Millis;

@@ -47,21 +47,21 @@ mod tests {
         let commands = vec![Bytes::from_static(b"ab"), Bytes::from_static(b"c")];
         let entry = Entry::new(log_id(), EntryPayload::Normal(Batch { commands }));
         let bytes = to_bytes(&entry).unwrap();
-        let golden = [1, 3, 2, 251, 44, 1, 1, 2, 2, b'a', b'b', 1, b'c'];
+        let golden = [2, 3, 2, 251, 44, 1, 1, 2, 2, b'a', b'b', 1, b'c'];
         assert_eq!(bytes.as_ref(), golden);
         assert_eq!(from_bytes::<Entry>(&golden).unwrap(), entry);
     }
 
     #[test]
     fn marks_and_votes_are_pinned() {
-        assert_eq!(to_bytes(&log_id()).unwrap().as_ref(), [1, 3, 2, 251, 44, 1]);
+        assert_eq!(to_bytes(&log_id()).unwrap().as_ref(), [2, 3, 2, 251, 44, 1]);
         let vote = Vote::new_committed(3, NodeId(2));
-        assert_eq!(to_bytes(&vote).unwrap().as_ref(), [1, 3, 2, 1]);
+        assert_eq!(to_bytes(&vote).unwrap().as_ref(), [2, 3, 2, 1]);
     }
 
     #[test]
     fn damaged_bytes_are_an_error() {
-        assert_eq!(from_bytes::<LogId>(&[1, 3]).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(from_bytes::<LogId>(&[2, 3]).unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(
             from_bytes::<LogId>(&[9, 3, 2, 1]).unwrap_err().kind(),
             io::ErrorKind::InvalidData

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use holdline_model::{
     Admit, CallChange, CallCommand, CallId, Cause, ClusterId, Command, Disposition, Epoch, Fail,
-    FormCluster, HangupBy, Millis, NodeId, SlotId, Step, Transport,
+    FormCluster, HangupBy, Hop, Millis, NodeId, SlotId, Step,
 };
 
 pub(super) const CLUSTER: ClusterId = ClusterId(77);
@@ -32,9 +32,7 @@ pub(super) fn admit(number: u64) -> Command {
         from_tag: "tag".to_owned(),
         cseq: 1,
         branch: "z9hG4bK1".to_owned(),
-        peer: address,
-        local: address,
-        transport: Transport::Udp,
+        hop: Hop::udp(address, address),
         invite: Bytes::from_static(&[b'i'; 600]),
         targets: Vec::new(),
         answer_by: Millis(60_000),

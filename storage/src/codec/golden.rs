@@ -8,7 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::codec::samples::*;
-use crate::codec::{CodecError, decode, decode_command, decode_prefix, encode, encode_command};
+use crate::codec::{
+    CodecError, FORMAT_VERSION, decode, decode_command, decode_prefix, encode, encode_command,
+};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -50,16 +52,16 @@ fn commands_have_golden_bytes() {
 /// A fieldless enum's values are numbered in the order in which they were first released.
 fn check_ordinals<T: Serialize + DeserializeOwned + PartialEq + Debug>(values: &[T]) {
     for (value, ordinal) in values.iter().zip(0_u8..) {
-        assert_eq!(encode(value).unwrap(), [1, ordinal], "{value:?}");
+        assert_eq!(encode(value).unwrap(), [FORMAT_VERSION, ordinal], "{value:?}");
     }
-    let unknown = [1, u8::try_from(values.len()).unwrap()];
+    let unknown = [FORMAT_VERSION, u8::try_from(values.len()).unwrap()];
     assert!(matches!(decode::<T>(&unknown), Err(CodecError::Malformed(_))));
 }
 
 #[test]
 fn ordinals_are_pinned() {
     check_ordinals(&[Phase::Inviting, Phase::Answered, Phase::Confirmed, Phase::Finished]);
-    check_ordinals(&[Transport::Udp]);
+    check_ordinals(&Transport::ALL);
     check_ordinals(&[CancelCause::Caller, CancelCause::NoAnswer, CancelCause::Admin]);
     check_ordinals(&[Side::Caller, Side::Callee]);
     check_ordinals(&[
@@ -87,24 +89,24 @@ fn ordinals_are_pinned() {
 
 #[test]
 fn replies_have_golden_bytes() {
-    check("done", &Reply::Done, "0100");
-    check("ended", &Reply::Ended(CdrId { index: 5, position: 6 }), "01010506");
-    check("count", &Reply::Count(7), "010207");
-    check("at", &Reply::At(7), "010407");
+    check("done", &Reply::Done, "0200");
+    check("ended", &Reply::Ended(CdrId { index: 5, position: 6 }), "02010506");
+    check("count", &Reply::Count(7), "020207");
+    check("at", &Reply::At(7), "020407");
     let call = call_id(7, 1);
     let (slot, named, current) = (SlotId(7), Epoch(1), Epoch(2));
     let stale = Rejection::StaleEpoch { slot, named, current, owner: NodeId(3) };
     let gap = Rejection::StepGap { call, committed: Step(1), named: Step(3) };
     for (rejection, golden) in [
-        (stale, "01030007010203"),
-        (Rejection::UnknownSlot { slot }, "01030107"),
-        (Rejection::UnknownCall { call }, "0103020701"),
-        (gap, "01030307010103"),
-        (Rejection::WrongPhase { call, phase: Phase::Answered }, "010304070101"),
-        (Rejection::OutOfBounds { what: "x".to_owned() }, "0103050178"),
-        (Rejection::UnknownNode { node: NodeId(3) }, "01030603"),
-        (Rejection::AlreadyFormed, "010307"),
-        (Rejection::NotFormed, "010308"),
+        (stale, "02030007010203"),
+        (Rejection::UnknownSlot { slot }, "02030107"),
+        (Rejection::UnknownCall { call }, "0203020701"),
+        (gap, "02030307010103"),
+        (Rejection::WrongPhase { call, phase: Phase::Answered }, "020304070101"),
+        (Rejection::OutOfBounds { what: "x".to_owned() }, "0203050178"),
+        (Rejection::UnknownNode { node: NodeId(3) }, "02030603"),
+        (Rejection::AlreadyFormed, "020307"),
+        (Rejection::NotFormed, "020308"),
     ] {
         check("rejected", &Reply::Rejected(rejection), golden);
     }
@@ -113,10 +115,10 @@ fn replies_have_golden_bytes() {
 #[test]
 fn other_versions_and_trailing_bytes_are_refused() {
     assert!(matches!(decode::<u64>(&[]), Err(CodecError::Empty)));
-    let other = decode::<u64>(&[2, 5]);
-    assert!(matches!(other, Err(CodecError::UnknownVersion { found: 2, known: 1 })));
-    assert!(matches!(decode::<u64>(&[1, 5, 0, 0]), Err(CodecError::Trailing { bytes: 2 })));
-    assert_eq!(decode_prefix::<u64>(&[1, 5, 0, 0]).unwrap(), 5);
+    let other = decode::<u64>(&[1, 5]);
+    assert!(matches!(other, Err(CodecError::UnknownVersion { found: 1, known: 2 })));
+    assert!(matches!(decode::<u64>(&[2, 5, 0, 0]), Err(CodecError::Trailing { bytes: 2 })));
+    assert_eq!(decode_prefix::<u64>(&[2, 5, 0, 0]).unwrap(), 5);
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn a_length_that_the_input_cannot_hold_is_refused_before_it_is_allocated() {
     for claimed in
         [AMPLIFICATION as u64 * (4 << 10) + 1, u64::from(u32::MAX), u64::MAX / 2, u64::MAX]
     {
-        let bytes = [vec![1], long(claimed), vec![0; 16]].concat();
+        let bytes = [vec![crate::codec::FORMAT_VERSION], long(claimed), vec![0; 16]].concat();
         assert!(matches!(decode::<String>(&bytes), Err(CodecError::Malformed(_))));
         assert!(matches!(decode_message::<Vec<Vec<u8>>>(&bytes), Err(CodecError::Malformed(_))));
         assert!(matches!(decode::<bytes::Bytes>(&bytes), Err(CodecError::Malformed(_))));
@@ -42,7 +42,7 @@ proptest! {
     #[test]
     fn noise_never_panics(mut bytes in proptest::collection::vec(any::<u8>(), 0..2048), versioned: bool) {
         if let (true, Some(first)) = (versioned, bytes.first_mut()) {
-            *first = 1;
+            *first = crate::codec::FORMAT_VERSION;
         }
         let _ = decode_command(&bytes);
         let _ = decode::<CallRecord>(&bytes);

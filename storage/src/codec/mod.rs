@@ -21,7 +21,7 @@ pub use error::CodecError;
 pub use prefix::decode_prefix;
 
 /// The format in front of every value. A change of a persisted type raises it.
-pub const FORMAT_VERSION: u8 = 1;
+pub const FORMAT_VERSION: u8 = 2;
 
 /// Largest encoded command, in bytes.
 pub const MAX_COMMAND_BYTES: usize = 512 << 10;

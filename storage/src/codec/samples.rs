@@ -60,8 +60,7 @@ pub(crate) fn dialog() -> Dialog {
         remote_cseq: 4,
         remote_target: "sip:b@h:5070".to_owned(),
         route_set: vec!["<sip:p;lr>".to_owned()],
-        peer: addr(5070),
-        local_addr: addr(5060),
+        hop: Hop { transport: Transport::Tls, local: addr(5060), peer: addr(5070) },
     }
 }
 
@@ -93,7 +92,11 @@ pub(crate) fn cdr(index: u64, position: u32) -> Cdr {
 }
 
 pub(crate) fn target() -> Target {
-    Target { trunk: "t2".into(), addr: addr(5080), uri: "sip:b@t2".to_owned() }
+    Target {
+        trunk: "t2".into(),
+        hop: Hop { transport: Transport::Tcp, local: addr(5060), peer: addr(5080) },
+        uri: "sip:b@t2".to_owned(),
+    }
 }
 
 pub(crate) fn call(id: CallId, phase: Phase) -> CallRecord {
@@ -113,9 +116,7 @@ pub(crate) fn call(id: CallId, phase: Phase) -> CallRecord {
             branch: "z9hG4bKq".to_owned(),
             from_tag: "ft".to_owned(),
             cseq: 21,
-            peer: addr(5070),
-            local: addr(5060),
-            transport: Transport::Udp,
+            hop: Hop::udp(addr(5060), addr(5070)),
         },
         invite: Bytes::from_static(b"INVITE"),
         targets: vec![target()],
@@ -171,20 +172,8 @@ pub(crate) fn commands() -> Vec<(&'static str, Command)> {
 }
 
 fn changes() -> Vec<(&'static str, CallChange)> {
-    let Admission {
-        tenant,
-        trunk,
-        from,
-        to,
-        call_id,
-        branch,
-        from_tag,
-        cseq,
-        peer,
-        local,
-        transport,
-        ..
-    } = call(call_id(7, 1), Phase::Inviting).admission;
+    let Admission { tenant, trunk, from, to, call_id, branch, from_tag, cseq, hop, .. } =
+        call(call_id(7, 1), Phase::Inviting).admission;
     let invite = Bytes::from_static(b"INVITE");
     let (targets, answer_by) = (vec![target()], Millis(61_000));
     let admit = Admit {
@@ -196,9 +185,7 @@ fn changes() -> Vec<(&'static str, CallChange)> {
         branch,
         from_tag,
         cseq,
-        peer,
-        local,
-        transport,
+        hop,
         invite,
         targets,
         answer_by,

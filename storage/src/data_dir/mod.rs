@@ -18,7 +18,7 @@ pub use folder::DataDir;
 pub use identity::Identity;
 
 /// The format of the data folder. A change of any format in it raises it.
-pub const DATA_FORMAT: u32 = 1;
+pub const DATA_FORMAT: u32 = 2;
 
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ fn a_folder_is_made_once_and_opened_again() {
     let path = parent.path().join("deep/data");
     let folder = DataDir::open(&path, &identity("prod east", 2)).unwrap();
     let text = fs::read_to_string(path.join("IDENTITY")).unwrap();
-    assert_eq!(text, "format 1\nnode 2\ncluster prod east\n");
+    assert_eq!(text, "format 2\nnode 2\ncluster prod east\n");
     assert!(folder.free_bytes().unwrap() > 0);
     drop(folder.open_engine(&RocksOptions::default()).unwrap());
     drop(folder);
@@ -60,10 +60,10 @@ fn a_malformed_identity_is_refused() {
     let folder = TempDir::new().unwrap();
     for text in [
         "",
-        "format 1\n",
+        "format 2\n",
         "format x\nnode 1\ncluster c\n",
         "node 1\n",
-        "format 1\nnode 1\ncluster c\nmore\n",
+        "format 2\nnode 1\ncluster c\nmore\n",
     ] {
         fs::write(folder.path().join("IDENTITY"), text).unwrap();
         let refused = DataDir::open(folder.path(), &identity("c", 1));

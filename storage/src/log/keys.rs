@@ -58,7 +58,7 @@ mod tests {
     fn the_purge_mark_has_golden_bytes() {
         let purged = Purged { index: 300, mark: Bytes::from_static(b"ab") };
         let bytes = crate::codec::encode(&purged).unwrap();
-        assert_eq!(bytes, [1, 251, 0x2c, 1, 2, b'a', b'b']);
+        assert_eq!(bytes, [2, 251, 0x2c, 1, 2, b'a', b'b']);
         assert_eq!(crate::codec::decode::<Purged>(&bytes).unwrap(), purged);
     }
 }

@@ -40,7 +40,7 @@ fn keys_are_pinned() {
     assert_eq!(hex(note), "010200000000000000050007000000000000feed");
     assert_eq!(expiry::parse(&note), Some((Millis(5), id)));
     assert_eq!(expiry::parse(&note[1..]), None);
-    assert_eq!(expiry::VALUE, [1]);
+    assert_eq!(expiry::VALUE, [2]);
 }
 
 #[test]

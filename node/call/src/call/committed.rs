@@ -95,8 +95,9 @@ impl Call {
     /// The INVITE to the present target.
     fn try_target(&mut self, ctx: &mut Ctx<'_>) {
         let Some(invite) = self.target_invite() else { return };
+        let reliable = self.callee_is_reliable();
         self.legs.callee =
-            Some(Box::new(InviteClient::new(ctx.now, ctx.options.timers, false, invite)));
+            Some(Box::new(InviteClient::new(ctx.now, ctx.options.timers, reliable, invite)));
         self.target_by = Some(ctx.now.plus_ms(millis(ctx.options.target_timeout)));
         self.drain_callee(ctx);
     }
@@ -199,8 +200,9 @@ impl Call {
             return;
         };
         callee.handle(ctx.now, InviteClientInput::CancelSent);
+        let reliable = self.callee_is_reliable();
         self.legs.cancel =
-            Some(Box::new(NonInviteClient::new(ctx.now, ctx.options.timers, false, cancel)));
+            Some(Box::new(NonInviteClient::new(ctx.now, ctx.options.timers, reliable, cancel)));
         self.drain_cancel(ctx);
     }
 }

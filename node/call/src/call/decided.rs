@@ -77,10 +77,9 @@ impl Call {
         if matches!(proposal.command.change, CallChange::Admit(_)) {
             if let Some(invite) = &self.invite {
                 let bytes =
-                    messages::refuse(invite, self.record.admission.peer, Refuse::InternalError);
-                let (local, to) = (self.local(), self.reply_to);
+                    messages::refuse(invite, self.record.admission.hop, Refuse::InternalError);
                 ctx.event(Event::Refused { reason: Refusal::NotAdmitted });
-                ctx.respond(local, to, "INVITE", 500, bytes);
+                ctx.respond(self.reply_to, "INVITE", 500, bytes);
             }
             return Fate::Forget;
         }

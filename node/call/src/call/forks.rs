@@ -52,7 +52,12 @@ impl Call {
             return;
         }
         let bye = messages::fork_bye(self.record.call, attempt, &dialog);
-        let bye = NonInviteClient::new(ctx.now, ctx.options.timers, false, bye);
+        let bye = NonInviteClient::new(
+            ctx.now,
+            ctx.options.timers,
+            dialog.hop.transport.is_reliable(),
+            bye,
+        );
         self.legs.forks.push(Fork { dialog: Box::new(dialog), attempt, bye });
         self.drain_forks(ctx);
     }
@@ -77,18 +82,17 @@ impl Call {
         let Some(fork) = self.legs.forks.get(index) else { return };
         if fork.bye.state() == NonInviteClientState::Completed {
             let ack = messages::fork_ack(self.record.call, fork.attempt, &fork.dialog);
-            ctx.send(self.local(), fork.dialog.peer, ack);
+            ctx.send(fork.dialog.hop, ack);
         }
     }
 
     /// Drops forks whose BYE is over.
     pub(super) fn drain_forks(&mut self, ctx: &mut Ctx<'_>) {
-        let local = self.record.admission.local;
         let call = self.record.call;
         self.legs.forks.retain_mut(|fork| {
-            let to = fork.dialog.peer;
+            let hop = fork.dialog.hop;
             let outcome = super::transact::drain_request(&mut fork.bye, |bytes| {
-                ctx.out.push_back(crate::Output::Send { from: local, to, bytes });
+                ctx.out.push_back(crate::Output::Send { hop, bytes });
             });
             if outcome.gave_up {
                 let what = crate::Unconfirmed::Bye;

@@ -82,9 +82,9 @@ impl Call {
                 return;
             }
             Method::Options if !self.is_finished() => {
-                let bytes = messages::options(&request.message, request.peer);
-                let to = messages::reply_address(&request.message, request.peer);
-                ctx.respond(request.local, to, "OPTIONS", 200, bytes);
+                let bytes = messages::options(&request.message, request.hop);
+                let to = messages::reply_hop(&request.message, request.hop);
+                ctx.respond(to, "OPTIONS", 200, bytes);
                 return;
             }
             _ if self.is_finished() => (Refuse::NoDialog, Refusal::NoDialog),
@@ -146,10 +146,10 @@ impl Call {
         refuse: Refuse,
         reason: Refusal,
     ) {
-        let bytes = messages::refuse(&request.message, request.peer, refuse);
-        let to = messages::reply_address(&request.message, request.peer);
+        let bytes = messages::refuse(&request.message, request.hop, refuse);
+        let to = messages::reply_hop(&request.message, request.hop);
         ctx.event(crate::Event::Refused { reason });
         let method = messages::label(request.message.method());
-        ctx.respond(request.local, to, method, refuse.status(), bytes);
+        ctx.respond(to, method, refuse.status(), bytes);
     }
 }

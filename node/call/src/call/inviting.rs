@@ -195,10 +195,10 @@ impl Call {
 
     pub(super) fn reply_ok(&self, ctx: &mut Ctx<'_>, request: &Request) {
         let tag = self.tag_for(&request.message);
-        let bytes = messages::ok(&request.message, request.peer, &tag);
-        let to = messages::reply_address(&request.message, request.peer);
+        let bytes = messages::ok(&request.message, request.hop, &tag);
+        let to = messages::reply_hop(&request.message, request.hop);
         let method = messages::label(request.message.cseq().method);
-        ctx.respond(request.local, to, method, 200, bytes);
+        ctx.respond(to, method, 200, bytes);
     }
 
     /// The To tag of an answer to a request that may have none: a CANCEL's answer carries the same

@@ -24,11 +24,10 @@ mod up;
 mod work;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
 use bytes::Bytes;
 use holdline_model::{
-    Admit, CallChange, CallCommand, CallId, CallRecord, Epoch, Millis, Phase, Step,
+    Admit, CallChange, CallCommand, CallId, CallRecord, Epoch, Hop, Millis, Phase, Step,
 };
 use holdline_sip::message::Message;
 
@@ -54,8 +53,8 @@ pub(crate) struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
-    pub(crate) fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
-        self.out.push_back(Output::Send { from, to, bytes });
+    pub(crate) fn send(&mut self, hop: Hop, bytes: Bytes) {
+        self.out.push_back(Output::Send { hop, bytes });
     }
 
     pub(crate) fn event(&mut self, event: Event) {
@@ -87,7 +86,7 @@ pub(crate) struct Call {
     /// The caller's INVITE, taken apart; `None` when it is not needed any more.
     invite: Option<Box<Message>>,
     /// Where answers to the caller's INVITE go.
-    reply_to: SocketAddr,
+    reply_to: Hop,
     proposal: Option<Box<Proposal>>,
     waiting: Queue,
     /// A provisional answer was relayed that the record does not know of yet.
@@ -118,7 +117,7 @@ impl Call {
         admit: Admit,
         invite: Message,
     ) -> Self {
-        let reply_to = messages::reply_address(&invite, admit.peer);
+        let reply_to = messages::reply_hop(&invite, admit.hop);
         let record = mirror::admitted(call, epoch, ctx.now, &admit);
         let mut this = Self::around(record, epoch, Some(Box::new(invite)), reply_to);
         this.propose(ctx, CallChange::Admit(Box::new(admit)), None);
@@ -129,7 +128,7 @@ impl Call {
         record: CallRecord,
         epoch: Epoch,
         invite: Option<Box<Message>>,
-        reply_to: SocketAddr,
+        reply_to: Hop,
     ) -> Self {
         let seen_cseq = match &record.answer {
             Some(answer) => [answer.caller.remote_cseq, answer.callee.remote_cseq],
@@ -167,11 +166,6 @@ impl Call {
     /// Whether the call is over and only answers retransmissions.
     pub(crate) fn is_finished(&self) -> bool {
         self.record.phase == Phase::Finished
-    }
-
-    /// Our address on both legs.
-    const fn local(&self) -> SocketAddr {
-        self.record.admission.local
     }
 
     /// The call's INVITE came again (same branch).

@@ -26,9 +26,8 @@ impl Call {
             true => None,
             false => Some(Box::new(Message::parse(record.invite.clone())?)),
         };
-        let peer = record.admission.peer;
-        let reply_to =
-            invite.as_deref().map_or(peer, |invite| messages::reply_address(invite, peer));
+        let hop = record.admission.hop;
+        let reply_to = invite.as_deref().map_or(hop, |invite| messages::reply_hop(invite, hop));
         let mut call = Self::around(record, epoch, invite, reply_to);
         let resends = match call.record.phase {
             Phase::Inviting => call.recover_inviting(ctx, resend_at)?,
@@ -47,14 +46,21 @@ impl Call {
         let Some(invite) = self.target_invite() else { return Ok(false) };
         let (now, timers) = (ctx.now, ctx.options.timers);
         let Some(early) = &self.record.early else {
-            let client = InviteClient::recover_calling(now, timers, false, invite, resend_at);
+            let client = InviteClient::recover_calling(
+                now,
+                timers,
+                self.callee_is_reliable(),
+                invite,
+                resend_at,
+            );
             self.legs.callee = Some(Box::new(client));
             self.target_by = Some(resend_at.plus_ms(millis(ctx.options.target_timeout)));
             self.drain_callee(ctx);
             return Ok(true);
         };
         let early = (!early.response.is_empty()).then(|| early.response.clone());
-        self.legs.callee = Some(Box::new(InviteClient::recover_proceeding(timers, false)));
+        self.legs.callee =
+            Some(Box::new(InviteClient::recover_proceeding(timers, self.callee_is_reliable())));
         if self.record.cancel.is_some() {
             self.recover_cancel(ctx, resend_at);
             return Ok(true);
@@ -63,7 +69,13 @@ impl Call {
         let early = Message::parse(early)?;
         if let Some(invite) = self.invite.as_deref() {
             let response = messages::provisional(&self.record, invite, &early);
-            let server = InviteServer::recover_with_last(now, timers, false, response, resend_at);
+            let server = InviteServer::recover_with_last(
+                now,
+                timers,
+                self.caller_is_reliable(),
+                response,
+                resend_at,
+            );
             self.legs.caller = Some(Box::new(server));
             self.spoken = true;
             self.drain_caller(ctx);
@@ -80,7 +92,8 @@ impl Call {
         if let Some(callee) = &mut self.legs.callee {
             callee.handle(resend_at.max(ctx.now), InviteClientInput::CancelSent);
         }
-        let client = NonInviteClient::recover_trying(ctx.now, timers, false, cancel, resend_at);
+        let reliable = self.callee_is_reliable();
+        let client = NonInviteClient::recover_trying(ctx.now, timers, reliable, cancel, resend_at);
         self.legs.cancel = Some(Box::new(client));
         self.drain_cancel(ctx);
     }
@@ -109,8 +122,14 @@ impl Call {
         let success = Message::parse(answer.response.clone())?;
         let response = messages::answer(&self.record, invite, &success);
         let (now, timers) = (ctx.now, ctx.options.timers);
-        let server =
-            InviteServer::recover_accepted(now, timers, false, response, answer.at, resend_at);
+        let server = InviteServer::recover_accepted(
+            now,
+            timers,
+            self.caller_is_reliable(),
+            response,
+            answer.at,
+            resend_at,
+        );
         self.legs.caller = Some(Box::new(server));
         self.spoken = true;
         self.drain_caller(ctx);
@@ -153,7 +172,13 @@ impl Call {
             && let Some(failure) = self.failure_to_caller()
         {
             let (now, timers) = (ctx.now, ctx.options.timers);
-            let server = InviteServer::recover_completed(now, timers, false, failure, resend_at);
+            let server = InviteServer::recover_completed(
+                now,
+                timers,
+                self.caller_is_reliable(),
+                failure,
+                resend_at,
+            );
             self.legs.caller = Some(Box::new(server));
             self.spoken = true;
             self.drain_caller(ctx);

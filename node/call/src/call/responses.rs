@@ -88,7 +88,7 @@ impl Call {
         let Some(invite) = self.invite.as_deref() else { return };
         let Some(target) = self.record.targets.get(usize::from(attempt)) else { return };
         if let Some(cancel) = messages::cancel(&self.record, invite, attempt) {
-            ctx.send(self.record.admission.local, target.addr, cancel);
+            ctx.send(target.hop, cancel);
         }
     }
 

@@ -2,7 +2,7 @@
 //! they tell becomes work, and those that are over are dropped.
 
 use bytes::Bytes;
-use holdline_model::{Dialog, Millis, Phase, Side};
+use holdline_model::{Dialog, Hop, Millis, Phase, Side};
 use holdline_sip::message::Message;
 use holdline_sip::transaction::{
     InviteClientEvent, InviteClientOutput, InviteServer, InviteServerEvent, InviteServerInput,
@@ -44,7 +44,7 @@ pub(super) fn drain_request(client: &mut NonInviteClient, mut send: impl FnMut(B
 impl Call {
     pub(crate) fn say_trying(&mut self, ctx: &mut Ctx<'_>) {
         let Some(invite) = self.invite.as_deref() else { return };
-        let trying = messages::trying(invite, self.record.admission.peer);
+        let trying = messages::trying(invite, self.record.admission.hop);
         self.answer_caller(ctx, InviteServerInput::Provisional(trying));
     }
 
@@ -58,16 +58,17 @@ impl Call {
     /// Says something about the caller's INVITE.
     pub(super) fn answer_caller(&mut self, ctx: &mut Ctx<'_>, input: InviteServerInput) {
         self.spoken = true;
+        let reliable = self.caller_is_reliable();
         let server = self
             .legs
             .caller
-            .get_or_insert_with(|| Box::new(InviteServer::new(ctx.options.timers, false)));
+            .get_or_insert_with(|| Box::new(InviteServer::new(ctx.options.timers, reliable)));
         server.handle(ctx.now, input);
         self.drain_caller(ctx);
     }
 
     pub(super) fn drain_caller(&mut self, ctx: &mut Ctx<'_>) {
-        let (local, to, call) = (self.local(), self.reply_to, self.record.call);
+        let (to, call) = (self.reply_to, self.record.call);
         let finished = self.is_finished();
         let Some(server) = &mut self.legs.caller else { return };
         let (mut over, mut ack_missing) = (false, false);
@@ -75,7 +76,7 @@ impl Call {
             match output {
                 InviteServerOutput::Send(bytes) => {
                     let status = status_in(&bytes);
-                    ctx.respond(local, to, "INVITE", status, bytes);
+                    ctx.respond(to, "INVITE", status, bytes);
                 }
                 InviteServerOutput::Event(InviteServerEvent::AckMissing) => ack_missing = true,
                 InviteServerOutput::Event(InviteServerEvent::Terminated) => over = true,
@@ -103,12 +104,12 @@ impl Call {
     pub(super) fn drain_callee(&mut self, ctx: &mut Ctx<'_>) {
         let attempt = self.record.attempt;
         let Some(target) = self.record.targets.get(usize::from(attempt)) else { return };
-        let (local, to) = (self.record.admission.local, target.addr);
+        let hop = target.hop;
         let Some(client) = &mut self.legs.callee else { return };
         let (mut over, mut silent) = (false, false);
         while let Some(output) = client.poll() {
             match output {
-                InviteClientOutput::Send(bytes) => ctx.send(local, to, bytes),
+                InviteClientOutput::Send(bytes) => ctx.send(hop, bytes),
                 InviteClientOutput::Event(
                     InviteClientEvent::Timeout | InviteClientEvent::TransportError,
                 ) => silent = true,
@@ -133,9 +134,9 @@ impl Call {
     pub(super) fn drain_cancel(&mut self, ctx: &mut Ctx<'_>) {
         let attempt = usize::from(self.record.attempt);
         let Some(target) = self.record.targets.get(attempt) else { return };
-        let (local, to) = (self.record.admission.local, target.addr);
+        let hop = target.hop;
         let Some(client) = &mut self.legs.cancel else { return };
-        let outcome = drain_request(client, |bytes| ctx.send(local, to, bytes));
+        let outcome = drain_request(client, |bytes| ctx.send(hop, bytes));
         if outcome.gave_up {
             let (call, what) = (self.record.call, Unconfirmed::Cancel);
             ctx.event(Event::GaveUp { call, what });
@@ -144,14 +145,13 @@ impl Call {
     }
 
     pub(super) fn drain_bye(&mut self, ctx: &mut Ctx<'_>, side: Side) {
-        let Some(to) = self.dialog(side).map(|dialog| dialog.peer) else { return };
-        let local = self.record.admission.local;
+        let Some(hop) = self.dialog(side).map(|dialog| dialog.hop) else { return };
         let slot = match side {
             Side::Caller => &mut self.legs.bye_caller,
             Side::Callee => &mut self.legs.bye_callee,
         };
         let Some(client) = slot else { return };
-        let outcome = drain_request(client, |bytes| ctx.send(local, to, bytes));
+        let outcome = drain_request(client, |bytes| ctx.send(hop, bytes));
         if outcome.gave_up {
             let (call, what) = (self.record.call, Unconfirmed::Bye);
             ctx.event(Event::GaveUp { call, what });
@@ -173,10 +173,10 @@ impl Call {
     pub(super) fn start_bye(&mut self, ctx: &mut Ctx<'_>, side: Side, resend_at: Option<Millis>) {
         let Some(dialog) = self.dialog(side) else { return };
         let bye = messages::bye(self.record.call, side, dialog);
-        let timers = ctx.options.timers;
+        let (timers, reliable) = (ctx.options.timers, dialog.hop.transport.is_reliable());
         let client = match resend_at {
-            None => NonInviteClient::new(ctx.now, timers, false, bye),
-            Some(at) => NonInviteClient::recover_trying(ctx.now, timers, false, bye, at),
+            None => NonInviteClient::new(ctx.now, timers, reliable, bye),
+            Some(at) => NonInviteClient::recover_trying(ctx.now, timers, reliable, bye, at),
         };
         match side {
             Side::Caller => self.legs.bye_caller = Some(Box::new(client)),
@@ -210,9 +210,9 @@ impl Call {
         let offer = self.record.answer.as_ref().filter(|answer| !answer.ack.is_empty());
         let offer = offer.and_then(|answer| Message::parse(answer.ack.clone()).ok());
         let bytes = messages::ack(self.record.call, dialog, offer.as_ref());
-        let (local, to) = (self.local(), dialog.peer);
+        let hop = dialog.hop;
         self.ack_at = None;
-        ctx.send(local, to, bytes);
+        ctx.send(hop, bytes);
     }
 
     /// The ACK of a target's failure, what follows from which is committed.
@@ -220,8 +220,19 @@ impl Call {
         let Some(target) = self.record.targets.get(usize::from(attempt)) else { return };
         let invite = self.invite.as_deref();
         if let Some(ack) = messages::failure_ack(&self.record, invite, attempt, failure) {
-            ctx.send(self.local(), target.addr, ack);
+            ctx.send(target.hop, ack);
         }
+    }
+
+    /// Whether nothing is retransmitted between the caller and us.
+    pub(super) const fn caller_is_reliable(&self) -> bool {
+        self.record.admission.hop.transport.is_reliable()
+    }
+
+    /// Whether nothing is retransmitted between us and the present target.
+    pub(super) fn callee_is_reliable(&self) -> bool {
+        let target = self.record.targets.get(usize::from(self.record.attempt));
+        target.is_some_and(|target| target.hop.transport.is_reliable())
     }
 
     /// Whether the offer comes with the callee's 2xx and its answer with the caller's ACK.
@@ -243,15 +254,8 @@ fn status_in(bytes: &[u8]) -> u16 {
 
 impl Ctx<'_> {
     /// Sends an answer and counts it.
-    pub(crate) fn respond(
-        &mut self,
-        from: std::net::SocketAddr,
-        to: std::net::SocketAddr,
-        method: &'static str,
-        status: u16,
-        bytes: Bytes,
-    ) {
-        self.send(from, to, bytes);
+    pub(crate) fn respond(&mut self, to: Hop, method: &'static str, status: u16, bytes: Bytes) {
+        self.send(to, bytes);
         self.event(Event::ResponseSent { method, class: status / 100 });
     }
 

@@ -2,18 +2,15 @@
 //! meanwhile waits here, in order, so that the order of proposals is the order of events.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
-use holdline_model::Side;
+use holdline_model::{Hop, Side};
 use holdline_sip::message::Message;
 
 /// A request that waits for its answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    /// The address of ours that it was sent to, and that its answer leaves from.
-    pub(crate) local: SocketAddr,
-    /// Where it came from.
-    pub(crate) peer: SocketAddr,
+    /// How it came, and how its answer goes.
+    pub(crate) hop: Hop,
     /// The request.
     pub(crate) message: Message,
 }

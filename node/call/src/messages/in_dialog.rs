@@ -4,7 +4,7 @@ use bytes::Bytes;
 use holdline_model::{CallId, Dialog, Side, Token};
 use holdline_sip::message::{Builder, HeaderName, Message, Method};
 
-use super::suffix;
+use super::{OurVia, suffix};
 use crate::dialogs;
 
 /// The ACK of the callee's 2xx; with a late offer it carries the SDP of the caller's ACK.
@@ -52,10 +52,8 @@ pub(crate) fn fork_branch(call: CallId, kind: char, attempt: u16, dialog: &Dialo
 
 fn head(dialog: &Dialog, method: &Method, cseq: u32, branch: &str) -> Builder {
     let addressing = dialogs::address(dialog);
-    let builder = Builder::request(method, addressing.uri).header_display(
-        HeaderName::Via,
-        format_args!("SIP/2.0/UDP {};branch={branch}", dialog.local_addr),
-    );
+    let builder = Builder::request(method, addressing.uri)
+        .header_display(HeaderName::Via, OurVia(dialog.hop, branch));
     let builder = addressing
         .routes
         .iter()

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use holdline_model::{CallRecord, Target, Token};
 use holdline_sip::message::{Builder, HeaderName, Message, Method};
 
-use super::{pass, suffix};
+use super::{OurContact, OurVia, is_sips, pass, suffix};
 use crate::dialogs;
 
 /// What a request that names no Max-Forwards is taken to have.
@@ -14,8 +14,10 @@ const DEFAULT_MAX_FORWARDS: u32 = 70;
 /// The INVITE to a target. `None` if the call has no such target.
 pub(crate) fn invite(record: &CallRecord, invite: &Message, attempt: u16) -> Option<Bytes> {
     let hops = invite.max_forwards().unwrap_or(DEFAULT_MAX_FORWARDS).saturating_sub(1);
+    let target = record.targets.get(usize::from(attempt))?;
+    let contact = OurContact { hop: target.hop, secure: is_sips(&target.uri) };
     let builder = head(record, Some(invite), attempt, &Method::Invite, None, hops)?
-        .header_display(HeaderName::Contact, format_args!("<sip:{}>", record.admission.local))
+        .header_display(HeaderName::Contact, contact)
         .header(HeaderName::Allow, pass::ALLOW);
     Some(pass::through(builder, invite, false).body(invite.body()))
 }
@@ -48,14 +50,13 @@ fn head(
     to: Option<&[u8]>,
     max_forwards: u32,
 ) -> Option<Builder> {
-    let Target { uri, .. } = record.targets.get(usize::from(attempt))?;
-    let local = record.admission.local;
+    let Target { uri, hop, .. } = record.targets.get(usize::from(attempt))?;
     let branch = Token::branch(record.call, &suffix::invite(attempt));
     let cseq = u32::from(attempt).saturating_add(1);
     let dialled = format!("<{}>", record.admission.to);
     Some(
         Builder::request(method, uri)
-            .header_display(HeaderName::Via, format_args!("SIP/2.0/UDP {local};branch={branch}"))
+            .header_display(HeaderName::Via, OurVia(*hop, &branch))
             .header_display(HeaderName::MaxForwards, max_forwards)
             .header(HeaderName::From, dialogs::callee_from(record, invite)?)
             .header(HeaderName::To, to.unwrap_or(dialled.as_bytes()))

@@ -17,6 +17,7 @@ mod pass;
 mod reply;
 mod to_caller;
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use holdline_sip::message::{Message, Method, Rport, Start, Via, reason_phrase};
@@ -26,7 +27,7 @@ pub(crate) use invite::{cancel, failure_ack, invite};
 pub(crate) use reply::{Refuse, has_bad_extension, malformed, ok, options, refuse};
 pub(crate) use to_caller::{answer, failure, provisional, trying};
 
-use holdline_model::Side;
+use holdline_model::{Hop, Side, Transport};
 
 /// The branches of our requests, apart from the mark and the call.
 mod suffix {
@@ -80,18 +81,59 @@ impl Answered {
     }
 }
 
-/// Where answers to a request go (RFC 3261 section 18.2.2, RFC 3581 section 4): to the address it
-/// came from, at the port it came from if the sender asked for that, else at the port in its Via.
-pub(crate) fn reply_address(request: &Message, peer: SocketAddr) -> SocketAddr {
-    via_address(&request.top_via(), peer)
+/// How answers to a request go (RFC 3261 section 18.2.2, RFC 3581 section 4): over the connection it
+/// came on; over UDP to the address it came from, at the port it came from if the sender asked for
+/// that, else at the port in its Via.
+pub(crate) fn reply_hop(request: &Message, hop: Hop) -> Hop {
+    via_hop(&request.top_via(), hop)
 }
 
 /// The same, by the top Via.
-pub(crate) fn via_address(via: &Via<'_>, peer: SocketAddr) -> SocketAddr {
+pub(crate) fn via_hop(via: &Via<'_>, hop: Hop) -> Hop {
     match via.rport {
-        Rport::Requested | Rport::Port(_) => peer,
-        Rport::Absent => SocketAddr::new(peer.ip(), via.port.unwrap_or(5060)),
+        _ if hop.transport.is_reliable() => hop,
+        Rport::Requested | Rport::Port(_) => hop,
+        Rport::Absent => {
+            let port = via.port.unwrap_or(hop.transport.default_port());
+            hop.to(SocketAddr::new(hop.peer.ip(), port))
+        }
     }
+}
+
+/// The value of our Via on a hop.
+pub(crate) struct OurVia<'a>(pub(crate) Hop, pub(crate) &'a str);
+
+impl fmt::Display for OurVia<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SIP/2.0/{} {};branch={}", self.0.transport, self.0.local, self.1)
+    }
+}
+
+/// The value of our Contact on a hop: how the peer reaches us. `secure`: the dialog was asked for
+/// with a `sips:` URI, and stays secure.
+pub(crate) struct OurContact {
+    pub(crate) hop: Hop,
+    pub(crate) secure: bool,
+}
+
+impl fmt::Display for OurContact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Hop { transport, local, .. } = self.hop;
+        match (transport, self.secure && transport.is_secure()) {
+            (Transport::Udp, _) => write!(f, "<sip:{local}>"),
+            (Transport::Tls, true) => write!(f, "<sips:{local}>"),
+            // RFC 7118 section 5.2: one parameter for both; the scheme tells them apart.
+            (Transport::Wss, true) => write!(f, "<sips:{local};transport=ws>"),
+            (Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss, _) => {
+                write!(f, "<sip:{local};transport={}>", transport.param())
+            }
+        }
+    }
+}
+
+/// Whether a URI asks for security on every hop (RFC 3261 section 26.2.2).
+pub(crate) fn is_sips(uri: &str) -> bool {
+    uri.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("sips:"))
 }
 
 /// The status of an answer; 0 for a request, which callers have ruled out.

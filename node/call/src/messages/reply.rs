@@ -1,11 +1,10 @@
 //! Answers to a single request, that need nothing but the request: a repeated request gets the very
 //! same answer again, so no state is kept for it.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use holdline_model::Token;
+use holdline_model::{Hop, Token};
 use holdline_sip::message::{Builder, HeaderName, Message, ParseError};
 
 use super::pass;
@@ -56,7 +55,7 @@ impl Refuse {
 }
 
 /// A refusal. Its To tag is the stateless one, unless the request has a tag.
-pub(crate) fn refuse(request: &Message, peer: SocketAddr, why: Refuse) -> Bytes {
+pub(crate) fn refuse(request: &Message, hop: Hop, why: Refuse) -> Bytes {
     let reason = match why {
         Refuse::BadRequest(reason) => reason,
         Refuse::Forbidden
@@ -71,7 +70,7 @@ pub(crate) fn refuse(request: &Message, peer: SocketAddr, why: Refuse) -> Bytes 
         | Refuse::Unavailable(_) => "",
     };
     let builder = Builder::response_to(request, why.status(), reason)
-        .with_source(peer)
+        .with_source(hop.peer)
         .to_tag(&Token::stateless_tag());
     match why {
         Refuse::NotAllowed | Refuse::NotImplemented => {
@@ -103,14 +102,14 @@ pub(crate) fn has_bad_extension(request: &Message) -> bool {
 }
 
 /// The 200 to a BYE or CANCEL.
-pub(crate) fn ok(request: &Message, peer: SocketAddr, tag: &str) -> Bytes {
-    Builder::response_to(request, 200, "").with_source(peer).to_tag(tag).finish()
+pub(crate) fn ok(request: &Message, hop: Hop, tag: &str) -> Bytes {
+    Builder::response_to(request, 200, "").with_source(hop.peer).to_tag(tag).finish()
 }
 
 /// The 200 to an OPTIONS: what we can do.
-pub(crate) fn options(request: &Message, peer: SocketAddr) -> Bytes {
+pub(crate) fn options(request: &Message, hop: Hop) -> Bytes {
     Builder::response_to(request, 200, "")
-        .with_source(peer)
+        .with_source(hop.peer)
         .to_tag(&Token::stateless_tag())
         .header(HeaderName::Allow, pass::ALLOW)
         .header(HeaderName::Accept, "application/sdp")
@@ -119,7 +118,7 @@ pub(crate) fn options(request: &Message, peer: SocketAddr) -> Bytes {
 }
 
 /// The answer to a request that could not be read, where there may be one.
-pub(crate) fn malformed(error: &ParseError, peer: SocketAddr) -> Option<Bytes> {
+pub(crate) fn malformed(error: &ParseError, hop: Hop) -> Option<Bytes> {
     let answer = Builder::answer(error)?;
-    Some(answer.with_source(peer).to_tag(&Token::stateless_tag()).finish())
+    Some(answer.with_source(hop.peer).to_tag(&Token::stateless_tag()).finish())
 }

@@ -1,17 +1,15 @@
 //! Answers to the caller's INVITE. Each is a function of the call's id, the caller's INVITE and what
 //! the callee said, so that the next owner's resend is the very same bytes.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
-use holdline_model::{CallRecord, Token};
+use holdline_model::{CallRecord, Hop, Token};
 use holdline_sip::message::{Builder, HeaderName, Message};
 
-use super::{pass, reason_of, status_of};
+use super::{OurContact, is_sips, pass, reason_of, status_of};
 
 /// 100 Trying (RFC 3261 section 8.2.6.1). It has no tag.
-pub(crate) fn trying(invite: &Message, peer: SocketAddr) -> Bytes {
-    Builder::response_to(invite, 100, "").with_source(peer).finish()
+pub(crate) fn trying(invite: &Message, hop: Hop) -> Bytes {
+    Builder::response_to(invite, 100, "").with_source(hop.peer).finish()
 }
 
 /// The callee's provisional answer, relayed.
@@ -33,7 +31,7 @@ pub(crate) fn failure(
 ) -> Bytes {
     let reason = response.map_or("", reason_of);
     let builder = Builder::response_to(invite, status, reason)
-        .with_source(record.admission.peer)
+        .with_source(record.admission.hop.peer)
         .to_tag(&Token::caller_tag(record.call));
     let Some(response) = response else { return builder.finish() };
     // In a redirection, and in a 485, the Contacts are what the answer is about.
@@ -43,11 +41,12 @@ pub(crate) fn failure(
 
 /// An answer that makes a dialog, or an early one (RFC 3261 section 12.1.1).
 fn in_dialog(record: &CallRecord, invite: &Message, answer: &Message) -> Bytes {
+    let contact = OurContact { hop: record.admission.hop, secure: is_sips(&record.admission.to) };
     let builder = Builder::response_to(invite, status_of(answer), reason_of(answer))
-        .with_source(record.admission.peer)
+        .with_source(record.admission.hop.peer)
         .to_tag(&Token::caller_tag(record.call))
         .record_routes_of(invite)
-        .header_display(HeaderName::Contact, format_args!("<sip:{}>", record.admission.local))
+        .header_display(HeaderName::Contact, contact)
         .header(HeaderName::Allow, pass::ALLOW);
     pass::through(builder, answer, false).body(answer.body())
 }

@@ -11,9 +11,9 @@ mod route;
 mod trunk;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use holdline_model::{Name, Target, limits};
+use holdline_model::{Hop, Name, Target, Transport, limits};
 
 pub use cidr::{Cidr, InvalidCidr};
 pub use route::Route;
@@ -144,9 +144,10 @@ impl Routing {
         claims.max_by_key(|(prefix, _)| *prefix).map(|(_, trunk)| trunk)
     }
 
-    /// Where a call to a Request-URI may go, in order; empty if no route's prefix matches.
+    /// Where a call to a Request-URI may go, in order; empty if no route's prefix matches. `local`:
+    /// the address of ours that it leaves from.
     #[must_use]
-    pub fn targets(&self, request_uri: &str) -> Vec<Target> {
+    pub fn targets(&self, request_uri: &str, local: SocketAddr) -> Vec<Target> {
         let Some(dialled) = Dialled::of(request_uri) else { return Vec::new() };
         let number = dialled.number();
         let Some(route) = self.routes.iter().find(|route| number.starts_with(&route.prefix)) else {
@@ -157,7 +158,7 @@ impl Routing {
         trunks
             .map(|trunk| Target {
                 trunk: trunk.name.clone(),
-                addr: trunk.address,
+                hop: Hop { transport: trunk.transport, local, peer: trunk.address },
                 uri: target_uri(&user, trunk),
             })
             .collect()
@@ -165,10 +166,12 @@ impl Routing {
 }
 
 fn target_uri(user: &str, trunk: &Trunk) -> String {
-    if user.is_empty() {
-        format!("sip:{}", trunk.address)
-    } else {
-        format!("sip:{user}@{}", trunk.address)
+    let at = if user.is_empty() { "" } else { "@" };
+    match trunk.transport {
+        Transport::Udp => format!("sip:{user}{at}{}", trunk.address),
+        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+            format!("sip:{user}{at}{};transport={}", trunk.address, trunk.transport.param())
+        }
     }
 }
 

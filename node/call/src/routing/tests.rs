@@ -1,10 +1,15 @@
 use super::*;
 
+fn us() -> SocketAddr {
+    "192.0.2.99:5060".parse().unwrap()
+}
+
 fn trunk(name: &str, address: &str, sources: &[&str]) -> Trunk {
     Trunk {
         name: name.into(),
         tenant: "acme".into(),
         address: address.parse().unwrap(),
+        transport: Transport::Udp,
         sources: sources.iter().map(|source| source.parse().unwrap()).collect(),
     }
 }
@@ -18,7 +23,7 @@ fn route(prefix: &str, trunks: &[&str], strip: usize) -> Route {
 }
 
 fn uris(routing: &Routing, uri: &str) -> Vec<String> {
-    routing.targets(uri).into_iter().map(|target| target.uri).collect()
+    routing.targets(uri, us()).into_iter().map(|target| target.uri).collect()
 }
 
 #[test]
@@ -41,7 +46,7 @@ fn the_longest_prefix_wins_and_keeps_the_order_of_its_trunks() {
 fn no_matching_prefix_gives_no_target() {
     let routing =
         Routing::new(vec![trunk("a", "10.0.0.1:5060", &[])], vec![route("+1", &["a"], 0)]).unwrap();
-    assert!(routing.targets("sip:+49@h").is_empty());
+    assert!(routing.targets("sip:+49@h", us()).is_empty());
 }
 
 #[test]

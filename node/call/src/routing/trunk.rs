@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use holdline_model::Name;
+use holdline_model::{Name, Transport};
 
 use crate::routing::Cidr;
 
@@ -15,6 +15,8 @@ pub struct Trunk {
     pub tenant: Name,
     /// Where its calls go.
     pub address: SocketAddr,
+    /// How they go there.
+    pub transport: Transport,
     /// The source addresses that are its own. Empty: only the IP address that its calls go to.
     pub sources: Vec<Cidr>,
 }

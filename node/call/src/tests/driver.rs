@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use holdline_apply::{Position, apply};
 use holdline_model::{
-    CallCommand, CallId, CallRecord, Cdr, ClusterId, Command, Epoch, FormCluster, Incarnation,
-    Millis, NodeId, NodeUp, Reply, SlotId, SlotMove, TransferReason, TransferSlots,
+    CallCommand, CallId, CallRecord, Cdr, ClusterId, Command, Epoch, FormCluster, Hop, Incarnation,
+    Millis, NodeId, NodeUp, Reply, SlotId, SlotMove, TransferReason, TransferSlots, Transport,
 };
 use holdline_sip::message::{Builder, HeaderName, Message};
 
@@ -34,6 +34,7 @@ pub(super) fn target(index: u8) -> SocketAddr {
 /// A datagram that the engine sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sent {
+    pub(super) hop: Hop,
     pub(super) to: SocketAddr,
     pub(super) bytes: Bytes,
 }
@@ -88,10 +89,16 @@ pub(super) struct World {
 }
 
 pub(super) fn routing() -> Arc<Routing> {
+    routing_over(Transport::Udp)
+}
+
+/// Calls to the targets go over this transport.
+pub(super) fn routing_over(transport: Transport) -> Arc<Routing> {
     let trunk = |name: &str, address: SocketAddr| Trunk {
         name: name.into(),
         tenant: "acme".into(),
         address,
+        transport,
         sources: vec![],
     };
     let route = |prefix: &str, trunks: &[&str]| Route {
@@ -159,6 +166,13 @@ impl World {
         world
     }
 
+    /// A world whose targets are reached over `transport`.
+    pub(super) fn to_targets_over(transport: Transport) -> Self {
+        let mut world = Self::new();
+        world.engine.set_routing(routing_over(transport));
+        world
+    }
+
     fn command(&mut self, command: Command) -> Reply {
         self.index += 1;
         let position = Position { index: self.index, position: 0 };
@@ -177,9 +191,9 @@ impl World {
     fn pump(&mut self) {
         while let Some(output) = self.engine.poll() {
             match output {
-                Output::Send { from, to, bytes } => {
-                    assert_eq!(from, switch(), "everything leaves from the call's address");
-                    self.sent.push(Sent { to, bytes });
+                Output::Send { hop, bytes } => {
+                    assert_eq!(hop.local, switch(), "everything leaves from the call's address");
+                    self.sent.push(Sent { hop, to: hop.peer, bytes });
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::Propose(command) => {
@@ -249,8 +263,13 @@ impl World {
 
     /// A message arrives.
     pub(super) fn receive(&mut self, peer: SocketAddr, bytes: impl Into<Bytes>) {
+        self.receive_over(Hop::udp(switch(), peer), bytes);
+    }
+
+    /// The same, whatever way it came.
+    pub(super) fn receive_over(&mut self, hop: Hop, bytes: impl Into<Bytes>) {
         let message = Message::parse(bytes.into()).unwrap();
-        self.input(Input::Sip { local: switch(), peer, message, slot: SLOT });
+        self.input(Input::Sip { hop, message, slot: SLOT });
     }
 
     /// Lets time pass, waking the engine whenever it asks for it.

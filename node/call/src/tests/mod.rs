@@ -15,3 +15,4 @@ mod recovery;
 mod refusals;
 mod rule_one;
 mod setup;
+mod transports;

@@ -1,3 +1,4 @@
+use holdline_model::Hop;
 use holdline_sip::message::Message;
 
 use super::driver::*;
@@ -132,13 +133,13 @@ fn an_answer_that_matches_nothing_is_dropped_and_counted() {
 fn a_malformed_request_is_answered_where_that_can_be_done() {
     let mut world = World::new();
     let parse = |text: String| Message::parse(text.into_bytes().into()).unwrap_err();
-    let (local, peer) = (switch(), caller());
+    let hop = Hop::udp(switch(), caller());
     let error = parse(invite("1").replace("Max-Forwards: 70", "Max-Forwards: many"));
-    world.input(Input::Malformed { local, peer, error });
+    world.input(Input::Malformed { hop, error });
     assert_eq!(world.summaries(), ["400 INVITE > caller"]);
     assert!(world.events.contains(&Event::Refused { reason: Refusal::Malformed }));
     let error = parse("noise".to_owned());
-    world.input(Input::Malformed { local, peer, error });
+    world.input(Input::Malformed { hop, error });
     assert_eq!(world.summaries(), Vec::<String>::new());
     assert!(world.events.contains(&Event::Dropped { reason: DropReason::Unanswerable }));
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdline_call::{CallEngine, Options, Route, Routing, Trunk};
-use holdline_model::{Millis, Name, NodeId};
+use holdline_model::{Millis, Name, NodeId, Transport};
 
 use super::point::Fault;
 use super::script::{ANSWER_TIMEOUT_MS, MAX_DURATION_MS, TARGET_TIMEOUT_MS};
@@ -70,6 +70,7 @@ pub(crate) fn routing(caller: SocketAddr, callees: &[SocketAddr]) -> Arc<Routing
         name: Name::from(name),
         tenant: Name::from("acme"),
         address,
+        transport: Transport::Udp,
         sources: Vec::new(),
     };
     let mut trunks = vec![trunk("in", caller)];

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use holdline_call::{Event as EngineEvent, Input, Output, Undecided};
 use holdline_model::{
-    CallCommand, CallId, CallRecord, Epoch, Millis, NodeId, Reply, SlotId, Step, Token,
+    CallCommand, CallId, CallRecord, Epoch, Hop, Millis, NodeId, Reply, SlotId, Step, Token,
 };
 use holdline_sip::message::Message;
 
@@ -224,7 +224,7 @@ impl World {
             match Message::parse(bytes) {
                 Ok(message) => {
                     let (slot, answers) = (slot_of(&message), !message.is_request());
-                    self.stimulate(node, Input::Sip { local: to, peer: from, message, slot });
+                    self.stimulate(node, Input::Sip { hop: Hop::udp(to, from), message, slot });
                     if answers {
                         self.hear(node, from);
                     }
@@ -272,7 +272,7 @@ impl World {
             let Some(node) = self.node(id).filter(|node| node.alive) else { return };
             let Some(output) = node.engine.poll() else { return };
             match output {
-                Output::Send { from, to, bytes } => self.send(id, from, to, bytes),
+                Output::Send { hop, bytes } => self.send(id, hop.local, hop.peer, bytes),
                 Output::Propose(command) => self.propose(id, command),
                 Output::Event(event) => self.notice(id, &event),
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use holdline_model::{CallId, NodeId};
+use holdline_model::{CallId, Hop, NodeId};
 use metrics::Counter;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -153,40 +153,25 @@ impl Forwarder {
 
     /// Gives a datagram that arrived here to the node that owns its slot. `hops` is how often it
     /// was forwarded before: 0 if it came from the network.
-    pub fn ingress(
-        &self,
-        node: NodeId,
-        local: SocketAddr,
-        peer: SocketAddr,
-        bytes: Bytes,
-        hops: u8,
-    ) -> ForwardOutcome {
-        self.forward(node, Direction::Ingress, local, peer, bytes, hops)
+    pub fn ingress(&self, node: NodeId, hop: Hop, bytes: Bytes, hops: u8) -> ForwardOutcome {
+        self.forward(node, Direction::Ingress, hop, bytes, hops)
     }
 
-    /// Has a datagram sent from `local` by the node that holds that address. `hops` as above.
-    pub fn egress(
-        &self,
-        node: NodeId,
-        local: SocketAddr,
-        peer: SocketAddr,
-        bytes: Bytes,
-        hops: u8,
-    ) -> ForwardOutcome {
-        self.forward(node, Direction::Egress, local, peer, bytes, hops)
+    /// Has a message sent by the node that holds the hop's local address. `hops` as above.
+    pub fn egress(&self, node: NodeId, hop: Hop, bytes: Bytes, hops: u8) -> ForwardOutcome {
+        self.forward(node, Direction::Egress, hop, bytes, hops)
     }
 
     fn forward(
         &self,
         node: NodeId,
         direction: Direction,
-        local: SocketAddr,
-        peer: SocketAddr,
+        hop: Hop,
         bytes: Bytes,
         hops: u8,
     ) -> ForwardOutcome {
         let Some(link) = self.to(node) else { return ForwardOutcome::UnknownNode };
-        link.forward(Forwarded { direction, local, peer, bytes, hops: hops.saturating_add(1) })
+        link.forward(Forwarded { direction, hop, bytes, hops: hops.saturating_add(1) })
     }
 
     /// Asks a node to hang up a call of its.

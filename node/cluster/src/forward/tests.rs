@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use holdline_model::{CallId, ClusterId, NodeId, SlotId};
+use holdline_model::{CallId, ClusterId, Hop, NodeId, SlotId, Transport};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -105,13 +105,14 @@ fn local() -> SocketAddr {
     "127.0.0.11:5060".parse().unwrap()
 }
 
-fn peer() -> SocketAddr {
-    "[2001:db8::1]:5062".parse().unwrap()
+fn hop() -> Hop {
+    let peer = "[2001:db8::1]:5062".parse().unwrap();
+    Hop { transport: Transport::Tls, local: local(), peer }
 }
 
 fn ingress(forwarder: &Forwarder, payload: &str) -> ForwardOutcome {
     let bytes = Bytes::copy_from_slice(payload.as_bytes());
-    forwarder.ingress(NodeId(2), local(), peer(), bytes, 0)
+    forwarder.ingress(NodeId(2), hop(), bytes, 0)
 }
 
 #[tokio::test]
@@ -121,13 +122,12 @@ async fn datagrams_arrive_whole_and_in_order_both_kinds() {
     knows(&one, 2, two.rpc, true);
     assert_eq!(ingress(&one, "INVITE"), ForwardOutcome::Queued);
     let big = Bytes::from(vec![7; 65_507]);
-    assert_eq!(one.egress(NodeId(2), local(), peer(), big.clone(), 1), ForwardOutcome::Queued);
+    assert_eq!(one.egress(NodeId(2), hop(), big.clone(), 1), ForwardOutcome::Queued);
     let mut got = two.next().await;
     while got.len() < 2 {
         got.extend(two.next().await);
     }
-    let datagram =
-        |direction, bytes, hops| Forwarded { direction, local: local(), peer: peer(), bytes, hops };
+    let datagram = |direction, bytes, hops| Forwarded { direction, hop: hop(), bytes, hops };
     let expected = [
         datagram(Direction::Ingress, Bytes::from_static(b"INVITE"), 1),
         datagram(Direction::Egress, big, 2),
@@ -159,7 +159,7 @@ async fn a_datagram_is_forwarded_twice_at_most() {
     let mut two = serve(&options(2)).await;
     let (one, ..) = forwarder(options(1));
     knows(&one, 2, two.rpc, true);
-    let send = |hops| one.ingress(NodeId(2), local(), peer(), Bytes::from_static(b"x"), hops);
+    let send = |hops| one.ingress(NodeId(2), hop(), Bytes::from_static(b"x"), hops);
     assert_eq!(send(0), ForwardOutcome::Queued);
     assert_eq!(send(1), ForwardOutcome::Queued);
     assert_eq!(send(2), ForwardOutcome::TooManyHops);
@@ -290,7 +290,7 @@ async fn strangers_are_refused() {
     // A node that is not the one that is meant does not take its datagrams, either.
     let (one, ..) = forwarder(options(1));
     knows(&one, 3, two.rpc, true);
-    one.ingress(NodeId(3), local(), peer(), Bytes::from_static(b"misdirected"), 0);
+    one.ingress(NodeId(3), hop(), Bytes::from_static(b"misdirected"), 0);
     tokio::time::sleep(Duration::from_millis(300)).await;
     knows(&one, 2, two.rpc, true);
     ingress(&one, "ours");

@@ -2,10 +2,8 @@
 //!
 //! Invariant: the order of fields and variants is the format on the wire.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
-use holdline_model::{CallId, ClusterId, NodeId};
+use holdline_model::{CallId, ClusterId, Hop, NodeId};
 use serde::{Deserialize, Serialize};
 
 /// Which way a forwarded datagram goes.
@@ -22,10 +20,8 @@ pub enum Direction {
 pub struct Forwarded {
     /// Which way.
     pub direction: Direction,
-    /// The floating address that it was sent to, or is to leave from.
-    pub local: SocketAddr,
-    /// Where it came from, or is to go.
-    pub peer: SocketAddr,
+    /// How it came, or is to go; `local` is an address of the receiving node if it is to go.
+    pub hop: Hop,
     /// The payload.
     pub bytes: Bytes,
     /// How often it was forwarded, this time included; at least 1.

@@ -184,8 +184,8 @@ impl LegView {
     fn caller(record: &CallRecord) -> Self {
         Self {
             call_id: record.admission.call_id.clone(),
-            peer: Some(record.admission.peer),
-            local: record.admission.local,
+            peer: Some(record.admission.hop.peer),
+            local: record.admission.hop.local,
             dialog: record.answer.as_ref().map(|answer| DialogView::from(&answer.caller)),
         }
     }
@@ -194,8 +194,8 @@ impl LegView {
         let target = record.targets.get(usize::from(record.attempt));
         Self {
             call_id: Token::callee_call_id(record.call),
-            peer: target.map(|target| target.addr),
-            local: record.admission.local,
+            peer: target.map(|target| target.hop.peer),
+            local: record.admission.hop.local,
             dialog: record.answer.as_ref().map(|answer| DialogView::from(&answer.callee)),
         }
     }
@@ -219,7 +219,7 @@ fn targets(record: &CallRecord) -> Vec<TargetView> {
     numbered
         .map(|(target, index)| TargetView {
             trunk: target.trunk.to_string(),
-            address: target.addr,
+            address: target.hop.peer,
             uri: target.uri.clone(),
             current: index == record.attempt,
         })

@@ -177,8 +177,9 @@ mod tests {
             assert_eq!(config.admin.listen, node.admin);
             assert!(config.node.data_dir.starts_with(dir.path()));
             let routing = config.routing().unwrap();
-            let targets = routing.targets("sip:4969@127.0.0.11");
-            let targets: Vec<_> = targets.iter().map(|target| target.addr.port()).collect();
+            let targets =
+                routing.targets("sip:4969@127.0.0.11", "127.0.0.11:5060".parse().unwrap());
+            let targets: Vec<_> = targets.iter().map(|target| target.hop.peer.port()).collect();
             assert_eq!(targets, [5070, 5071]);
             let source = routing.source("127.0.0.1".parse().unwrap()).unwrap();
             assert_eq!(source.name.as_str(), "caller");

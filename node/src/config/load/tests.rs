@@ -62,7 +62,10 @@ fn a_minimal_file_has_all_defaults() {
     assert_eq!(config.admin.token, None);
     assert_eq!(config.warnings, Vec::<String>::new());
     let routing = config.routing().unwrap();
-    assert_eq!(routing.targets("sip:123@h")[0].trunk.as_str(), "carrier-a");
+    assert_eq!(
+        routing.targets("sip:123@h", "127.0.0.11:5060".parse().unwrap())[0].trunk.as_str(),
+        "carrier-a"
+    );
 }
 
 #[test]

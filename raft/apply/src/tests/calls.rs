@@ -6,7 +6,7 @@ use holdline_model::{
     Disposition, Early, End, Fail, HangupBy, Millis, Name, Phase, Rejection, Reply, Sweep, limits,
 };
 
-use super::{CALL, Cluster, admit};
+use super::{CALL, Cluster, admit, hop};
 use crate::Action;
 
 pub(super) fn dialog(tag: &str) -> Dialog {
@@ -18,8 +18,7 @@ pub(super) fn dialog(tag: &str) -> Dialog {
         remote_cseq: 1,
         remote_target: format!("sip:{tag}@127.0.0.31"),
         route_set: Vec::new(),
-        peer: "127.0.0.31:5060".parse().expect("an address"),
-        local_addr: "127.0.0.11:5060".parse().expect("an address"),
+        hop: hop("127.0.0.31:5060"),
     }
 }
 

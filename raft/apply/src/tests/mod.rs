@@ -8,8 +8,8 @@ mod slots;
 
 use bytes::Bytes;
 use holdline_model::{
-    Admit, CallChange, CallCommand, CallId, ClusterId, Command, Epoch, FormCluster, Incarnation,
-    Millis, Name, NodeId, NodeUp, Reply, SlotId, Step, Target, Transport,
+    Admit, CallChange, CallCommand, CallId, ClusterId, Command, Epoch, FormCluster, Hop,
+    Incarnation, Millis, Name, NodeId, NodeUp, Reply, SlotId, Step, Target,
 };
 
 use crate::{Action, Position, apply};
@@ -71,6 +71,11 @@ fn node_up(node: NodeId, incarnation: u64) -> Command {
     }))
 }
 
+pub(super) fn hop(peer: &str) -> Hop {
+    let address = |text: &str| text.parse().expect("an address");
+    Hop::udp(address("127.0.0.11:5060"), address(peer))
+}
+
 fn admit() -> CallChange {
     CallChange::Admit(Box::new(Admit {
         tenant: Name::from("acme"),
@@ -81,9 +86,7 @@ fn admit() -> CallChange {
         from_tag: "a1".to_owned(),
         cseq: 1,
         branch: "z9hG4bKx".to_owned(),
-        peer: "127.0.0.31:5060".parse().expect("an address"),
-        local: "127.0.0.11:5060".parse().expect("an address"),
-        transport: Transport::Udp,
+        hop: hop("127.0.0.31:5060"),
         invite: Bytes::from_static(b"INVITE ..."),
         targets: vec![target("out-1"), target("out-2")],
         answer_by: Millis(60_000),
@@ -93,7 +96,7 @@ fn admit() -> CallChange {
 fn target(trunk: &str) -> Target {
     Target {
         trunk: Name::from(trunk),
-        addr: "127.0.0.21:5080".parse().expect("an address"),
+        hop: hop("127.0.0.21:5080"),
         uri: "sip:+1415@127.0.0.21:5080".to_owned(),
     }
 }

@@ -1,12 +1,10 @@
 //! Commands of one call. Only the owner of its slot proposes them, one at a time per call.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{CancelCause, Cause, Dialog, Disposition, HangupBy, Target, Transport};
-use crate::{CallId, Epoch, Millis, Name, Step};
+use crate::record::{CancelCause, Cause, Dialog, Disposition, HangupBy, Target};
+use crate::{CallId, Epoch, Hop, Millis, Name, Step};
 
 /// A change of one call, fenced by its slot's epoch and made idempotent by its step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,12 +62,8 @@ pub struct Admit {
     pub cseq: u32,
     /// Branch of the INVITE's top Via.
     pub branch: String,
-    /// Where the INVITE came from.
-    pub peer: SocketAddr,
-    /// The address of ours that it was sent to.
-    pub local: SocketAddr,
-    /// How it came.
-    pub transport: Transport,
+    /// How the INVITE came: from where, and to which address of ours.
+    pub hop: Hop,
     /// The INVITE as received.
     pub invite: Bytes,
     /// Where the call may go, in order; the first is tried at once. At most

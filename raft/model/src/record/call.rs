@@ -3,13 +3,11 @@
 //! The record holds ingredients, not messages to send: each message that may have to be sent again
 //! is a pure function of the record (`node/call`), its branch, tags, Call-ID and CSeq included.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Cause, Dialog, HangupBy};
-use crate::{Admit, CallId, CdrId, Epoch, Millis, Name, Step};
+use crate::{Admit, CallId, CdrId, Epoch, Hop, Millis, Name, Step};
 
 /// Everything that another node needs to go on with a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,9 +63,7 @@ impl CallRecord {
                 from_tag: admit.from_tag.clone(),
                 cseq: admit.cseq,
                 branch: admit.branch.clone(),
-                peer: admit.peer,
-                local: admit.local,
-                transport: admit.transport,
+                hop: admit.hop,
             },
             invite: admit.invite.clone(),
             targets: admit.targets.clone(),
@@ -116,19 +112,9 @@ pub struct Admission {
     pub cseq: u32,
     /// Branch of the INVITE's top Via.
     pub branch: String,
-    /// Where the INVITE came from, and where answers to it go.
-    pub peer: SocketAddr,
-    /// The address of ours that it was sent to.
-    pub local: SocketAddr,
-    /// How it came.
-    pub transport: Transport,
-}
-
-/// The transport of a leg.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Transport {
-    /// UDP.
-    Udp,
+    /// How the INVITE came: from where, which is where answers to it go, and to which address of
+    /// ours.
+    pub hop: Hop,
 }
 
 /// A place to try.
@@ -136,8 +122,8 @@ pub enum Transport {
 pub struct Target {
     /// The trunk that the address belongs to.
     pub trunk: Name,
-    /// Where the INVITE goes.
-    pub addr: SocketAddr,
+    /// How the INVITE goes: to where, and from which address of ours.
+    pub hop: Hop,
     /// Its Request-URI.
     pub uri: String,
 }

@@ -1,8 +1,8 @@
 //! One of the two dialogs of an answered call (RFC 3261 section 12), as our side of it sees it.
 
-use std::net::SocketAddr;
-
 use serde::{Deserialize, Serialize};
+
+use crate::Hop;
 
 /// One of the two parties of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,8 +41,6 @@ pub struct Dialog {
     pub remote_target: String,
     /// Route header values in the order of sending, each a name-addr.
     pub route_set: Vec<String>,
-    /// Where requests to the peer go.
-    pub peer: SocketAddr,
-    /// The address of ours that the peer knows.
-    pub local_addr: SocketAddr,
+    /// How requests to the peer go: to where, and from the address of ours that the peer knows.
+    pub hop: Hop,
 }

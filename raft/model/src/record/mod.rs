@@ -8,7 +8,7 @@ mod node;
 mod slot;
 
 pub use call::{
-    Admission, AnswerState, CallRecord, CancelCause, EarlyState, EndState, Phase, Target, Transport,
+    Admission, AnswerState, CallRecord, CancelCause, EarlyState, EndState, Phase, Target,
 };
 pub use cdr::{Cause, Cdr, Disposition, HangupBy};
 pub use cluster::ClusterRecord;
