@@ -103,6 +103,7 @@ impl Script {
                 Input::Sip { message, .. } => Some(message.bytes().clone()),
                 Input::Malformed { .. }
                 | Input::Decided { .. }
+                | Input::Registered { .. }
                 | Input::Gained { .. }
                 | Input::Lost { .. }
                 | Input::HangUp { .. }
@@ -262,7 +263,7 @@ impl Recorder {
                     step.proposed.push(Command::Call(command.clone()));
                     self.open.push(command);
                 }
-                Output::Event(_) => {}
+                Output::Event(_) | Output::Register { .. } => {}
             }
         }
     }

@@ -48,6 +48,8 @@ pub struct ClusterOptions {
     pub interface: Option<String>,
     /// The token of the admin API; `None`: none is asked for.
     pub admin_token: Option<String>,
+    /// Users register, of `users.test` and of the nodes' SIP addresses.
+    pub registrar: bool,
 }
 
 impl Default for ClusterOptions {
@@ -65,6 +67,7 @@ impl Default for ClusterOptions {
             fronts: false,
             interface: None,
             admin_token: None,
+            registrar: false,
         }
     }
 }
@@ -114,6 +117,11 @@ impl ClusterOptions {
         }
         if let Some(interface) = &self.interface {
             writeln!(text, "\n[sip.floating.netlink]\ninterface = \"{interface}\"")?;
+        }
+        if self.registrar {
+            let nodes = (1..=u64::from(self.nodes)).map(|node| site.node(node, SIP_PORT).ip());
+            let domains: Vec<String> = nodes.map(|ip| format!(", \"{ip}\"")).collect();
+            writeln!(text, "\n[registrar]\ndomains = [\"users.test\"{}]", domains.concat())?;
         }
         writeln!(text, "\n[admin]\nlisten = \"{}\"", site.node(id, ADMIN_PORT))?;
         if self.admin_token.is_some() {

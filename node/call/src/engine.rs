@@ -16,6 +16,7 @@ use holdline_model::{
     CallId, CallRecord, Epoch, Hop, Millis, Rejection, Reply, SlotId, Step, Token, TokenKind,
     mutant,
 };
+use holdline_sip::digest::NonceKey;
 use holdline_sip::message::{Message, Method, ParseError, ParseErrorKind, Via};
 
 use crate::call::{Call, Ctx, Fate, Request};
@@ -23,6 +24,7 @@ use crate::index::Index;
 use crate::messages::{self, Refuse};
 use crate::nonce::Nonces;
 use crate::recovery::Pacer;
+use crate::registrar::{Directory, Registrar, RegistrarOptions};
 use crate::timers::Timers;
 use crate::{DropReason, Event, Input, Options, Output, Refusal, Routing, Undecided};
 
@@ -31,6 +33,7 @@ use crate::{DropReason, Event, Input, Options, Output, Refusal, Routing, Undecid
 pub struct CallEngine {
     pub(crate) options: Options,
     pub(crate) routing: Arc<Routing>,
+    pub(crate) registrar: Registrar,
     pub(crate) nonces: Nonces,
     /// The slots we own, with the epoch in which we do.
     pub(crate) slots: BTreeMap<SlotId, Epoch>,
@@ -54,6 +57,7 @@ impl CallEngine {
         Self {
             options,
             routing,
+            registrar: Registrar::none(),
             nonces: Nonces::new(seed),
             slots: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -64,6 +68,18 @@ impl CallEngine {
             suspended: false,
             out: VecDeque::new(),
         }
+    }
+
+    /// Makes it a registrar, too. `key` signs nonces and is the same on all nodes.
+    #[must_use]
+    pub fn with_registrar(
+        mut self,
+        options: RegistrarOptions,
+        key: NonceKey,
+        directory: Arc<dyn Directory>,
+    ) -> Self {
+        self.registrar = Registrar::new(options, key, directory);
+        self
     }
 
     /// Uses another routing for calls that come from now on.
@@ -81,6 +97,7 @@ impl CallEngine {
             Input::Sip { .. }
             | Input::Malformed { .. }
             | Input::Decided { .. }
+            | Input::Registered { .. }
             | Input::HangUp { .. }
                 if self.suspended =>
             {
@@ -89,6 +106,7 @@ impl CallEngine {
             Input::Sip { hop, message, slot } => self.sip(now, hop, message, slot),
             Input::Malformed { hop, error } => self.malformed(hop, &error),
             Input::Decided { call, step, outcome } => self.decided(now, call, step, outcome),
+            Input::Registered { ticket, outcome } => self.register_decided(now, ticket, outcome),
             Input::HangUp { call } => self.hang_up(now, call),
             Input::Tick => self.tick(now),
         }
@@ -145,7 +163,10 @@ impl CallEngine {
             }
             // The same news again: the machines we have are further than the records given.
             Some(known) if *known == epoch => {}
-            Some(_) | None => self.forget_slot(slot),
+            Some(_) | None => {
+                self.registrar.lost(slot);
+                self.forget_slot(slot);
+            }
         }
         self.slots.insert(slot, epoch);
         self.recover(now, epoch, calls);
@@ -162,6 +183,7 @@ impl CallEngine {
 
     fn lost(&mut self, slot: SlotId) {
         self.slots.remove(&slot);
+        self.registrar.lost(slot);
         self.forget_slot(slot);
     }
 
@@ -191,7 +213,7 @@ impl CallEngine {
     /// We own the slot no longer, and learn it from a rejection before [`Input::Lost`] comes. From now
     /// on nothing is said for any of its calls: to a request for a call that we have forgotten, a
     /// 481 would end it at the far end, though the new owner has it.
-    fn deposed(&mut self, slot: SlotId, named: Epoch) {
+    pub(crate) fn deposed(&mut self, slot: SlotId, named: Epoch) {
         match self.slots.get(&slot) {
             Some(ours) if *ours == named => {
                 self.dropped(DropReason::Deposed);

@@ -2,6 +2,7 @@
 //! addresses, no Call-IDs of peers.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use holdline_model::{CallId, CdrId, Disposition, HangupBy, Name};
 
@@ -66,6 +67,18 @@ pub enum Event {
         /// Whether something committed had to be sent again.
         resent: bool,
     },
+    /// The sender of a request was asked who it is, or said so.
+    Authenticated {
+        /// What came of it.
+        outcome: Authentication,
+        /// Where the request came from: for whoever counts failures by source, not for logs.
+        source: IpAddr,
+    },
+    /// A REGISTER with the right password was handled.
+    Registered {
+        /// What came of it.
+        outcome: Registration,
+    },
     /// A request was answered with a refusal, without state.
     Refused {
         /// Why.
@@ -124,6 +137,18 @@ pub enum Refusal {
     OldCSeq,
     /// The admission was rejected by the replicated state: 500.
     NotAdmitted,
+    /// A REGISTER for a domain that is not ours: 404.
+    UnknownDomain,
+    /// A call to a user that does not exist: 404.
+    UnknownUser,
+    /// A call to a user who is not registered: 480.
+    Absent,
+    /// The password is another user's: 403.
+    OtherUser,
+    /// A REGISTER for too short a time: 423.
+    TooBrief,
+    /// More bindings than the address, or the cluster, may have: 403, 503.
+    TooManyBindings,
 }
 
 /// Why something was not acted upon.
@@ -155,6 +180,66 @@ pub enum DropReason {
     OldEpoch,
     /// More forks answered than one call hangs up.
     TooManyForks,
+    /// The replicated state could not be read.
+    Unreadable,
+}
+
+/// What came of asking who sent a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Authentication {
+    /// It brought no credentials, and was challenged.
+    Challenged,
+    /// It proved that it knows the password.
+    Proved,
+    /// It did not: a wrong password, or no such user.
+    Wrong,
+    /// The password is right, the nonce is over: challenged again.
+    Stale,
+    /// The nonce was used with this count before: challenged again.
+    Replayed,
+}
+
+impl Authentication {
+    /// The word used as a metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Challenged => "challenged",
+            Self::Proved => "proved",
+            Self::Wrong => "wrong",
+            Self::Stale => "stale",
+            Self::Replayed => "replayed",
+        }
+    }
+}
+
+/// What came of a REGISTER with the right password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Registration {
+    /// Bindings changed, and that is committed.
+    Committed,
+    /// What is committed covers it.
+    Refreshed,
+    /// It only asked.
+    Queried,
+    /// It was answered before.
+    Repeated,
+    /// It is not known whether it was committed; the device says it again.
+    Undecided,
+}
+
+impl Registration {
+    /// The word used as a metric label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Committed => "committed",
+            Self::Refreshed => "refreshed",
+            Self::Queried => "queried",
+            Self::Repeated => "repeated",
+            Self::Undecided => "undecided",
+        }
+    }
 }
 
 /// A message that was never confirmed.
@@ -187,6 +272,12 @@ impl Refusal {
             Self::NoChange => "no_change",
             Self::OldCSeq => "old_cseq",
             Self::NotAdmitted => "not_admitted",
+            Self::UnknownDomain => "unknown_domain",
+            Self::UnknownUser => "unknown_user",
+            Self::Absent => "absent",
+            Self::OtherUser => "other_user",
+            Self::TooBrief => "too_brief",
+            Self::TooManyBindings => "too_many_bindings",
         }
     }
 }
@@ -209,6 +300,7 @@ impl DropReason {
             Self::BadRecord => "bad_record",
             Self::OldEpoch => "old_epoch",
             Self::TooManyForks => "too_many_forks",
+            Self::Unreadable => "unreadable",
         }
     }
 }

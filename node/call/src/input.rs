@@ -35,6 +35,13 @@ pub enum Input {
         /// What became of it.
         outcome: Result<Reply, Undecided>,
     },
+    /// The commit of a REGISTER was decided, or will not be by this attempt.
+    Registered {
+        /// Which, as it was asked for.
+        ticket: u64,
+        /// What became of it.
+        outcome: Result<Reply, Undecided>,
+    },
     /// We own a slot, with these calls: everything committed in it by the moment we became owner.
     Gained {
         /// Which slot.

@@ -30,6 +30,7 @@ mod options;
 mod output;
 mod outside;
 mod recovery;
+mod registrar;
 mod routing;
 mod timers;
 
@@ -37,8 +38,9 @@ mod timers;
 mod tests;
 
 pub use engine::CallEngine;
-pub use event::{DropReason, Event, Refusal, Unconfirmed};
+pub use event::{Authentication, DropReason, Event, Refusal, Registration, Unconfirmed};
 pub use input::{Input, Undecided};
 pub use options::{InvalidOptions, Options};
 pub use output::Output;
+pub use registrar::{Directory, NoUsers, RegistrarOptions, USERS, Unreadable};
 pub use routing::{Cidr, InvalidCidr, Route, Routing, RoutingError, Trunk};

@@ -1,7 +1,7 @@
 //! What an engine asks for.
 
 use bytes::Bytes;
-use holdline_model::{CallCommand, Hop};
+use holdline_model::{CallCommand, Hop, Register};
 
 use crate::Event;
 
@@ -17,6 +17,13 @@ pub enum Output {
     },
     /// A command to propose; its outcome comes back as [`crate::Input::Decided`].
     Propose(CallCommand),
+    /// A REGISTER to propose; its outcome comes back as [`crate::Input::Registered`].
+    Register {
+        /// Tells it from others of this engine.
+        ticket: u64,
+        /// The command.
+        command: Box<Register>,
+    },
     /// Something worth counting or logging.
     Event(Event),
 }

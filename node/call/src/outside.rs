@@ -1,17 +1,26 @@
 //! Requests that belong to no dialog of ours: new calls, their CANCEL, and the rest (RFC 3261
 //! section 8.2). What is refused here leaves no state.
 
-use holdline_model::{Admit, CallId, Epoch, Millis, SlotId, mutant};
+use holdline_model::{Admit, CallId, Epoch, Millis, Name, SlotId, Target, mutant};
+use holdline_sip::digest::Use;
 use holdline_sip::message::{Message, Method};
 
 use crate::call::{Call, Fate, Request};
 use crate::messages::{self, Refuse};
 use crate::nonce::mix;
-use crate::{CallEngine, DropReason, Refusal};
+use crate::registrar::{Checked, Located, Question, USERS, print_of};
+use crate::{Authentication, CallEngine, DropReason, Event, Refusal, routing};
 
 /// How many numbers are drawn for a new call before it is refused. One is enough but for a chance
 /// of one in 2^64 times the number of calls.
 const NONCE_DRAWS: usize = 8;
+
+/// Whose a new call is.
+struct Caller {
+    tenant: Name,
+    /// The trunk it came from, or [`USERS`].
+    trunk: Name,
+}
 
 impl CallEngine {
     /// A request without a To tag, other than CANCEL.
@@ -25,8 +34,8 @@ impl CallEngine {
                 // Section 12.2: these exist within a dialog only.
                 self.refuse(&request, Refuse::NoDialog, Refusal::NoDialog);
             }
+            Method::Register => self.register(now, request, slot),
             Method::Cancel
-            | Method::Register
             | Method::Refer
             | Method::Subscribe
             | Method::Message
@@ -97,19 +106,81 @@ impl CallEngine {
             }
             return;
         }
+        let Some(caller) = self.identify(now, &request, slot) else { return };
         if let Some((refuse, reason)) = self.objection(&request) {
             self.refuse(&request, refuse, reason);
             return;
         }
-        self.admit(now, request, slot);
+        let dialled = request.message.request_uri().unwrap_or_default();
+        let targets = match self.registrar.locate(now, dialled) {
+            Located::Foreign => self.routing.targets(dialled, request.hop.local),
+            Located::Targets(targets) => targets,
+            // A number, dialled at our domain.
+            Located::Unknown if routing::is_number(dialled) => {
+                self.routing.targets(dialled, request.hop.local)
+            }
+            Located::Unknown => {
+                self.refuse(&request, Refuse::NotFound, Refusal::UnknownUser);
+                return;
+            }
+            Located::Absent => {
+                self.refuse(&request, Refuse::Absent, Refusal::Absent);
+                return;
+            }
+            Located::Unreadable => {
+                self.dropped(DropReason::Unreadable);
+                return;
+            }
+        };
+        self.admit(now, request, slot, caller, targets);
+    }
+
+    /// Whose a new call is: the trunk's that it comes from; else the user's that its From names, if that
+    /// is one of our domains' and the password is right. `None`: it was answered.
+    ///
+    /// 407, not 401: a device keeps apart what it tells the registrar and what it tells whatever is on
+    /// the way of its calls, and sends the latter along in Proxy-Authorization, unasked, to be taken
+    /// off here (RFC 3261 section 22.3).
+    fn identify(&mut self, now: Millis, request: &Request, slot: SlotId) -> Option<Caller> {
+        if let Some(trunk) = self.routing.source(request.hop.peer.ip()) {
+            return Some(Caller { tenant: trunk.tenant.clone(), trunk: trunk.name.clone() });
+        }
+        let epoch = self.slots.get(&slot).copied()?;
+        let Some(aor) = self.registrar.local_aor(request.message.from().uri) else {
+            self.refuse(request, Refuse::Forbidden, Refusal::UnknownSource);
+            return None;
+        };
+        let question = Question { realm: aor.domain(), slot, epoch, as_registrar: false };
+        let print = print_of(request);
+        let why = match self.registrar.check(now, &question, request, print) {
+            Ok(Checked::Proved(user, Use::First)) if user.aor == aor => {
+                let (outcome, source) = (Authentication::Proved, request.hop.peer.ip());
+                self.event(Event::Authenticated { outcome, source });
+                return Some(Caller { tenant: user.tenant.clone(), trunk: USERS.into() });
+            }
+            Ok(Checked::Proved(_, Use::First)) => {
+                self.refuse(request, Refuse::Forbidden, Refusal::OtherUser);
+                return None;
+            }
+            Err(_) => {
+                self.dropped(DropReason::Unreadable);
+                return None;
+            }
+            Ok(Checked::Missing) => Authentication::Challenged,
+            Ok(Checked::Wrong) => Authentication::Wrong,
+            Ok(Checked::Stale(_)) => Authentication::Stale,
+            // The call that it started is over and forgotten: it must not start another.
+            Ok(Checked::Replayed | Checked::Proved(_, Use::Again | Use::Replayed | Use::Stale)) => {
+                Authentication::Replayed
+            }
+        };
+        self.ask(now, &question, request, why);
+        None
     }
 
     /// Why a new INVITE is refused, if it is.
     fn objection(&self, request: &Request) -> Option<(Refuse, Refusal)> {
         let message = &request.message;
-        if self.routing.source(request.hop.peer.ip()).is_none() {
-            return Some((Refuse::Forbidden, Refusal::UnknownSource));
-        }
         if message.max_forwards() == Some(0) {
             return Some((Refuse::TooManyHops, Refusal::TooManyHops));
         }
@@ -124,14 +195,20 @@ impl CallEngine {
         full.then_some((Refuse::Unavailable(self.options.retry_after), Refusal::TooManyCalls))
     }
 
-    fn admit(&mut self, now: Millis, request: Request, slot: SlotId) {
+    fn admit(
+        &mut self,
+        now: Millis,
+        request: Request,
+        slot: SlotId,
+        caller: Caller,
+        targets: Vec<Target>,
+    ) {
         let Request { hop, message } = request;
         let Some(epoch) = self.slots.get(&slot).copied() else { return };
-        let Some(trunk) = self.routing.source(hop.peer.ip()) else { return };
         let dialled = message.request_uri().unwrap_or_default();
         let admit = Admit {
-            tenant: trunk.tenant.clone(),
-            trunk: trunk.name.clone(),
+            tenant: caller.tenant,
+            trunk: caller.trunk,
             from: message.from().uri.to_owned(),
             to: dialled.to_owned(),
             call_id: message.call_id().to_owned(),
@@ -140,7 +217,7 @@ impl CallEngine {
             branch: message.top_via().branch.unwrap_or_default().to_owned(),
             hop,
             invite: message.bytes().clone(),
-            targets: self.routing.targets(dialled, hop.local),
+            targets,
             answer_by: now + self.options.answer_timeout,
         };
         let Some(id) = self.new_call_id(slot, epoch) else {

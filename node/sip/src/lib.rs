@@ -1,4 +1,4 @@
-//! SIP as values: messages and transactions. PURE: no clock, no randomness, no IO.
+//! SIP as values: messages, transactions and digest authentication. PURE: no clock, no randomness, no IO.
 //!
 //! Bytes go in and out through [`transaction`]'s machines and the message types; who sends them, and
 //! when they were received, is said by the caller. What a call does with them is in `node/call`.
@@ -10,5 +10,6 @@
     clippy::iter_over_hash_type
 )]
 
+pub mod digest;
 pub mod message;
 pub mod transaction;

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use holdline_model::{
-    Admission, AnswerState, CallId, CallRecord, Cause, Cdr, CdrId, Dialog, Disposition, EndState,
-    Epoch, HangupBy, Hop, Incarnation, Millis, Name, NodeId, NodeRecord, OwnerSpan, Phase, SlotId,
-    SlotRecord, Step, Target, TransferReason,
+    Admission, AnswerState, Aor, Binding, CallId, CallRecord, Cause, Cdr, CdrId, Dialog,
+    Disposition, EndState, Epoch, Ha1, HangupBy, Hop, Incarnation, LocationRecord, Millis, Name,
+    NodeId, NodeRecord, OwnerSpan, Phase, SlotId, SlotRecord, Step, Target, TransferReason,
+    UserRecord,
 };
 
 use super::seam::{
@@ -25,6 +26,7 @@ pub(crate) struct Fake {
     pub(crate) cdrs: BTreeMap<CdrId, Cdr>,
     pub(crate) draining: Mutex<BTreeSet<NodeId>>,
     pub(crate) hung_up: Mutex<Vec<CallId>>,
+    pub(crate) users: Mutex<BTreeMap<Aor, UserRecord>>,
     /// Nodes that are down.
     pub(crate) dead: BTreeSet<NodeId>,
     /// There is no leader: reads of the cluster go on, changes fail.
@@ -41,6 +43,8 @@ impl Fake {
             let record = call(n);
             fake.calls.insert(record.call, record);
         }
+        let alice = user();
+        fake.users.lock().unwrap().insert(alice.aor.clone(), alice);
         for n in 0..3 {
             let record = cdr(n);
             fake.cdrs.insert(record.id, record);
@@ -111,6 +115,61 @@ impl ClusterApi for Fake {
         self.majority()?;
         self.hung_up.lock().unwrap().push(call);
         Ok(())
+    }
+
+    fn now(&self) -> Millis {
+        START
+    }
+
+    async fn users(
+        &self,
+        after: Option<Aor>,
+        limit: usize,
+    ) -> Result<Page<UserRecord, Aor>, ClusterApiError> {
+        let users = self.users.lock().unwrap();
+        let mut all = users.values().filter(|user| after.as_ref().is_none_or(|a| user.aor > *a));
+        let items: Vec<_> = all.by_ref().take(limit).cloned().collect();
+        let more = all.next().is_some();
+        let next = items.last().map(|user| user.aor.clone()).filter(|_| more);
+        Ok(Page { items, next })
+    }
+
+    async fn user(&self, aor: Aor) -> Result<Option<UserRecord>, ClusterApiError> {
+        Ok(self.users.lock().unwrap().get(&aor).cloned())
+    }
+
+    async fn put_user(&self, record: UserRecord, replace: bool) -> Result<u64, ClusterApiError> {
+        self.majority()?;
+        let mut users = self.users.lock().unwrap();
+        if users.contains_key(&record.aor) && !replace {
+            return Err(ClusterApiError::UserExists);
+        }
+        users.insert(record.aor.clone(), UserRecord { changed_at: START, ..record });
+        Ok(LOG_INDEX)
+    }
+
+    async fn remove_user(&self, aor: Aor) -> Result<u64, ClusterApiError> {
+        self.majority()?;
+        let removed = self.users.lock().unwrap().remove(&aor);
+        removed.map(|_| LOG_INDEX).ok_or(ClusterApiError::UnknownUser)
+    }
+
+    async fn registrations(
+        &self,
+        _after: Option<Aor>,
+        _limit: usize,
+    ) -> Result<Page<LocationRecord, Aor>, ClusterApiError> {
+        let items = self.users.lock().unwrap().keys().map(location).collect();
+        Ok(Page { items, next: None })
+    }
+
+    async fn registration(&self, aor: Aor) -> Result<Option<LocationRecord>, ClusterApiError> {
+        Ok(self.users.lock().unwrap().get(&aor).map(|user| location(&user.aor)))
+    }
+
+    async fn remove_bindings(&self, aor: Aor, key: Option<String>) -> Result<u32, ClusterApiError> {
+        let known = self.users.lock().unwrap().contains_key(&aor);
+        Ok(u32::from(known && key.is_none_or(|key| key == "sip:alice@192.0.2.9")))
     }
 
     async fn set_draining(&self, node: NodeId, draining: bool) -> Result<u64, ClusterApiError> {
@@ -189,6 +248,36 @@ fn member(id: u8) -> MemberFacts {
     }
 }
 
+/// A user.
+fn user() -> UserRecord {
+    UserRecord {
+        aor: Aor::new("alice", "example.com").unwrap(),
+        tenant: Name::from("acme"),
+        ha1: Ha1 { md5: [1; 16], sha256: [2; 32] },
+        max_bindings: Some(3),
+        changed_at: START,
+    }
+}
+
+/// Its one binding.
+fn location(aor: &Aor) -> LocationRecord {
+    let binding = Binding {
+        key: "sip:alice@192.0.2.9".to_owned(),
+        contact: "sip:alice@192.0.2.9".to_owned(),
+        q: 1000,
+        path: vec!["<sip:p;lr>".to_owned()],
+        instance: None,
+        reg_id: None,
+        call_id: "r".to_owned(),
+        cseq: 1,
+        hop: Hop::udp(([127, 0, 0, 11], 5060).into(), ([192, 0, 2, 9], 5060).into()),
+        at: START,
+        granted_s: 60,
+        until: START.plus_ms(90_000),
+    };
+    LocationRecord { aor: aor.clone(), bindings: vec![binding], requests: Vec::new() }
+}
+
 /// Slot n: at home at node n mod 3 + 1; once taken over by the next node and handed back.
 fn slot(slot: SlotId) -> SlotRecord {
     let home = NodeId(u64::from(slot.0 % 3) + 1);
@@ -220,6 +309,8 @@ pub(crate) fn call(n: u16) -> CallRecord {
         trunk: Name::from(trunk),
         hop: Hop::udp(([127, 0, 0, 11], 5060).into(), ([127, 0, 0, 1], port).into()),
         uri: format!("sip:4969{n}@127.0.0.1:{port}"),
+        together: false,
+        routes: Vec::new(),
     };
     CallRecord {
         call,

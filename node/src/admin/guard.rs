@@ -46,8 +46,9 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
     })
 }
 
-/// No handler reads a body, so that one of unknown length costs nothing: only the server's own buffer
-/// holds what came of it, and the connection is closed after the answer.
+/// A body of unknown length is read only by the few handlers that need one, up to axum's own limit; for
+/// all others only the server's own buffer holds what came of it, and the connection is closed after
+/// the answer.
 fn too_large(request: &Request, limit: usize) -> Option<Problem> {
     let length = request.headers().get(header::CONTENT_LENGTH)?.to_str().ok();
     if length.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length <= limit) {

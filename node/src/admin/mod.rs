@@ -24,6 +24,7 @@ mod server;
 mod tests;
 pub mod view;
 
+pub(crate) use handler::users::MIN_PASSWORD;
 pub use problem::Problem;
 pub use routes::router;
 pub use seam::ClusterApi;
@@ -69,8 +70,7 @@ pub struct AdminLimits {
     pub request_timeout: Duration,
     /// How long a client may take to send its request's head.
     pub head_timeout: Duration,
-    /// Bytes that a request may announce as its body; more get 413. No request needs one, none is
-    /// read.
+    /// Bytes that a request may announce as its body; more get 413.
     pub body_bytes: usize,
 }
 

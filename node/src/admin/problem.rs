@@ -81,6 +81,26 @@ impl From<ClusterApiError> for Problem {
             ClusterApiError::UnknownNode(_) => {
                 Self::not_found(detail, "GET /v1/nodes lists the nodes")
             }
+            ClusterApiError::UnknownUser => {
+                Self::not_found(detail, "GET /v1/users lists the users")
+            }
+            ClusterApiError::NoSuchBinding => {
+                Self::not_found(detail, "GET /v1/registrations/{id} lists the user's bindings")
+            }
+            ClusterApiError::UserExists => Self::new(
+                StatusCode::CONFLICT,
+                "exists",
+                "Exists already",
+                detail,
+                "ask with \"replace\": true to replace it",
+            ),
+            ClusterApiError::Refused(_) => Self::new(
+                StatusCode::CONFLICT,
+                "refused",
+                "Refused",
+                detail,
+                "remove what is not needed, or correct the request",
+            ),
             ClusterApiError::OwnerUnreachable { .. } => Self::unavailable(
                 detail,
                 "ask again in a second: if the node is dead, another one takes the call over",

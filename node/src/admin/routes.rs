@@ -4,7 +4,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use axum::{Router, middleware::Next};
 
 use super::guard::Guard;
@@ -42,6 +42,20 @@ pub(super) fn routes() -> Vec<Route> {
             get(handler::call::handle).merge(delete(handler::hang_up::handle)),
         ),
         route("/v1/cdrs", &["get"], get(handler::cdrs::handle)),
+        route("/v1/users", &["get"], get(handler::users::list)),
+        route(
+            "/v1/users/{id}",
+            &["get", "put", "delete"],
+            get(handler::users::show)
+                .merge(put(handler::users::put))
+                .merge(delete(handler::users::remove)),
+        ),
+        route("/v1/registrations", &["get"], get(handler::registrations::list)),
+        route(
+            "/v1/registrations/{id}",
+            &["get", "delete"],
+            get(handler::registrations::show).merge(delete(handler::registrations::remove)),
+        ),
     ]
 }
 

@@ -9,7 +9,9 @@ mod facts;
 mod query;
 
 use async_trait::async_trait;
-use holdline_model::{CallId, CallRecord, Cdr, CdrId, NodeId, SlotRecord};
+use holdline_model::{
+    Aor, CallId, CallRecord, Cdr, CdrId, LocationRecord, Millis, NodeId, SlotRecord, UserRecord,
+};
 
 pub use error::ClusterApiError;
 pub use facts::{ClusterFacts, LocalFacts, MemberFacts};
@@ -49,6 +51,38 @@ pub trait ClusterApi: Send + Sync + 'static {
     /// Asks the call's owner to hang up both sides. Returns when the owner has the request, not
     /// when the call has ended: that is a commit away, and the CDR says who did it.
     async fn hang_up(&self, call: CallId) -> Result<(), ClusterApiError>;
+
+    /// The time by this node's clock.
+    fn now(&self) -> Millis;
+
+    /// A page of users, by address of record.
+    async fn users(
+        &self,
+        after: Option<Aor>,
+        limit: usize,
+    ) -> Result<Page<UserRecord, Aor>, ClusterApiError>;
+
+    /// One user.
+    async fn user(&self, aor: Aor) -> Result<Option<UserRecord>, ClusterApiError>;
+
+    /// Commits a user, stamped with the time; returns the index of that entry.
+    async fn put_user(&self, record: UserRecord, replace: bool) -> Result<u64, ClusterApiError>;
+
+    /// Commits that a user and its bindings are gone; returns the index of that entry.
+    async fn remove_user(&self, aor: Aor) -> Result<u64, ClusterApiError>;
+
+    /// A page of the bindings of users, by address of record; some may have ended.
+    async fn registrations(
+        &self,
+        after: Option<Aor>,
+        limit: usize,
+    ) -> Result<Page<LocationRecord, Aor>, ClusterApiError>;
+
+    /// The bindings of one user; some may have ended.
+    async fn registration(&self, aor: Aor) -> Result<Option<LocationRecord>, ClusterApiError>;
+
+    /// Commits that a user's binding with this key, or all, are gone; returns how many that were.
+    async fn remove_bindings(&self, aor: Aor, key: Option<String>) -> Result<u32, ClusterApiError>;
 
     /// Commits that a node is to own nothing, or may own again; returns the index of that entry.
     /// The leader moves the slots after.

@@ -61,6 +61,16 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: CdrCommand,
     },
+    /// Add, list, show, remove and import users of local domains
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// List, show and end the registrations of users
+    Registration {
+        #[command(subcommand)]
+        command: RegistrationCommand,
+    },
 }
 
 #[derive(Debug, ClapArgs)]
@@ -172,6 +182,92 @@ pub(super) struct CdrListArgs {
     /// Go on where the last list ended
     #[arg(long)]
     pub(super) cursor: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum UserCommand {
+    /// Add a user; the password comes from standard input, unless said otherwise
+    Add(UserAddArgs),
+    /// List users
+    List {
+        /// Users at most, 1 to 1000
+        #[arg(long)]
+        limit: Option<usize>,
+        /// Go on where the last list ended
+        #[arg(long)]
+        cursor: Option<String>,
+    },
+    /// Show one user
+    Show {
+        /// user@domain
+        aor: String,
+    },
+    /// Remove a user and end its registrations
+    Remove {
+        /// user@domain
+        aor: String,
+    },
+    /// Add users from lines of user@domain,password[,tenant]
+    Import {
+        /// The file
+        file: PathBuf,
+        /// Replace users that there are already
+        #[arg(long)]
+        replace: bool,
+    },
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct UserAddArgs {
+    /// user@domain
+    pub(super) aor: String,
+    /// Whose calls those are that it makes
+    #[arg(long)]
+    pub(super) tenant: Option<String>,
+    /// Devices that it may register at a time
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=32))]
+    pub(super) max_bindings: Option<u16>,
+    /// Replace the user if there is one
+    #[arg(long)]
+    pub(super) replace: bool,
+    #[command(flatten)]
+    pub(super) password: PasswordArgs,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct PasswordArgs {
+    /// Read the password from a file
+    #[arg(long, value_name = "FILE", conflicts_with = "generate")]
+    pub(super) password_file: Option<PathBuf>,
+    /// Make a password and print it, once
+    #[arg(long)]
+    pub(super) generate: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RegistrationCommand {
+    /// List where users are registered
+    List {
+        /// Users at most, 1 to 1000
+        #[arg(long)]
+        limit: Option<usize>,
+        /// Go on where the last list ended
+        #[arg(long)]
+        cursor: Option<String>,
+    },
+    /// Show where one user is registered
+    Show {
+        /// user@domain
+        aor: String,
+    },
+    /// End a user's registrations; its devices may register again
+    Remove {
+        /// user@domain
+        aor: String,
+        /// Only the binding with this key
+        #[arg(long)]
+        key: Option<String>,
+    },
 }
 
 /// The nodes of `holdline dev`.

@@ -80,6 +80,10 @@ impl Client {
         self.request(&Method::GET, &format!("{path}{query}"))
     }
 
+    pub(super) fn put(&self, path: &str, body: &str) -> Result<Answer, ClientError> {
+        self.send(&Method::PUT, path, Some(body))
+    }
+
     pub(super) fn post(&self, path: &str) -> Result<Answer, ClientError> {
         self.request(&Method::POST, path)
     }
@@ -90,9 +94,13 @@ impl Client {
 
     /// Every request may be made twice without harm, so a node that does not answer is passed over.
     fn request(&self, method: &Method, path: &str) -> Result<Answer, ClientError> {
+        self.send(method, path, None)
+    }
+
+    fn send(&self, method: &Method, path: &str, body: Option<&str>) -> Result<Answer, ClientError> {
         let mut tried = Vec::new();
         for url in &self.urls {
-            match self.ask(method, url, path) {
+            match self.ask(method, url, path, body) {
                 Ok(answer) => return answer.checked(),
                 Err(error) => tried.push(format!("{url}: {error}")),
             }
@@ -100,12 +108,24 @@ impl Client {
         Err(ClientError::Unreachable { tried })
     }
 
-    fn ask(&self, method: &Method, url: &str, path: &str) -> Result<Answer, ureq::Error> {
+    fn ask(
+        &self,
+        method: &Method,
+        url: &str,
+        path: &str,
+        body: Option<&str>,
+    ) -> Result<Answer, ureq::Error> {
         let mut request = Request::builder().method(method).uri(format!("{url}{path}"));
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let mut response = self.agent.run(request.body(())?)?;
+        let mut response = match body {
+            None => self.agent.run(request.body(())?)?,
+            Some(body) => {
+                let request = request.header("content-type", "application/json");
+                self.agent.run(request.body(body.to_owned())?)?
+            }
+        };
         let body = response.body_mut().with_config().limit(MAX_BODY).read_to_string()?;
         Ok(Answer { status: response.status(), body, url: url.to_owned() })
     }

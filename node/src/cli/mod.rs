@@ -70,6 +70,8 @@ fn run(args: Args, runner: &dyn NodeRunner, output: &mut Output) -> Result<ExitC
         Command::Status => command::status::run(&target, output),
         Command::Call { command } => command::call::run(&target, &command, output),
         Command::Cdr { command } => command::cdr::run(&target, &command, output),
+        Command::User { command } => command::user::run(&target, &command, output),
+        Command::Registration { command } => command::registration::run(&target, &command, output),
     }
 }
 
@@ -88,6 +90,45 @@ pub enum CliError {
     /// The development cluster could not be run.
     #[error("{0}")]
     Dev(#[from] dev::DevError),
+    /// The text is not an address of record.
+    #[error("\"{found}\": {error}; write it as alice@example.com")]
+    User {
+        /// The text.
+        found: String,
+        /// What is wrong.
+        error: holdline_model::InvalidAor,
+    },
+    /// A password is too short.
+    #[error(
+        "the password of {aor} has {length} characters; use {min} or more, or let --generate make one"
+    )]
+    Password {
+        /// Whose.
+        aor: String,
+        /// How long it is.
+        length: usize,
+        /// How long it must be.
+        min: usize,
+    },
+    /// A file could not be read.
+    #[error("{} cannot be read: {error}", .path.display())]
+    File {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A line of an import is not as it should be.
+    #[error(
+        "{}, line {line}: write user@domain,password or user@domain,password,tenant; \
+         nothing was written", .path.display()
+    )]
+    Line {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Which line, from 1.
+        line: usize,
+    },
     /// The result could not be written.
     #[error("the result cannot be written: {0}")]
     Output(#[from] std::io::Error),
@@ -96,10 +137,16 @@ pub enum CliError {
 impl CliError {
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) => USAGE,
+            Self::Config(_) | Self::User { .. } | Self::Password { .. } | Self::Line { .. } => {
+                USAGE
+            }
             Self::Client(ClientError::Unreachable { .. }) => UNREACHABLE,
             Self::Client(error) if error.is_not_found() => NOT_FOUND,
-            Self::Client(_) | Self::Node(_) | Self::Dev(_) | Self::Output(_) => FAILED,
+            Self::Client(_)
+            | Self::Node(_)
+            | Self::Dev(_)
+            | Self::File { .. }
+            | Self::Output(_) => FAILED,
         }
     }
 }

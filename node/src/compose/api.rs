@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use holdline_cluster::forward::{Forwarder, HangUpOutcome, Requests as _};
 use holdline_cluster::gossip::ClusterView;
-use holdline_model::{CallId, CallRecord, Cdr, CdrId, Name, NodeId, Rejection, Reply, SlotRecord};
+use holdline_model::{
+    Aor, CallId, CallRecord, Cdr, CdrId, LocationRecord, Millis, Name, NodeId, Rejection, Reply,
+    SlotRecord, UserRecord,
+};
 use holdline_raft::{ProposeError, RaftHandle, SubmitError, Verdict};
 use holdline_storage::{DataDir, StateError, StateReader};
 use tokio::sync::watch;
@@ -175,6 +178,46 @@ impl ClusterApi for Api {
         }
     }
 
+    fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    async fn users(
+        &self,
+        after: Option<Aor>,
+        limit: usize,
+    ) -> Result<Page<UserRecord, Aor>, ClusterApiError> {
+        self.list_users(after, limit).await
+    }
+
+    async fn user(&self, aor: Aor) -> Result<Option<UserRecord>, ClusterApiError> {
+        self.read(move |state| state.user(&aor)).await
+    }
+
+    async fn put_user(&self, record: UserRecord, replace: bool) -> Result<u64, ClusterApiError> {
+        self.write_user(record, replace).await
+    }
+
+    async fn remove_user(&self, aor: Aor) -> Result<u64, ClusterApiError> {
+        self.delete_user(aor).await
+    }
+
+    async fn registrations(
+        &self,
+        after: Option<Aor>,
+        limit: usize,
+    ) -> Result<Page<LocationRecord, Aor>, ClusterApiError> {
+        self.list_registrations(after, limit).await
+    }
+
+    async fn registration(&self, aor: Aor) -> Result<Option<LocationRecord>, ClusterApiError> {
+        self.read(move |state| state.location(&aor)).await
+    }
+
+    async fn remove_bindings(&self, aor: Aor, key: Option<String>) -> Result<u32, ClusterApiError> {
+        self.end_bindings(aor, key).await
+    }
+
     async fn set_draining(&self, node: NodeId, draining: bool) -> Result<u64, ClusterApiError> {
         let command = leader::drain(node, draining, self.clock.now());
         match self.raft.propose(&command).await {
@@ -193,7 +236,7 @@ impl ClusterApi for Api {
 }
 
 impl Api {
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&StateReader) -> Result<T, StateError> + Send + 'static,
     ) -> Result<T, ClusterApiError> {

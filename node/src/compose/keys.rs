@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use hmac::{Hmac, Mac};
+use holdline_sip::digest::NonceKey;
 use sha2::Sha256;
 
 use crate::config::ClusterKey;
@@ -18,12 +19,21 @@ pub(super) fn gossip_key(key: &ClusterKey) -> String {
     derive(key, b"holdline gossip key v1")
 }
 
+/// The key that digest nonces are signed with.
+pub(super) fn nonce_key(key: &ClusterKey) -> NonceKey {
+    NonceKey::new(mac(key, b"holdline digest nonce v1"))
+}
+
 fn derive(key: &ClusterKey, label: &[u8]) -> String {
-    let mac =
-        <Hmac<Sha256> as Mac>::new_from_slice(key.bytes()).expect("HMAC takes keys of any length");
     let mut text = String::with_capacity(64);
-    for byte in mac.chain_update(label).finalize().into_bytes() {
+    for byte in mac(key, label) {
         write!(text, "{byte:02x}").expect("writing to a string does not fail");
     }
     text
+}
+
+fn mac(key: &ClusterKey, label: &[u8]) -> [u8; 32] {
+    let mac =
+        <Hmac<Sha256> as Mac>::new_from_slice(key.bytes()).expect("HMAC takes keys of any length");
+    mac.chain_update(label).finalize().into_bytes().into()
 }

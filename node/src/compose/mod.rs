@@ -26,6 +26,7 @@ mod keys;
 mod machine;
 mod parts;
 mod peers;
+mod registrar_api;
 mod rpc;
 mod runner;
 mod sip_probe;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use holdline_call::CallEngine;
+use holdline_call::{CallEngine, Directory};
 use holdline_cluster::forward::{self, ForwardOptions, Forwarder, Token};
 use holdline_cluster::gossip::ClusterView;
 use holdline_cluster::ownership::PlanOptions;
@@ -28,6 +28,7 @@ use crate::clock::Clock;
 use crate::config::{Config, FloatingConfig};
 use crate::node_runner::NodeContext;
 use crate::switch::SharedTable;
+use crate::switch::directory::StateDirectory;
 use crate::switch::dispatcher::{self, Dispatcher, Sources};
 use crate::switch::egress::Egress;
 use crate::switch::leader::{self, Duties};
@@ -146,11 +147,16 @@ impl Shared<'_> {
     ) -> Result<Vec<Arc<AtomicUsize>>, NodeError> {
         let mut counts = Vec::with_capacity(inputs.len());
         let routing = Arc::new(self.config().routing()?);
+        let directory: Arc<dyn Directory> = Arc::new(StateDirectory(self.raft.state()));
         for inputs in inputs {
             let seed = getrandom::u64()?;
             let options = self.config().sip.calls.clone();
             let parts = shard::Parts {
-                engine: CallEngine::new(options, Arc::clone(&routing), seed),
+                engine: CallEngine::new(options, Arc::clone(&routing), seed).with_registrar(
+                    self.config().registrar.clone(),
+                    keys::nonce_key(&self.config().cluster.key),
+                    Arc::clone(&directory),
+                ),
                 inputs,
                 raft: self.raft.clone(),
                 lease: self.raft.lease(),

@@ -94,6 +94,12 @@ pub enum Fault {
         /// The value.
         found: String,
     },
+    /// A name that stands for something else.
+    #[error("\"{found}\" is the name under which calls of registered users are recorded")]
+    Reserved {
+        /// The value.
+        found: String,
+    },
     /// Two keys exclude each other.
     #[error("both \"{first}\" and \"{second}\" are set")]
     Exclusive {
@@ -278,6 +284,7 @@ impl Fault {
             Self::NotAName { .. } => {
                 "use 1 to 64 of the characters a-z A-Z 0-9 . _ -, the first one a letter or digit".to_owned()
             }
+            Self::Reserved { .. } => "give it another name".to_owned(),
             Self::Exclusive { .. } => "remove one of them".to_owned(),
             Self::NeedsOneOf { first, second } => format!("set \"{first}\" or \"{second}\""),
             Self::Duplicate { .. } => "remove or change one of them".to_owned(),

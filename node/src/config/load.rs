@@ -14,6 +14,7 @@ use super::error::{ConfigError, Fault};
 use super::locate::Checker;
 use super::log::RawLog;
 use super::node::RawNode;
+use super::registrar::RawRegistrar;
 use super::route::RawRoute;
 use super::sip::RawSip;
 use super::storage::RawStorage;
@@ -31,6 +32,8 @@ struct RawConfig {
     trunk: Vec<Spanned<RawTrunk>>,
     #[serde(default)]
     route: Vec<Spanned<RawRoute>>,
+    #[serde(default)]
+    registrar: RawRegistrar,
     #[serde(default)]
     admin: RawAdmin,
     #[serde(default)]
@@ -65,11 +68,12 @@ pub(super) fn text(text: &str, path: &Path) -> Result<Config, ConfigError> {
     let sip = raw.sip.into_inner().build(&mut check, sip_span, node.threads);
     let trunks = trunk::build_all(&mut check, raw.trunk);
     let routes = route::build_all(&mut check, raw.route, &trunks);
+    let registrar = raw.registrar.build(&mut check);
     let (admin, admin_span) = raw.admin.build(&mut check);
     let log = raw.log.build(&mut check);
     let storage = raw.storage.build(&mut check);
     shared_addresses(&mut check, cluster.rpc, admin.listen, admin_span.unwrap_or(cluster_span));
-    if routes.is_empty() {
+    if routes.is_empty() && registrar.domains.is_empty() {
         check.warn("there is no [[route]]: every call will be answered 404".to_owned());
     }
     let warnings = check.finish()?;
@@ -78,7 +82,7 @@ pub(super) fn text(text: &str, path: &Path) -> Result<Config, ConfigError> {
         check.fault("route", 0..0, Fault::Routing(error));
         check.into_error()
     })?;
-    Ok(Config { node, cluster, sip, trunks, routes, admin, log, storage, warnings })
+    Ok(Config { node, cluster, sip, trunks, routes, registrar, admin, log, storage, warnings })
 }
 
 /// Both are TCP listeners of this process.

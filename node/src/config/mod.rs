@@ -18,6 +18,7 @@ mod load;
 mod locate;
 mod log;
 mod node;
+mod registrar;
 mod route;
 mod secret;
 mod sip;
@@ -39,7 +40,7 @@ pub use trunk::TrunkConfig;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
-use holdline_call::{Cidr, Route, Routing, RoutingError, Trunk};
+use holdline_call::{Cidr, RegistrarOptions, Route, Routing, RoutingError, Trunk};
 use holdline_storage::Identity;
 
 /// Everything one node is told by its operator; already checked.
@@ -55,6 +56,8 @@ pub struct Config {
     pub trunks: Vec<TrunkConfig>,
     /// Where calls go; prefixes are unique and every trunk named here is in `trunks`.
     pub routes: Vec<RouteConfig>,
+    /// Domains of users, and how they register.
+    pub registrar: RegistrarOptions,
     /// The admin API.
     pub admin: AdminConfig,
     /// The log.

@@ -54,6 +54,10 @@ pub(super) fn build_all(check: &mut Checker<'_>, raw: Vec<Spanned<RawTrunk>>) ->
 impl RawTrunk {
     fn build(self, check: &mut Checker<'_>, claimed: &mut Vec<(Cidr, Name)>) -> TrunkConfig {
         check.name("trunk.name", &self.name);
+        if self.name.get_ref() == holdline_call::USERS {
+            let fault = Fault::Reserved { found: self.name.get_ref().clone() };
+            check.fault("trunk.name", self.name.span(), fault);
+        }
         if let Some(tenant) = &self.tenant {
             check.name("trunk.tenant", tenant);
         }

@@ -2,13 +2,14 @@
 //!
 //! Our tags, branches and Call-IDs carry the call, and so the slot ([`Token`]). What carries none is
 //! an initial INVITE, its CANCEL or its retransmission: these get their slot by the hash of the
-//! Call-ID over the slots of the address that they arrived at.
+//! Call-ID over the slots of the address that they arrived at. A REGISTER gets the slot of its address of
+//! record, by its hash over all slots.
 
 use std::net::SocketAddr;
 
 use holdline_cluster::ownership::SlotTable;
-use holdline_model::{SlotId, Token, TokenKind};
-use holdline_sip::message::{Message, Method, Start};
+use holdline_model::{Aor, SlotId, Token, TokenKind};
+use holdline_sip::message::{Message, Method, Start, Uri};
 
 /// Where a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +35,12 @@ pub(crate) fn find(message: &Message, local: SocketAddr, table: &SlotTable) -> D
         Method::Invite | Method::Cancel | Method::Ack => table
             .slot_for(local, message.call_id().as_bytes())
             .map_or(Destination::UnknownAddress, Destination::Slot),
+        // Whoever owns the slot of an address of record knows its bindings.
+        Method::Register => table
+            .slot_of_aor(&aor_text(message.to().uri))
+            .map_or(Destination::UnknownAddress, Destination::Slot),
         Method::Bye
         | Method::Options
-        | Method::Register
         | Method::Prack
         | Method::Update
         | Method::Info
@@ -47,6 +51,12 @@ pub(crate) fn find(message: &Message, local: SocketAddr, table: &SlotTable) -> D
         | Method::Publish
         | Method::Other(_) => Destination::Anywhere,
     }
+}
+
+/// The address of record that a URI is, in its one form. What is none is refused by whoever gets it.
+fn aor_text(uri: &str) -> String {
+    let aor = Uri::parse(uri).ok().and_then(|uri| Aor::new(uri.user?, uri.host).ok());
+    aor.map_or_else(|| uri.to_owned(), |aor| aor.as_str().to_owned())
 }
 
 /// A request within a dialog: our tag tells, else the Call-ID, which is ours on the callee's leg.

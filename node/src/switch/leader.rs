@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use holdline_cluster::ownership::{NodeState, PlanOptions, Verdict, plan};
 use holdline_model::{
     ClusterId, Command, FormCluster, NodeId, NodeRecord, SetDraining, SlotId, SlotMove, SlotRecord,
-    Sweep, TransferSlots,
+    Sweep, SweepBindings, TransferSlots,
 };
 use holdline_raft::{Fence, NodeContact, RaftHandle};
 use holdline_storage::StateReader;
@@ -140,6 +140,10 @@ impl Duties {
         let now = self.clock.now();
         if self.state.has_expired(now).unwrap_or(false) {
             self.propose(Command::Sweep(Sweep { up_to: now }), "sweep tombstones").await;
+        }
+        if self.state.has_ended_bindings(now).unwrap_or(false) {
+            let sweep = SweepBindings { up_to: now };
+            self.propose(Command::SweepBindings(sweep), "sweep bindings").await;
         }
     }
 

@@ -3,6 +3,7 @@
 //! | part | what it does | its task |
 //! |---|---|---|
 //! | [`dispatcher`] | parses each datagram once, finds its slot, hands it to a shard or to the owner's node | one |
+//! | [`directory`] | reads users and bindings for the engines | none |
 //! | [`shard`] | runs one [`holdline_call::CallEngine`], carries out what it asks for | one each |
 //! | [`egress`] | sends from the address that the peer knows, here or through the node that holds it | none |
 //! | [`ownership`] | makes shards and floating addresses follow the replicated slot table and the lease | one |
@@ -15,6 +16,7 @@
 //! Invariant: without a valid lease nothing is sent and no floating address is bound.
 
 pub(crate) mod destination;
+pub(crate) mod directory;
 pub(crate) mod dispatcher;
 pub(crate) mod egress;
 pub(crate) mod holdings;

@@ -207,6 +207,10 @@ impl Keeper {
             progress.addresses_missing = missing;
             changed
         });
+        let totals = self.state.registrar_totals();
+        let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        gauge!("holdline_registrar_users").set(count(totals.users));
+        gauge!("holdline_registrar_bindings").set(count(totals.bindings));
         gauge!("holdline_lease_held").set(if may { 1.0 } else { 0.0 });
         wanted
     }

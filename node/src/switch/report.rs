@@ -46,6 +46,13 @@ pub(crate) fn event(event: &Event) {
             counter!("holdline_calls_recovered_total").increment(1);
             debug!(%call, resent, "recovered");
         }
+        Event::Authenticated { outcome, .. } => {
+            counter!("holdline_sip_authentications_total", "outcome" => outcome.as_str())
+                .increment(1);
+        }
+        Event::Registered { outcome } => {
+            counter!("holdline_registrations_total", "outcome" => outcome.as_str()).increment(1);
+        }
         Event::Refused { reason } => {
             counter!("holdline_sip_refused_total", "reason" => reason.as_str()).increment(1);
         }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use holdline_call::{CallEngine, Input, Output, Undecided};
-use holdline_model::{CallCommand, CallId, CallRecord, Command, Epoch, Millis, SlotId, Step};
+use holdline_model::{CallId, CallRecord, Command, Epoch, Millis, Reply, SlotId, Step};
 use holdline_raft::{Decided, Lease, RaftHandle, ReplyTo};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -72,12 +72,29 @@ pub(crate) async fn run(parts: Parts, stop: CancellationToken) {
     shard.run(stop).await;
 }
 
+/// What a proposal was made for.
+#[derive(Clone, Copy, Debug)]
+enum Proposed {
+    Call(CallId, Step),
+    Register(u64),
+}
+
+impl Proposed {
+    fn decided(self, outcome: Result<Reply, Undecided>) -> Input {
+        match self {
+            Self::Call(call, step) => Input::Decided { call, step, outcome },
+            Self::Register(ticket) => Input::Registered { ticket, outcome },
+        }
+    }
+}
+
 struct Shard {
     parts: Parts,
     decided_to: mpsc::Sender<Decided>,
     decided: mpsc::Receiver<Decided>,
-    /// Proposals in flight, by token; at most one per call, and the engine bounds its calls.
-    proposed: HashMap<u64, (CallId, Step)>,
+    /// Proposals in flight, by token; at most one per call, and the engine bounds its calls and its
+    /// REGISTERs.
+    proposed: HashMap<u64, Proposed>,
     last_token: u64,
     suspended: bool,
     /// Since when the lease is held again, while the engine is still suspended.
@@ -141,10 +158,10 @@ impl Shard {
     }
 
     fn outcome(&mut self, decided: Decided) {
-        let Some((call, step)) = self.proposed.remove(&decided.token) else { return };
+        let Some(proposed) = self.proposed.remove(&decided.token) else { return };
         let outcome = decided.outcome.map_err(|_| Undecided);
         let now = self.parts.clock.now();
-        self.feed(now, Input::Decided { call, step, outcome });
+        self.feed(now, proposed.decided(outcome));
     }
 
     fn input(&mut self, input: ToShard) {
@@ -172,26 +189,29 @@ impl Shard {
         while let Some(output) = self.parts.engine.poll() {
             match output {
                 Output::Send { hop, bytes } => self.parts.egress.send(hop, bytes, 0),
-                Output::Propose(command) => self.propose(now, command),
+                Output::Propose(command) => {
+                    let proposed = Proposed::Call(command.call, command.step);
+                    self.propose(now, &Command::Call(command), proposed);
+                }
+                Output::Register { ticket, command } => {
+                    self.propose(now, &Command::Register(command), Proposed::Register(ticket));
+                }
                 Output::Event(event) => report::event(&event),
             }
         }
     }
 
-    fn propose(&mut self, now: Millis, command: CallCommand) {
-        let (call, step) = (command.call, command.step);
+    fn propose(&mut self, now: Millis, command: &Command, proposed: Proposed) {
         self.last_token += 1;
         let token = self.last_token;
         let reply_to = ReplyTo { token, to: self.decided_to.clone() };
-        match self.parts.raft.submit(&Command::Call(command), reply_to) {
+        match self.parts.raft.submit(command, reply_to) {
             Ok(()) => {
-                self.proposed.insert(token, (call, step));
+                self.proposed.insert(token, proposed);
             }
             Err(refused) => {
-                tracing::debug!(%call, error = %refused, "a proposal was refused");
-                self.parts
-                    .engine
-                    .handle(now, Input::Decided { call, step, outcome: Err(Undecided) });
+                tracing::debug!(?proposed, error = %refused, "a proposal was refused");
+                self.parts.engine.handle(now, proposed.decided(Err(Undecided)));
             }
         }
     }

@@ -196,6 +196,28 @@ pub const METRICS: &[Metric] = &[
     metric(
         "SIP",
         Kind::Counter,
+        "holdline_sip_authentications_total",
+        &["outcome"],
+        "Requests whose sender was asked who it is, or said so.",
+    ),
+    metric(
+        "SIP",
+        Kind::Counter,
+        "holdline_registrations_total",
+        &["outcome"],
+        "REGISTERs with the right password.",
+    ),
+    metric("SIP", Kind::Gauge, "holdline_registrar_users", &[], "Users of the cluster."),
+    metric(
+        "SIP",
+        Kind::Gauge,
+        "holdline_registrar_bindings",
+        &[],
+        "Bindings of the cluster, those that have ended and are not swept yet included.",
+    ),
+    metric(
+        "SIP",
+        Kind::Counter,
         "holdline_sip_dropped_total",
         &["reason"],
         "Messages not acted upon.",

@@ -29,9 +29,15 @@ mod early;
 mod end;
 mod fail;
 mod form_cluster;
+mod location;
 mod node_up;
+mod put_user;
+mod register;
+mod remove_bindings;
+mod remove_user;
 mod set_draining;
 mod sweep;
+mod sweep_bindings;
 mod transfer_slots;
 
 #[cfg(test)]
@@ -91,6 +97,11 @@ pub fn apply<S: State>(
         Command::SetDraining(command) => set_draining::apply(state, position, *command, actions)?,
         Command::FormCluster(command) => form_cluster::apply(state, command, actions)?,
         Command::Sweep(command) => sweep::apply(state, *command)?,
+        Command::PutUser(command) => put_user::apply(state, position, command)?,
+        Command::RemoveUser(command) => remove_user::apply(state, position, command)?,
+        Command::Register(command) => register::apply(state, command)?,
+        Command::RemoveBindings(command) => remove_bindings::apply(state, command)?,
+        Command::SweepBindings(command) => sweep_bindings::apply(state, *command)?,
     };
     Ok(outcome.unwrap_or_else(Reply::Rejected))
 }

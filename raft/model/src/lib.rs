@@ -8,6 +8,7 @@
 //! Invariant: the order of fields and of enum variants is the persisted format. New variants go to
 //! the end; a changed field is a new format version with an upgrade file in `storage`.
 
+mod aor;
 pub mod command;
 mod hop;
 mod ids;
@@ -19,17 +20,19 @@ mod state;
 mod time;
 mod token;
 
+pub use aor::{Aor, InvalidAor};
 pub use command::{
-    AckSeen, Admit, Answer, Attempt, CallChange, CallCommand, Cancel, Command, Early, End, Fail,
-    FormCluster, NodeUp, Rejection, Reply, SetDraining, SlotMove, Sweep, TransferSlots,
+    AckSeen, Admit, Answer, Attempt, BindingChange, CallChange, CallCommand, Cancel, Command,
+    Early, End, Fail, FormCluster, NodeUp, PutUser, Register, RegisterBounds, Rejection,
+    RemoveBindings, RemoveUser, Reply, SetDraining, SlotMove, Sweep, SweepBindings, TransferSlots,
 };
 pub use hop::{Hop, Transport};
 pub use ids::{CallId, CdrId, ClusterId, Epoch, GroupId, Incarnation, NodeId, SlotId, Step};
 pub use name::Name;
 pub use record::{
-    Admission, AnswerState, CallRecord, CancelCause, Cause, Cdr, ClusterRecord, Dialog,
-    Disposition, EarlyState, EndState, HangupBy, NodeRecord, OwnerSpan, Phase, Side, SlotRecord,
-    Target, TransferReason,
+    Admission, AnswerState, Binding, CallRecord, CancelCause, Cause, Cdr, ClusterRecord, Dialog,
+    Disposition, EarlyState, EndState, Ha1, HangupBy, LocationRecord, NodeRecord, OwnerSpan, Phase,
+    RegistrarTotals, Side, SlotRecord, Target, TransferReason, UserRecord,
 };
 pub use state::State;
 pub use time::Millis;

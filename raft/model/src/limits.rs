@@ -26,3 +26,24 @@ pub const MAX_BATCH_COMMANDS: usize = 1024;
 
 /// Encoded commands that one Raft entry carries at most, in bytes.
 pub const MAX_BATCH_BYTES: usize = 4 << 20;
+
+/// Longest address of record, in bytes.
+pub const MAX_AOR_BYTES: usize = 255;
+
+/// Bindings that one address of record can have, whatever is configured.
+pub const MAX_BINDINGS_PER_AOR: usize = 32;
+
+/// Longest contact, key, instance-id, Path value or Call-ID of a binding, in bytes.
+pub const MAX_BINDING_TEXT_BYTES: usize = 1024;
+
+/// Path values that one binding can have.
+pub const MAX_PATH_VALUES: usize = 8;
+
+/// Requests that an address of record remembers, to answer them as before when they come again.
+pub const MAX_REMEMBERED_REQUESTS: usize = 8;
+
+/// Users that a cluster can have.
+pub const MAX_USERS: u64 = 1_000_000;
+
+/// Bindings that a cluster can have, whatever is configured.
+pub const MAX_BINDINGS: u64 = 2_000_000;

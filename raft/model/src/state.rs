@@ -2,7 +2,8 @@
 //! implement it over maps. Reads see the writes made before them in the same batch.
 
 use crate::{
-    CallId, CallRecord, Cdr, ClusterRecord, Millis, NodeId, NodeRecord, Phase, SlotId, SlotRecord,
+    Aor, CallId, CallRecord, Cdr, ClusterRecord, LocationRecord, Millis, NodeId, NodeRecord, Phase,
+    RegistrarTotals, SlotId, SlotRecord, UserRecord,
 };
 
 /// The tables of one Raft group.
@@ -52,4 +53,33 @@ pub trait State {
     fn delete_expiry(&mut self, at: Millis, call: CallId) -> Result<(), Self::Error>;
     /// The first `limit` notes with a time of `up_to` or before, in order of time.
     fn expired(&self, up_to: Millis, limit: usize) -> Result<Vec<(Millis, CallId)>, Self::Error>;
+
+    /// One user.
+    fn user(&self, aor: &Aor) -> Result<Option<UserRecord>, Self::Error>;
+    /// Writes one user.
+    fn put_user(&mut self, record: UserRecord) -> Result<(), Self::Error>;
+    /// Removes one user.
+    fn delete_user(&mut self, aor: &Aor) -> Result<(), Self::Error>;
+
+    /// The bindings of one address of record.
+    fn location(&self, aor: &Aor) -> Result<Option<LocationRecord>, Self::Error>;
+    /// Writes the bindings of one address of record.
+    fn put_location(&mut self, record: LocationRecord) -> Result<(), Self::Error>;
+    /// Removes the bindings of one address of record.
+    fn delete_location(&mut self, aor: &Aor) -> Result<(), Self::Error>;
+    /// Notes that a binding of `aor` ends at `at`.
+    fn put_binding_end(&mut self, at: Millis, aor: &Aor) -> Result<(), Self::Error>;
+    /// Removes such a note.
+    fn delete_binding_end(&mut self, at: Millis, aor: &Aor) -> Result<(), Self::Error>;
+    /// The first `limit` such notes with a time of `up_to` or before, in order of time.
+    fn ended_bindings(
+        &self,
+        up_to: Millis,
+        limit: usize,
+    ) -> Result<Vec<(Millis, Aor)>, Self::Error>;
+
+    /// How many users and bindings there are.
+    fn registrar_totals(&self) -> Result<RegistrarTotals, Self::Error>;
+    /// Writes how many there are.
+    fn put_registrar_totals(&mut self, totals: RegistrarTotals) -> Result<(), Self::Error>;
 }

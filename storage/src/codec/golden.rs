@@ -36,6 +36,9 @@ fn records_have_golden_bytes() {
     check("cluster", &cluster(), golden("record/cluster"));
     check("cdr", &cdr(4711, 3), golden("record/cdr"));
     check("call", &call(call_id(7, 0xfeed), Phase::Finished), golden("record/call"));
+    check("user", &user(), golden("record/user"));
+    check("location", &location(), golden("record/location"));
+    check("registrar", &RegistrarTotals { users: 3, bindings: 4 }, golden("record/registrar"));
 }
 
 #[test]
@@ -107,6 +110,11 @@ fn replies_have_golden_bytes() {
         (Rejection::UnknownNode { node: NodeId(3) }, "02030603"),
         (Rejection::AlreadyFormed, "020307"),
         (Rejection::NotFormed, "020308"),
+        (Rejection::UnknownUser, "020309"),
+        (Rejection::UserExists, "02030a"),
+        (Rejection::OldCSeq { committed: 5, named: 4 }, "02030b0504"),
+        (Rejection::TooManyBindings { limit: 3 }, "02030c03"),
+        (Rejection::RegistrarFull { what: "x".to_owned(), limit: 3 }, "02030d017803"),
     ] {
         check("rejected", &Reply::Rejected(rejection), golden);
     }

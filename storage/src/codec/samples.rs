@@ -96,6 +96,8 @@ pub(crate) fn target() -> Target {
         trunk: "t2".into(),
         hop: Hop { transport: Transport::Tcp, local: addr(5060), peer: addr(5080) },
         uri: "sip:b@t2".to_owned(),
+        together: true,
+        routes: vec!["<sip:p;lr>".to_owned()],
     }
 }
 
@@ -145,6 +147,65 @@ pub(crate) fn call(id: CallId, phase: Phase) -> CallRecord {
     }
 }
 
+pub(crate) fn aor() -> Aor {
+    Aor::new("alice", "example.com").unwrap()
+}
+
+pub(crate) fn user() -> UserRecord {
+    UserRecord {
+        aor: aor(),
+        tenant: "acme".into(),
+        ha1: Ha1 { md5: [0x11; 16], sha256: [0x22; 32] },
+        max_bindings: Some(3),
+        changed_at: Millis(1000),
+    }
+}
+
+pub(crate) fn binding() -> Binding {
+    Binding {
+        key: "k".to_owned(),
+        contact: "sip:alice@h".to_owned(),
+        q: 700,
+        path: vec!["<sip:p;lr>".to_owned()],
+        instance: Some("<urn:uuid:1>".to_owned()),
+        reg_id: Some(2),
+        call_id: "r".to_owned(),
+        cseq: 5,
+        hop: Hop::udp(addr(5060), addr(5070)),
+        at: Millis(1000),
+        granted_s: 60,
+        until: Millis(91_000),
+    }
+}
+
+pub(crate) fn location() -> LocationRecord {
+    LocationRecord { aor: aor(), bindings: vec![binding()], requests: vec![7, u128::MAX] }
+}
+
+fn registrar_commands() -> Vec<(&'static str, Command)> {
+    let put = PutUser { record: user(), replace: true };
+    let remove = BindingChange::Remove { key: "k".to_owned() };
+    let register = Register {
+        aor: aor(),
+        slot: SlotId(7),
+        epoch: Epoch(5),
+        at: Millis(1000),
+        request: 9,
+        call_id: "r".to_owned(),
+        cseq: 5,
+        changes: vec![BindingChange::Put(Box::new(binding())), remove, BindingChange::RemoveAll],
+        bounds: RegisterBounds { per_aor: 4, replace_oldest: true, total: 5 },
+    };
+    let remove = RemoveBindings { aor: aor(), key: Some("k".to_owned()) };
+    vec![
+        ("put_user", Command::PutUser(Box::new(put))),
+        ("remove_user", Command::RemoveUser(RemoveUser { aor: aor() })),
+        ("register", Command::Register(Box::new(register))),
+        ("remove_bindings", Command::RemoveBindings(remove)),
+        ("sweep_bindings", Command::SweepBindings(SweepBindings { up_to: Millis(1000) })),
+    ]
+}
+
 /// Every command variant, and every change of a call.
 pub(crate) fn commands() -> Vec<(&'static str, Command)> {
     let at = Millis(1000);
@@ -168,6 +229,7 @@ pub(crate) fn commands() -> Vec<(&'static str, Command)> {
         ("form_cluster", Command::FormCluster(form)),
         ("sweep", Command::Sweep(Sweep { up_to: at })),
     ]);
+    all.extend(registrar_commands());
     all
 }
 

@@ -19,11 +19,17 @@ pub enum Table {
     Cdrs,
     /// When tombstones are due.
     Expiry,
+    /// Users of local domains.
+    Users,
+    /// Bindings by address of record.
+    Locations,
+    /// When bindings end.
+    BindingEnds,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Log,
         Self::Vote,
         Self::Meta,
@@ -32,12 +38,24 @@ impl Table {
         Self::Calls,
         Self::Cdrs,
         Self::Expiry,
+        Self::Users,
+        Self::Locations,
+        Self::BindingEnds,
     ];
 
     /// The tables that a snapshot holds. [`Self::Meta`] is last: the applied mark is written
     /// after what it vouches for.
-    pub const STATE: [Self; 6] =
-        [Self::Nodes, Self::Slots, Self::Calls, Self::Cdrs, Self::Expiry, Self::Meta];
+    pub const STATE: [Self; 9] = [
+        Self::Nodes,
+        Self::Slots,
+        Self::Calls,
+        Self::Cdrs,
+        Self::Expiry,
+        Self::Users,
+        Self::Locations,
+        Self::BindingEnds,
+        Self::Meta,
+    ];
 
     /// The table's name on disk.
     #[must_use]
@@ -51,6 +69,9 @@ impl Table {
             Self::Calls => "calls",
             Self::Cdrs => "cdrs",
             Self::Expiry => "expiry",
+            Self::Users => "users",
+            Self::Locations => "locations",
+            Self::BindingEnds => "binding_ends",
         }
     }
 
@@ -79,11 +100,23 @@ mod tests {
 
     #[test]
     fn ordinals_and_names_are_pinned() {
-        let names = ["log", "vote", "meta", "nodes", "slots", "calls", "cdrs", "expiry"];
+        let names = [
+            "log",
+            "vote",
+            "meta",
+            "nodes",
+            "slots",
+            "calls",
+            "cdrs",
+            "expiry",
+            "users",
+            "locations",
+            "binding_ends",
+        ];
         for (ordinal, (table, name)) in (0_u8..).zip(Table::ALL.into_iter().zip(names)) {
             assert_eq!((table.ordinal(), table.as_str()), (ordinal, name));
             assert_eq!(Table::from_ordinal(ordinal), Some(table));
         }
-        assert_eq!(Table::from_ordinal(8), None);
+        assert_eq!(Table::from_ordinal(11), None);
     }
 }

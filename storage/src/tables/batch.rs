@@ -9,17 +9,18 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use holdline_model::{
-    CallId, CallRecord, Cdr, CdrId, ClusterRecord, Millis, NodeId, NodeRecord, Phase, SlotId,
-    SlotRecord, State,
+    Aor, CallId, CallRecord, Cdr, CdrId, ClusterRecord, LocationRecord, Millis, NodeId, NodeRecord,
+    Phase, RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
 };
 use serde::Serialize;
 
 use crate::codec;
 use crate::engine::{Batch, Direction, Durability, KeyRange, Table};
 use crate::tables::reader::{read_call, read_phase};
+use crate::tables::registrar::RegistrarWrites;
 use crate::tables::store::Shared;
 use crate::tables::{
-    Key, StateError, applied_key, calls, cdrs, expiry, membership_key, meta, nodes, slots,
+    StateError, applied_key, calls, cdrs, expiry, membership_key, meta, nodes, slots,
 };
 
 /// Writes not yet committed, over the committed state. Dropped without [`StateBatch::commit`], it
@@ -38,6 +39,7 @@ pub struct StateBatch {
     expiry: BTreeMap<(Millis, CallId), bool>,
     /// No stored note sorts before this one, as the first scan has found.
     first_note: OnceLock<(Millis, CallId)>,
+    registrar: RegistrarWrites,
 }
 
 impl StateBatch {
@@ -52,6 +54,7 @@ impl StateBatch {
             cdrs: BTreeMap::new(),
             expiry: BTreeMap::new(),
             first_note: OnceLock::new(),
+            registrar: RegistrarWrites::default(),
         }
     }
 
@@ -76,8 +79,13 @@ impl StateBatch {
             recent.written(call, record);
         }
         drop(recent);
-        if self.cluster.is_some() || !self.nodes.is_empty() || !self.slots.is_empty() {
+        if self.cluster.is_some()
+            || !self.nodes.is_empty()
+            || !self.slots.is_empty()
+            || self.registrar.totals.is_some()
+        {
             let mut cache = self.shared.cache_mut();
+            cache.totals = self.registrar.totals.unwrap_or(cache.totals);
             if self.cluster.is_some() {
                 cache.cluster = self.cluster;
             }
@@ -105,7 +113,8 @@ impl StateBatch {
 
     fn encode(&self, applied: &[u8]) -> Result<Batch, StateError> {
         let group = self.shared.group;
-        let writes = self.calls.len() + self.cdrs.len() + self.expiry.len() + OTHERS;
+        let calls = self.calls.len() + self.cdrs.len() + self.expiry.len();
+        let writes = calls + self.registrar.len() + OTHERS;
         let mut batch = Batch::with_capacity(writes);
         for (node, record) in &self.nodes {
             put(&mut batch, Table::Nodes, nodes::key(group, *node), record)?;
@@ -131,6 +140,7 @@ impl StateBatch {
                 batch.delete(Table::Expiry, key);
             }
         }
+        self.registrar.encode(&self.shared, &mut batch)?;
         if let Some(record) = &self.cluster {
             put(&mut batch, Table::Meta, meta::cluster_key(group), record)?;
         }
@@ -234,6 +244,61 @@ impl State for StateBatch {
         notes.truncate(limit);
         Ok(notes)
     }
+
+    fn user(&self, aor: &Aor) -> Result<Option<UserRecord>, StateError> {
+        self.registrar.user(&self.shared, aor)
+    }
+
+    fn put_user(&mut self, record: UserRecord) -> Result<(), StateError> {
+        self.registrar.users.insert(record.aor.clone(), Some(record));
+        Ok(())
+    }
+
+    fn delete_user(&mut self, aor: &Aor) -> Result<(), StateError> {
+        self.registrar.users.insert(aor.clone(), None);
+        Ok(())
+    }
+
+    fn location(&self, aor: &Aor) -> Result<Option<LocationRecord>, StateError> {
+        self.registrar.location(&self.shared, aor)
+    }
+
+    fn put_location(&mut self, record: LocationRecord) -> Result<(), StateError> {
+        self.registrar.locations.insert(record.aor.clone(), Some(record));
+        Ok(())
+    }
+
+    fn delete_location(&mut self, aor: &Aor) -> Result<(), StateError> {
+        self.registrar.locations.insert(aor.clone(), None);
+        Ok(())
+    }
+
+    fn put_binding_end(&mut self, at: Millis, aor: &Aor) -> Result<(), StateError> {
+        self.registrar.ends.insert((at, aor.clone()), true);
+        Ok(())
+    }
+
+    fn delete_binding_end(&mut self, at: Millis, aor: &Aor) -> Result<(), StateError> {
+        self.registrar.ends.insert((at, aor.clone()), false);
+        Ok(())
+    }
+
+    fn ended_bindings(
+        &self,
+        up_to: Millis,
+        limit: usize,
+    ) -> Result<Vec<(Millis, Aor)>, StateError> {
+        self.registrar.ended(&self.shared, up_to, limit)
+    }
+
+    fn registrar_totals(&self) -> Result<RegistrarTotals, StateError> {
+        Ok(self.registrar.totals.unwrap_or_else(|| self.shared.cache().totals))
+    }
+
+    fn put_registrar_totals(&mut self, totals: RegistrarTotals) -> Result<(), StateError> {
+        self.registrar.totals = Some(totals);
+        Ok(())
+    }
 }
 
 impl StateBatch {
@@ -278,10 +343,10 @@ impl StateBatch {
 /// Writes of a usual batch that are neither calls nor CDRs nor notes: the applied mark.
 const OTHERS: usize = 1;
 
-fn put<T: Serialize>(
+pub(super) fn put<T: Serialize>(
     batch: &mut Batch,
     table: Table,
-    key: Key,
+    key: impl Into<Vec<u8>>,
     record: &T,
 ) -> Result<(), StateError> {
     batch.put(table, key, encode(table, record)?);

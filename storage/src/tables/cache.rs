@@ -1,4 +1,4 @@
-//! The tables that every command reads, decoded and whole: cluster, nodes, slots. They are small
+//! The tables that every command reads, decoded and whole: cluster, nodes, slots, and the registrar's totals. They are small
 //! (at most [`holdline_model::limits::MAX_SLOTS`] slots), so nothing is ever evicted.
 //!
 //! Invariant: it equals the stored tables as of the last written batch.
@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use holdline_model::{ClusterRecord, GroupId, NodeId, NodeRecord, SlotId, SlotRecord};
+use holdline_model::{
+    ClusterRecord, GroupId, NodeId, NodeRecord, RegistrarTotals, SlotId, SlotRecord,
+};
 use serde::de::DeserializeOwned;
 
 use crate::codec;
@@ -19,6 +21,7 @@ pub(super) struct Cache {
     pub(super) cluster: Option<ClusterRecord>,
     pub(super) nodes: BTreeMap<NodeId, NodeRecord>,
     pub(super) slots: BTreeMap<SlotId, SlotRecord>,
+    pub(super) totals: RegistrarTotals,
 }
 
 impl Cache {
@@ -28,6 +31,10 @@ impl Cache {
         let key = meta::cluster_key(group);
         if let Some(bytes) = engine.get(Table::Meta, &key)? {
             cache.cluster = Some(decode(Table::Meta, &key, &bytes)?);
+        }
+        let key = meta::registrar_key(group);
+        if let Some(bytes) = engine.get(Table::Meta, &key)? {
+            cache.totals = decode(Table::Meta, &key, &bytes)?;
         }
         let (from, to) = group_range(group);
         scan(engine, Table::Nodes, &from, &to, |node: NodeRecord| {

@@ -5,6 +5,7 @@
 //! | group, `0x00` | applied mark: bytes of the Raft glue |
 //! | group, `0x01` | membership: bytes of the Raft glue |
 //! | group, `0x02` | [`holdline_model::ClusterRecord`] |
+//! | group, `0x03` | [`holdline_model::RegistrarTotals`] |
 
 use holdline_model::GroupId;
 
@@ -23,4 +24,9 @@ pub(crate) fn membership_key(group: GroupId) -> Key {
 /// The key of the cluster's record.
 pub(crate) fn cluster_key(group: GroupId) -> Key {
     Key::new(group).u8(2)
+}
+
+/// The key of the number of users and bindings.
+pub(crate) fn registrar_key(group: GroupId) -> Key {
+    Key::new(group).u8(3)
 }

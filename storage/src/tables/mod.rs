@@ -9,24 +9,28 @@
 //! Invariant: a batch and the applied mark that it brings are written as one.
 
 mod batch;
+mod binding_ends;
 mod cache;
 mod calls;
 mod cdrs;
 mod error;
 mod expiry;
 mod key;
+mod locations;
 mod meta;
 mod nodes;
 mod query;
 mod reader;
 mod recent;
+mod registrar;
 mod slots;
 mod store;
+mod users;
 
 pub use batch::StateBatch;
 pub use calls::CallCounts;
 pub use error::StateError;
-pub use query::{CallPage, CdrPage, CdrQuery};
+pub use query::{CallPage, CdrPage, CdrQuery, LocationPage, UserPage};
 pub use reader::StateReader;
 pub use store::StateStore;
 

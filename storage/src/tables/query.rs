@@ -1,6 +1,8 @@
 //! Pages: how long lists are read in pieces, from a cursor.
 
-use holdline_model::{CallId, CallRecord, Cdr, CdrId, Millis, Name};
+use holdline_model::{
+    Aor, CallId, CallRecord, Cdr, CdrId, LocationRecord, Millis, Name, UserRecord,
+};
 
 /// A piece of the list of calls, ordered by id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,6 +11,24 @@ pub struct CallPage {
     pub calls: Vec<CallRecord>,
     /// Where the next page begins (after this id); `None` if this was the last.
     pub next: Option<CallId>,
+}
+
+/// A piece of the list of users, ordered by address of record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserPage {
+    /// The users.
+    pub users: Vec<UserRecord>,
+    /// Where the next page begins (after this address); `None` if this was the last.
+    pub next: Option<Aor>,
+}
+
+/// A piece of the list of bindings, ordered by address of record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LocationPage {
+    /// The bindings, by address.
+    pub locations: Vec<LocationRecord>,
+    /// Where the next page begins (after this address); `None` if this was the last.
+    pub next: Option<Aor>,
 }
 
 /// Which call detail records are wanted.

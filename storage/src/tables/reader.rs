@@ -5,17 +5,20 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use holdline_model::{
-    CallId, CallRecord, Cdr, CdrId, ClusterRecord, Millis, NodeId, NodeRecord, Phase, SlotId,
-    SlotRecord, State as _,
+    Aor, CallId, CallRecord, Cdr, CdrId, ClusterRecord, LocationRecord, Millis, NodeId, NodeRecord,
+    Phase, RegistrarTotals, SlotId, SlotRecord, State as _, UserRecord,
 };
 
 use crate::codec::decode_prefix;
 use crate::engine::{Direction, KeyRange, Table};
 use crate::tables::cache::{decode, scan};
 use crate::tables::calls::CallHead;
-use crate::tables::query::{CallPage, CdrPage, CdrQuery};
+use crate::tables::query::{CallPage, CdrPage, CdrQuery, LocationPage, UserPage};
+use crate::tables::registrar::{read_location, read_user};
 use crate::tables::store::Shared;
-use crate::tables::{CallCounts, StateBatch, StateError, applied_key, calls, cdrs, group_range};
+use crate::tables::{
+    CallCounts, StateBatch, StateError, applied_key, calls, cdrs, group_range, locations, users,
+};
 
 /// Reads one group's state as it was last committed. Cheap to clone.
 ///
@@ -134,6 +137,60 @@ impl StateReader {
             ControlFlow::Continue(())
         })?;
         Ok(page)
+    }
+
+    /// One user.
+    pub fn user(&self, aor: &Aor) -> Result<Option<UserRecord>, StateError> {
+        read_user(&self.shared, aor)
+    }
+
+    /// Up to `limit` users after `after`, by address of record.
+    pub fn users(&self, after: Option<&Aor>, limit: usize) -> Result<UserPage, StateError> {
+        let (from, to) = group_range(self.shared.group);
+        let from = after.map_or(from, |aor| successor(&users::key(self.shared.group, aor)));
+        let mut page = UserPage::default();
+        scan(self.shared.engine.as_ref(), Table::Users, &from, &to, |user: UserRecord| {
+            if page.users.len() == limit {
+                page.next = page.users.last().map(|last| last.aor.clone());
+                return ControlFlow::Break(());
+            }
+            page.users.push(user);
+            ControlFlow::Continue(())
+        })?;
+        Ok(page)
+    }
+
+    /// The bindings of one address of record, those that have ended and are not swept included.
+    pub fn location(&self, aor: &Aor) -> Result<Option<LocationRecord>, StateError> {
+        read_location(&self.shared, aor)
+    }
+
+    /// The bindings of up to `limit` addresses of record after `after`.
+    pub fn locations(&self, after: Option<&Aor>, limit: usize) -> Result<LocationPage, StateError> {
+        let (from, to) = group_range(self.shared.group);
+        let from = after.map_or(from, |aor| successor(&locations::key(self.shared.group, aor)));
+        let mut page = LocationPage::default();
+        let engine = self.shared.engine.as_ref();
+        scan(engine, Table::Locations, &from, &to, |location: LocationRecord| {
+            if page.locations.len() == limit {
+                page.next = page.locations.last().map(|last| last.aor.clone());
+                return ControlFlow::Break(());
+            }
+            page.locations.push(location);
+            ControlFlow::Continue(())
+        })?;
+        Ok(page)
+    }
+
+    /// How many users and bindings there are.
+    #[must_use]
+    pub fn registrar_totals(&self) -> RegistrarTotals {
+        self.shared.cache().totals
+    }
+
+    /// Whether any binding that has ended by `now` is still there.
+    pub fn has_ended_bindings(&self, now: Millis) -> Result<bool, StateError> {
+        Ok(!StateBatch::new(Arc::clone(&self.shared)).ended_bindings(now, 1)?.is_empty())
     }
 
     /// Whether any tombstone is due to be swept at `now`.

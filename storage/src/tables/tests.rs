@@ -5,11 +5,12 @@ use std::sync::Arc;
 use holdline_model::{CallId, CdrId, GroupId, Millis, NodeId, Phase, SlotId, State};
 use tempfile::TempDir;
 
-use crate::codec::samples::{call, call_id, cdr, cluster, node, slot};
+use crate::codec::samples::{aor, call, call_id, cdr, cluster, location, node, slot, user};
 use crate::engine::{Batch, Durability, Engine, Fault, MemoryEngine, Table};
 use crate::snapshot::SnapshotStore;
 use crate::tables::{
-    CallCounts, CdrQuery, Key, StateError, StateStore, calls, cdrs, expiry, meta, nodes, slots,
+    CallCounts, CdrQuery, Key, StateError, StateStore, binding_ends, calls, cdrs, expiry,
+    locations, meta, nodes, slots, users,
 };
 
 const GROUP: GroupId = GroupId(0x0102);
@@ -304,4 +305,50 @@ fn a_damaged_record_is_named() {
     );
     assert!(matches!(store.reader().calls(None, 9), Err(StateError::Corrupt { .. })));
     assert!(matches!(store.reader().count_calls(), Err(StateError::Corrupt { .. })));
+}
+
+#[test]
+fn users_and_bindings_are_read_under_the_writes_of_a_batch() {
+    let (store, _folder) = open(&MemoryEngine::new());
+    let reader = store.reader();
+    let other = holdline_model::Aor::new("bob", "example.com").unwrap();
+    let totals = holdline_model::RegistrarTotals { users: 1, bindings: 1 };
+    let mut batch = store.batch();
+    batch.put_user(user()).unwrap();
+    batch.put_location(location()).unwrap();
+    batch.put_binding_end(Millis(5), &aor()).unwrap();
+    batch.put_binding_end(Millis(3), &other).unwrap();
+    batch.put_registrar_totals(totals).unwrap();
+    assert_eq!(batch.user(&aor()).unwrap(), Some(user()));
+    assert_eq!(batch.location(&aor()).unwrap(), Some(location()));
+    assert_eq!(batch.ended_bindings(Millis(4), 9).unwrap(), [(Millis(3), other.clone())]);
+    assert_eq!((reader.user(&aor()).unwrap(), reader.location(&aor()).unwrap()), (None, None));
+    batch.commit(b"one").unwrap();
+    assert_eq!(reader.user(&aor()).unwrap(), Some(user()));
+    assert_eq!(reader.users(None, 9).unwrap().users, [user()]);
+    assert_eq!(reader.users(Some(&aor()), 9).unwrap().users, []);
+    assert_eq!(reader.locations(None, 1).unwrap().locations, [location()]);
+    assert_eq!(reader.registrar_totals(), totals);
+    assert!(reader.has_ended_bindings(Millis(3)).unwrap());
+    assert!(!reader.has_ended_bindings(Millis(2)).unwrap());
+
+    let mut batch = store.batch();
+    batch.delete_binding_end(Millis(3), &other).unwrap();
+    batch.delete_user(&aor()).unwrap();
+    batch.delete_location(&aor()).unwrap();
+    assert_eq!(batch.ended_bindings(Millis(9), 9).unwrap(), [(Millis(5), aor())]);
+    assert_eq!((batch.user(&aor()).unwrap(), batch.location(&aor()).unwrap()), (None, None));
+    batch.commit(b"two").unwrap();
+    assert_eq!((reader.user(&aor()).unwrap(), reader.location(&aor()).unwrap()), (None, None));
+}
+
+#[test]
+fn the_keys_of_users_and_bindings_are_pinned() {
+    let aor = aor();
+    assert_eq!(users::key(GROUP, &aor), b"\x01\x02alice@example.com");
+    assert_eq!(locations::key(GROUP, &aor), b"\x01\x02alice@example.com");
+    let note = binding_ends::key(GROUP, Millis(5), &aor);
+    assert_eq!(note, b"\x01\x02\0\0\0\0\0\0\0\x05alice@example.com");
+    assert_eq!(binding_ends::parse(&note), Some((Millis(5), aor)));
+    assert_eq!(binding_ends::parse(&note[..9]), None);
 }

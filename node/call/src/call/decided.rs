@@ -64,7 +64,12 @@ impl Call {
             | Rejection::OutOfBounds { .. }
             | Rejection::UnknownNode { .. }
             | Rejection::AlreadyFormed
-            | Rejection::NotFormed => self.refused(ctx, rejection),
+            | Rejection::NotFormed
+            | Rejection::UnknownUser
+            | Rejection::UserExists
+            | Rejection::OldCSeq { .. }
+            | Rejection::TooManyBindings { .. }
+            | Rejection::RegistrarFull { .. } => self.refused(ctx, rejection),
         }
     }
 

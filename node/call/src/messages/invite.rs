@@ -50,14 +50,18 @@ fn head(
     to: Option<&[u8]>,
     max_forwards: u32,
 ) -> Option<Builder> {
-    let Target { uri, hop, .. } = record.targets.get(usize::from(attempt))?;
+    let Target { uri, hop, routes, .. } = record.targets.get(usize::from(attempt))?;
     let branch = Token::branch(record.call, &suffix::invite(attempt));
     let cseq = u32::from(attempt).saturating_add(1);
     let dialled = format!("<{}>", record.admission.to);
+    let mut builder = Builder::request(method, uri)
+        .header_display(HeaderName::Via, OurVia(*hop, &branch))
+        .header_display(HeaderName::MaxForwards, max_forwards);
+    for route in routes {
+        builder = builder.header(HeaderName::Route, route);
+    }
     Some(
-        Builder::request(method, uri)
-            .header_display(HeaderName::Via, OurVia(*hop, &branch))
-            .header_display(HeaderName::MaxForwards, max_forwards)
+        builder
             .header(HeaderName::From, dialogs::callee_from(record, invite)?)
             .header(HeaderName::To, to.unwrap_or(dialled.as_bytes()))
             .header(HeaderName::CallId, Token::callee_call_id(record.call))

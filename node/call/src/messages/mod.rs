@@ -7,6 +7,7 @@
 //! | `to_caller` | answers to the caller's INVITE: 100, 18x, 2xx, failures |
 //! | `invite` | INVITE and CANCEL to a target, ACK of its failure |
 //! | `in_dialog` | ACK of a 2xx, BYE |
+//! | `registrar` | challenges, the 200 to a REGISTER |
 //! | `pass` | which header fields go through, and which are ours |
 //!
 //! Invariant: branch, tags, Call-ID and CSeq are derived as docs/architecture.md, section 1, says.
@@ -14,6 +15,7 @@
 mod in_dialog;
 mod invite;
 mod pass;
+mod registrar;
 mod reply;
 mod to_caller;
 
@@ -24,6 +26,7 @@ use holdline_sip::message::{Message, Method, Rport, Start, Via, reason_phrase};
 
 pub(crate) use in_dialog::{ack, bye, fork_ack, fork_branch, fork_bye};
 pub(crate) use invite::{cancel, failure_ack, invite};
+pub(crate) use registrar::{challenge, has_bad_registration_extension, registered};
 pub(crate) use reply::{Refuse, has_bad_extension, malformed, ok, options, refuse};
 pub(crate) use to_caller::{answer, failure, provisional, trying};
 

@@ -16,10 +16,16 @@ pub(crate) enum Refuse {
     BadRequest(&'static str),
     /// 403.
     Forbidden,
+    /// 404.
+    NotFound,
     /// 405.
     NotAllowed,
     /// 420: the options in Require that we do not have.
     BadExtension,
+    /// 423 with Min-Expires, in seconds.
+    TooBrief(u32),
+    /// 480.
+    Absent,
     /// 481.
     NoDialog,
     /// 482: the same request came another way.
@@ -41,8 +47,11 @@ impl Refuse {
         match self {
             Self::BadRequest(_) => 400,
             Self::Forbidden => 403,
+            Self::NotFound => 404,
             Self::NotAllowed => 405,
             Self::BadExtension => 420,
+            Self::TooBrief(_) => 423,
+            Self::Absent => 480,
             Self::NoDialog => 481,
             Self::Merged => 482,
             Self::TooManyHops => 483,
@@ -59,8 +68,11 @@ pub(crate) fn refuse(request: &Message, hop: Hop, why: Refuse) -> Bytes {
     let reason = match why {
         Refuse::BadRequest(reason) => reason,
         Refuse::Forbidden
+        | Refuse::NotFound
         | Refuse::NotAllowed
         | Refuse::BadExtension
+        | Refuse::TooBrief(_)
+        | Refuse::Absent
         | Refuse::NoDialog
         | Refuse::Merged
         | Refuse::TooManyHops
@@ -85,8 +97,11 @@ pub(crate) fn refuse(request: &Message, hop: Hop, why: Refuse) -> Bytes {
         Refuse::Unavailable(after) => {
             builder.header(HeaderName::RetryAfter, after.as_secs().max(1).to_string())
         }
+        Refuse::TooBrief(min) => builder.header_display(HeaderName::MinExpires, min),
         Refuse::BadRequest(_)
         | Refuse::Forbidden
+        | Refuse::NotFound
+        | Refuse::Absent
         | Refuse::NoDialog
         | Refuse::Merged
         | Refuse::TooManyHops

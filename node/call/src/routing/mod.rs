@@ -160,9 +160,21 @@ impl Routing {
                 trunk: trunk.name.clone(),
                 hop: Hop { transport: trunk.transport, local, peer: trunk.address },
                 uri: target_uri(&user, trunk),
+                together: false,
+                routes: Vec::new(),
             })
             .collect()
     }
+}
+
+/// Whether what is dialled is a number rather than a name.
+pub(crate) fn is_number(request_uri: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'*' | b'#');
+    Dialled::of(request_uri).is_some_and(|dialled| {
+        let number = dialled.number();
+        let digits = number.strip_prefix('+').unwrap_or(&number);
+        !digits.is_empty() && digits.bytes().all(is_digit)
+    })
 }
 
 fn target_uri(user: &str, trunk: &Trunk) -> String {

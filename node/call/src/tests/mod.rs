@@ -13,6 +13,8 @@ mod notes;
 mod random;
 mod recovery;
 mod refusals;
+mod registrar;
+mod registrar_world;
 mod rule_one;
 mod setup;
 mod transports;

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use holdline_model::{
-    CallId, CallRecord, Cdr, ClusterRecord, Millis, NodeId, NodeRecord, SlotId, SlotRecord, State,
+    Aor, CallId, CallRecord, Cdr, ClusterRecord, LocationRecord, Millis, NodeId, NodeRecord,
+    RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -15,6 +16,10 @@ pub(crate) struct Tables {
     pub(crate) calls: BTreeMap<CallId, CallRecord>,
     pub(crate) cdrs: Vec<Cdr>,
     pub(crate) expiry: BTreeSet<(Millis, CallId)>,
+    pub(crate) users: BTreeMap<Aor, UserRecord>,
+    pub(crate) locations: BTreeMap<Aor, LocationRecord>,
+    pub(crate) binding_ends: BTreeSet<(Millis, Aor)>,
+    pub(crate) totals: RegistrarTotals,
 }
 
 impl State for Tables {
@@ -86,5 +91,61 @@ impl State for Tables {
 
     fn expired(&self, up_to: Millis, limit: usize) -> Result<Vec<(Millis, CallId)>, Infallible> {
         Ok(self.expiry.iter().take_while(|(at, _)| *at <= up_to).take(limit).copied().collect())
+    }
+
+    fn user(&self, aor: &Aor) -> Result<Option<UserRecord>, Infallible> {
+        Ok(self.users.get(aor).cloned())
+    }
+
+    fn put_user(&mut self, record: UserRecord) -> Result<(), Infallible> {
+        self.users.insert(record.aor.clone(), record);
+        Ok(())
+    }
+
+    fn delete_user(&mut self, aor: &Aor) -> Result<(), Infallible> {
+        self.users.remove(aor);
+        Ok(())
+    }
+
+    fn location(&self, aor: &Aor) -> Result<Option<LocationRecord>, Infallible> {
+        Ok(self.locations.get(aor).cloned())
+    }
+
+    fn put_location(&mut self, record: LocationRecord) -> Result<(), Infallible> {
+        self.locations.insert(record.aor.clone(), record);
+        Ok(())
+    }
+
+    fn delete_location(&mut self, aor: &Aor) -> Result<(), Infallible> {
+        self.locations.remove(aor);
+        Ok(())
+    }
+
+    fn put_binding_end(&mut self, at: Millis, aor: &Aor) -> Result<(), Infallible> {
+        self.binding_ends.insert((at, aor.clone()));
+        Ok(())
+    }
+
+    fn delete_binding_end(&mut self, at: Millis, aor: &Aor) -> Result<(), Infallible> {
+        self.binding_ends.remove(&(at, aor.clone()));
+        Ok(())
+    }
+
+    fn ended_bindings(
+        &self,
+        up_to: Millis,
+        limit: usize,
+    ) -> Result<Vec<(Millis, Aor)>, Infallible> {
+        let due = self.binding_ends.iter().take_while(|(at, _)| *at <= up_to);
+        Ok(due.take(limit).cloned().collect())
+    }
+
+    fn registrar_totals(&self) -> Result<RegistrarTotals, Infallible> {
+        Ok(self.totals)
+    }
+
+    fn put_registrar_totals(&mut self, totals: RegistrarTotals) -> Result<(), Infallible> {
+        self.totals = totals;
+        Ok(())
     }
 }

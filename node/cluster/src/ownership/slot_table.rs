@@ -103,6 +103,12 @@ impl SlotTable {
         slot_of(call_id, self.slots_at(addr))
     }
 
+    /// The slot of an address of record, wherever its REGISTER arrives; `None` before there are slots.
+    #[must_use]
+    pub fn slot_of_aor(&self, aor: &str) -> Option<SlotId> {
+        slot_of(aor.as_bytes(), &self.inner.all)
+    }
+
     /// The node that is to hold `addr` now; `None` if it is no floating address.
     #[must_use]
     pub fn holder_of(&self, addr: SocketAddr) -> Option<NodeId> {

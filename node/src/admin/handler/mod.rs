@@ -11,4 +11,6 @@ pub(super) mod metrics;
 pub(super) mod nodes;
 pub(super) mod openapi;
 pub(super) mod readyz;
+pub(super) mod registrations;
 pub(super) mod slots;
+pub(crate) mod users;

@@ -1,6 +1,6 @@
 //! Why the cluster could not answer a request.
 
-use holdline_model::{CallId, NodeId};
+use holdline_model::{CallId, NodeId, Rejection};
 
 /// The cluster could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,18 @@ pub enum ClusterApiError {
     /// The node does not exist.
     #[error("there is no node {0}")]
     UnknownNode(NodeId),
+    /// The user does not exist.
+    #[error("there is no such user")]
+    UnknownUser,
+    /// The user exists and was not to be replaced.
+    #[error("there is a user of that name")]
+    UserExists,
+    /// The user has no such binding.
+    #[error("there is no such binding")]
+    NoSuchBinding,
+    /// The replicated state refused the change.
+    #[error("{0}")]
+    Refused(Rejection),
     /// The call's owner cannot be reached.
     #[error("node {owner}, which owns call {call}, cannot be reached")]
     OwnerUnreachable {

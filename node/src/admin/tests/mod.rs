@@ -68,6 +68,11 @@ async fn ask(fake: &Arc<Fake>, method: Method, path: &str) -> Answer {
     send(options(fake), request).await
 }
 
+async fn put(fake: &Arc<Fake>, path: &str, body: &str) -> Answer {
+    let request = Request::builder().method(Method::PUT).uri(path);
+    send(options(fake), request.body(Body::from(body.to_owned())).unwrap()).await
+}
+
 async fn get(fake: &Arc<Fake>, path: &str) -> Answer {
     ask(fake, Method::GET, path).await
 }

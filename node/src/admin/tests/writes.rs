@@ -58,3 +58,55 @@ async fn without_a_majority_changes_are_refused_and_reads_go_on() {
     assert_eq!(get(&fake, "/v1/cluster/health").await.json()["status"], "red");
     assert_eq!(get(&fake, "/v1/calls").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_user_is_added_replaced_on_demand_and_removed_without_showing_what_it_proves() {
+    let fake = Fake::default().shared();
+    let path = "/v1/users/bob@example.com";
+    let body = r#"{"password": "correct horse", "tenant": "acme", "max_bindings": 2}"#;
+    let answer = super::put(&fake, path, body).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    assert_eq!(answer.headers["holdline-log-index"], "4711");
+    for secret in ["horse", "ha1"] {
+        assert!(!answer.body.contains(secret), "{}", answer.body);
+    }
+    let stored = fake.users.lock().unwrap().values().next().unwrap().clone();
+    assert_eq!(stored.ha1, holdline_sip::digest::ha1("bob", "example.com", "correct horse"));
+    let again = super::put(&fake, path, body).await;
+    assert_eq!(again.problem().status, 409);
+    let replace = body.replace('}', r#", "replace": true}"#);
+    assert_eq!(super::put(&fake, path, &replace).await.status, StatusCode::OK);
+    assert_eq!(ask(&fake, Method::DELETE, path).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(ask(&fake, Method::DELETE, path).await.problem().status, 404);
+}
+
+#[tokio::test]
+async fn a_user_that_cannot_be_is_refused_without_repeating_the_password() {
+    let fake = Fake::default().shared();
+    for body in [
+        r#"{"password": "too short"}"#,
+        r#"{"tenant": "acme"}"#,
+        r#"{"password": "correct horse", "ha1_md5": "00"}"#,
+        r#"{"ha1_md5": "00", "ha1_sha256": "00"}"#,
+        r#"{"password": "correct horse", "secret": 1}"#,
+        r#"{"password": "correct horse""#,
+    ] {
+        let answer = super::put(&fake, "/v1/users/bob@example.com", body).await;
+        assert_eq!(answer.problem().status, 400, "{body}");
+        assert!(!answer.body.contains("horse"), "{}", answer.body);
+    }
+    let answer = super::put(&fake, "/v1/users/bob", r#"{"password": "correct horse"}"#).await;
+    assert_eq!(answer.problem().status, 400);
+    assert!(fake.users.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn bindings_are_ended_by_key_or_all() {
+    let fake = Fake::populated().shared();
+    let path = "/v1/registrations/alice@example.com";
+    assert_eq!(ask(&fake, Method::DELETE, path).await.status, StatusCode::NO_CONTENT);
+    let key = format!("{path}?key=sip:alice@192.0.2.9");
+    assert_eq!(ask(&fake, Method::DELETE, &key).await.status, StatusCode::NO_CONTENT);
+    let other = format!("{path}?key=sip:other");
+    assert_eq!(ask(&fake, Method::DELETE, &other).await.problem().status, 404);
+}

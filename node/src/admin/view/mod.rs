@@ -8,9 +8,11 @@ mod cluster;
 mod page;
 mod slot;
 pub mod time;
+mod user;
 
 pub use call::{CallDetailView, CallEndView, CallView, DialogView, LegView, TargetView};
 pub use cdr::CdrView;
 pub use cluster::{ClusterHealthView, NodeView};
 pub use page::PageView;
 pub use slot::{OwnerView, SlotView};
+pub use user::{BindingView, RegistrationView, UserView};

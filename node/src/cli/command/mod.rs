@@ -4,4 +4,6 @@ pub(super) mod call;
 pub(super) mod cdr;
 pub(super) mod config;
 pub(super) mod drain;
+pub(super) mod registration;
 pub(super) mod status;
+pub(super) mod user;

@@ -4,6 +4,7 @@ mod calls;
 mod fencing;
 mod map_state;
 mod properties;
+mod registrar;
 mod slots;
 
 use bytes::Bytes;
@@ -98,5 +99,7 @@ fn target(trunk: &str) -> Target {
         trunk: Name::from(trunk),
         hop: hop("127.0.0.21:5080"),
         uri: "sip:+1415@127.0.0.21:5080".to_owned(),
+        together: false,
+        routes: Vec::new(),
     }
 }

@@ -5,6 +5,7 @@
 
 mod call;
 mod cluster;
+mod registrar;
 mod reply;
 mod slots;
 
@@ -12,6 +13,9 @@ pub use call::{
     AckSeen, Admit, Answer, Attempt, CallChange, CallCommand, Cancel, Early, End, Fail,
 };
 pub use cluster::{FormCluster, NodeUp, SetDraining, Sweep};
+pub use registrar::{
+    BindingChange, PutUser, Register, RegisterBounds, RemoveBindings, RemoveUser, SweepBindings,
+};
 pub use reply::{Rejection, Reply};
 pub use slots::{SlotMove, TransferSlots};
 
@@ -32,4 +36,14 @@ pub enum Command {
     FormCluster(FormCluster),
     /// Removes tombstones that are old enough.
     Sweep(Sweep),
+    /// Adds or replaces a user.
+    PutUser(Box<PutUser>),
+    /// Removes a user with its bindings.
+    RemoveUser(RemoveUser),
+    /// Changes the bindings of an address of record.
+    Register(Box<Register>),
+    /// Ends bindings for an administrator.
+    RemoveBindings(RemoveBindings),
+    /// Removes bindings that have ended.
+    SweepBindings(SweepBindings),
 }

@@ -85,4 +85,32 @@ pub enum Rejection {
     /// The cluster was not formed yet.
     #[error("the cluster was not formed yet")]
     NotFormed,
+    /// There is no such user.
+    #[error("there is no such user")]
+    UnknownUser,
+    /// There is a user of that name, and it was not to be replaced.
+    #[error("there is a user of that name")]
+    UserExists,
+    /// A REGISTER with the Call-ID of a binding whose CSeq is not higher (RFC 3261 section 10.3).
+    #[error("the binding was changed by CSeq {committed}; {named} does not follow")]
+    OldCSeq {
+        /// Of the REGISTER that changed the binding last.
+        committed: u32,
+        /// Of this one.
+        named: u32,
+    },
+    /// The address of record would have too many bindings.
+    #[error("{limit} bindings are as many as the address of record may have")]
+    TooManyBindings {
+        /// How many it may have.
+        limit: u16,
+    },
+    /// There are as many users or bindings as the cluster may have.
+    #[error("the cluster may have {limit} {what}, and has")]
+    RegistrarFull {
+        /// Of what.
+        what: String,
+        /// How many.
+        limit: u64,
+    },
 }

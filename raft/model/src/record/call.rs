@@ -126,6 +126,10 @@ pub struct Target {
     pub hop: Hop,
     /// Its Request-URI.
     pub uri: String,
+    /// It is tried at the same time as the one before it, not after that has failed.
+    pub together: bool,
+    /// Its Route values, each a name-addr, in order: the Path of a registered contact.
+    pub routes: Vec<String>,
 }
 
 /// A provisional answer worth keeping.

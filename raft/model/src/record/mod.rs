@@ -4,8 +4,10 @@ mod call;
 mod cdr;
 mod cluster;
 mod dialog;
+mod location;
 mod node;
 mod slot;
+mod user;
 
 pub use call::{
     Admission, AnswerState, CallRecord, CancelCause, EarlyState, EndState, Phase, Target,
@@ -13,5 +15,7 @@ pub use call::{
 pub use cdr::{Cause, Cdr, Disposition, HangupBy};
 pub use cluster::ClusterRecord;
 pub use dialog::{Dialog, Side};
+pub use location::{Binding, LocationRecord, RegistrarTotals};
 pub use node::NodeRecord;
 pub use slot::{OwnerSpan, SlotRecord, TransferReason};
+pub use user::{Ha1, UserRecord};

@@ -1,0 +1,144 @@
+//! Phones that register, are called and go on when nodes die.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::process::{Command, Output};
+
+use holdline_cluster_tests::cluster::{Cluster, ClusterOptions};
+use holdline_cluster_tests::phone::Phone;
+use holdline_cluster_tests::stage::Stage;
+use holdline_cluster_tests::ua::{CalleeScript, CallerPlan, Order};
+
+const USERS: usize = 24;
+const PASSWORD: &str = "correct horse battery";
+
+fn options() -> ClusterOptions {
+    ClusterOptions { registrar: true, ..ClusterOptions::default() }
+}
+
+/// The command line, as an operator uses it.
+fn holdline(cluster: &Cluster, args: &[&str]) -> Output {
+    let urls: Vec<_> = cluster.running().map(|id| cluster.admin(id).url().to_owned()).collect();
+    let mut command = Command::new(cluster.program());
+    command.args(args).arg("--url").arg(urls.join(",")).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn import(cluster: &Cluster, users: &[String], domain: &str) {
+    let lines = users.iter().map(|user| format!("{user}@{domain},{PASSWORD},acme\n"));
+    let file = cluster.folder().join("users.csv");
+    std::fs::write(&file, lines.collect::<String>()).unwrap();
+    let output = holdline(cluster, &["user", "import", file.to_str().unwrap()]);
+    assert_eq!(said(&output), format!("{} users are written\n", users.len()));
+}
+
+async fn registered(cluster: &Cluster) -> usize {
+    let page = cluster.any_admin().unwrap().document("/v1/registrations?limit=1000").await.unwrap();
+    page["items"].as_array().unwrap().len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_stay_registered_and_callable_when_a_node_dies() {
+    let mut stage = Stage::open(&options(), 1).await.unwrap();
+    let domain = stage.cluster.sip(1).ip().to_string();
+    let users: Vec<String> = (0..USERS).map(|n| format!("80{n:02}")).collect();
+    import(&stage.cluster, &users, &domain);
+    let script = CalleeScript::answer_after_ms(20);
+    stage.callee.order(vec![Order::Script("80".into(), script)]).await.unwrap();
+    let callee = stage.cluster.site().callee();
+    let mut phones = Vec::new();
+    for (user, node) in users.iter().zip([1, 2, 3].into_iter().cycle()) {
+        let mut phone = Phone::new(callee, user, &domain, PASSWORD, callee).await.unwrap();
+        let answer = phone.register(stage.cluster.sip(node), 600).await.unwrap();
+        assert_eq!((answer.status, answer.challenges, answer.stale), (200, 1, false), "{answer:?}");
+        assert_eq!(answer.contacts, [format!("<sip:{user}@{callee}>;expires=600")]);
+        phones.push((phone, node));
+    }
+    assert_eq!(registered(&stage.cluster).await, USERS);
+    call_all(&mut stage, &users[..USERS / 2]).await;
+
+    stage.cluster.kill(1).unwrap();
+    let mut stale = 0;
+    for (phone, node) in &mut phones {
+        let answer = phone.register(stage.cluster.sip(*node), 600).await.unwrap();
+        assert_eq!((answer.status, answer.contacts.len()), (200, 1), "{answer:?}");
+        stale += u32::from(answer.stale);
+        assert_eq!(answer.challenges, u32::from(answer.stale), "nobody is asked for a password");
+    }
+    assert!(stale > 0, "the dead node owned some of the users");
+    assert_eq!(registered(&stage.cluster).await, USERS);
+    call_all(&mut stage, &users[USERS / 2..]).await;
+    assert!(said(&holdline(&stage.cluster, &["registration", "list"])).contains("8000@"));
+    stage.cluster.pass().unwrap();
+}
+
+async fn call_all(stage: &mut Stage, users: &[String]) {
+    let to = stage.cluster.sip(1);
+    let plan = |user: &String| CallerPlan::hold(user.clone(), to).hang_up_after_ms(200);
+    stage.place(users.iter().map(plan).collect()).await.unwrap();
+    stage.wait_over(users).await.unwrap();
+    let verdict = stage.judge_answered(users.to_vec()).await.unwrap();
+    assert!(verdict.clean(), "{verdict:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_node_accepted_no_node_accepts_again() {
+    let mut cluster = Cluster::start(&options()).await.unwrap();
+    let users: Vec<String> = (0..9).map(|n| format!("user{n}")).collect();
+    import(&cluster, &users, "users.test");
+    let local = cluster.site().backup();
+    let mut phones = Vec::new();
+    for user in &users {
+        let mut phone = Phone::new(local, user, "users.test", PASSWORD, local).await.unwrap();
+        assert_eq!(phone.register(cluster.sip(1), 600).await.unwrap().status, 200);
+        phones.push(phone);
+    }
+    for phone in &mut phones {
+        for node in [1, 2, 3] {
+            assert_eq!(phone.replay(cluster.sip(node)).await.unwrap(), 401, "at node {node}");
+        }
+    }
+    cluster.kill(2).unwrap();
+    for phone in &mut phones {
+        for node in [1, 2, 3] {
+            let status = phone.replay(cluster.sip(node)).await.unwrap();
+            assert_eq!(status, 401, "at the address of node {node} after a takeover");
+        }
+    }
+    let page = cluster.any_admin().unwrap().document("/v1/registrations").await.unwrap();
+    assert!(!page.to_string().contains("thief"), "{page}");
+    cluster.pass().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_are_managed_by_the_command_line() {
+    let mut cluster = Cluster::start(&options()).await.unwrap();
+    let made = said(&holdline(&cluster, &["user", "add", "eve@users.test", "--generate"]));
+    let local = cluster.site().backup();
+    let mut phone = Phone::new(local, "eve", "users.test", made.trim(), local).await.unwrap();
+    assert_eq!(phone.register(cluster.sip(2), 120).await.unwrap().status, 200);
+    assert!(said(&holdline(&cluster, &["user", "list"])).contains("eve@users.test"));
+    assert!(said(&holdline(&cluster, &["user", "show", "eve@users.test"])).contains("default"));
+    let shown = said(&holdline(&cluster, &["registration", "show", "eve@users.test"]));
+    assert!(shown.contains(&local.to_string()) && shown.contains("120 s granted"), "{shown}");
+    said(&holdline(&cluster, &["registration", "remove", "eve@users.test"]));
+    assert_eq!(phone.query(cluster.sip(3)).await.unwrap().contacts.len(), 0);
+    said(&holdline(&cluster, &["user", "remove", "eve@users.test"]));
+    let refused = phone.register(cluster.sip(1), 120).await.unwrap();
+    assert_eq!((refused.status, refused.stale), (401, false));
+    let gone = holdline(&cluster, &["user", "show", "eve@users.test"]);
+    assert_eq!(gone.status.code(), Some(4));
+    for node in cluster.nodes() {
+        let log = node.log_tail(10_000);
+        assert!(
+            !log.contains("eve") && !log.contains(made.trim()),
+            "personal data in a log: {log}"
+        );
+    }
+    cluster.check_alive().unwrap();
+    cluster.pass().unwrap();
+}

@@ -1,0 +1,40 @@
+//! How the engine reads users and bindings: as this node has applied them.
+
+use std::fmt;
+
+use holdline_model::{Aor, LocationRecord, UserRecord};
+
+/// The replicated state cannot be read now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the replicated state cannot be read")]
+pub struct Unreadable;
+
+/// Users and bindings as applied here. For an address whose slot is ours that is all there is, since
+/// nobody else changes it; for others it may be some milliseconds behind.
+pub trait Directory: fmt::Debug + Send + Sync {
+    /// One user.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    fn user(&self, aor: &Aor) -> Result<Option<UserRecord>, Unreadable>;
+
+    /// The bindings of one address of record, those that have ended included.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    fn location(&self, aor: &Aor) -> Result<Option<LocationRecord>, Unreadable>;
+}
+
+/// A directory of nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoUsers;
+
+impl Directory for NoUsers {
+    fn user(&self, _aor: &Aor) -> Result<Option<UserRecord>, Unreadable> {
+        Ok(None)
+    }
+
+    fn location(&self, _aor: &Aor) -> Result<Option<LocationRecord>, Unreadable> {
+        Ok(None)
+    }
+}

@@ -1,0 +1,99 @@
+//! The registrar: who may register and call from our domains, and where they are (RFC 3261 section 10).
+//!
+//! | file | what |
+//! |---|---|
+//! | `options` | domains, times and limits |
+//! | `directory` | how users and bindings are read |
+//! | `authenticate` | who sent a request, by digest |
+//! | `request` | what a REGISTER asks for |
+//! | `register` | what becomes of a REGISTER |
+//! | `locate` | where a call to a user of ours goes |
+//!
+//! An address of record belongs to a slot, found by its hash; only the owner of that slot answers its
+//! REGISTERs. What changes a binding is committed before the 200. A refresh that changes nothing is
+//! promised without a commit as long as the committed end covers the promise: what is committed ends
+//! half an expiry after what was promised then.
+//!
+//! Invariant: no 200 promises a binding for longer than is committed.
+//! Invariant: a request without the right password leaves no state.
+
+mod authenticate;
+mod directory;
+mod locate;
+mod options;
+mod register;
+mod request;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use holdline_sip::digest::{NonceKey, Replays};
+
+use crate::call::Request;
+use crate::options::millis;
+
+pub(crate) use authenticate::{Checked, Question, print_of};
+pub use directory::{Directory, NoUsers, Unreadable};
+pub(crate) use locate::Located;
+pub use options::RegistrarOptions;
+
+/// The trunk's name in the records of calls from and to users of ours. No trunk may have it.
+pub const USERS: &str = "users";
+
+/// The registrar's part of an engine.
+#[derive(Debug)]
+pub(crate) struct Registrar {
+    pub(crate) options: RegistrarOptions,
+    pub(crate) directory: Arc<dyn Directory>,
+    key: NonceKey,
+    replays: Replays,
+    /// REGISTERs whose commit is awaited, by ticket. At most [`RegistrarOptions::max_pending`].
+    pending: BTreeMap<u64, Pending>,
+    last_ticket: u64,
+    /// The highest CSeq that was answered without a commit, by address and Call-ID. At most
+    /// [`RegistrarOptions::max_nonces`]; when there are as many, refreshes are committed.
+    refreshed: HashMap<u128, u32>,
+}
+
+/// A REGISTER whose commit is awaited.
+#[derive(Debug)]
+struct Pending {
+    request: Request,
+    /// Tells it from other requests.
+    print: u128,
+    command: holdline_model::Register,
+}
+
+impl Registrar {
+    pub(crate) fn new(
+        options: RegistrarOptions,
+        key: NonceKey,
+        directory: Arc<dyn Directory>,
+    ) -> Self {
+        let replays = Replays::new(millis(options.nonce_life), options.max_nonces);
+        Self {
+            options,
+            directory,
+            key,
+            replays,
+            pending: BTreeMap::new(),
+            last_ticket: 0,
+            refreshed: HashMap::new(),
+        }
+    }
+
+    /// One that serves no domain.
+    pub(crate) fn none() -> Self {
+        Self::new(RegistrarOptions::default(), NonceKey::new([0; 32]), Arc::new(NoUsers))
+    }
+
+    /// The address of record that a URI is, if it is one of our domains' users.
+    pub(crate) fn local_aor(&self, uri: &str) -> Option<holdline_model::Aor> {
+        request::local_aor(uri, &self.options)
+    }
+
+    /// Forgets what waits for a slot that is not ours any more: its next owner answers.
+    pub(crate) fn lost(&mut self, slot: holdline_model::SlotId) {
+        self.pending.retain(|_, pending| pending.command.slot != slot);
+    }
+}

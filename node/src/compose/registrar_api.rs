@@ -1,0 +1,75 @@
+//! Users and registrations for the admin API.
+
+use holdline_model::{
+    Aor, Command, LocationRecord, PutUser, Rejection, RemoveBindings, RemoveUser, Reply, UserRecord,
+};
+use holdline_raft::{ProposeError, SubmitError};
+
+use super::api::Api;
+use crate::admin::seam::{ClusterApiError, Page};
+
+impl Api {
+    pub(super) async fn list_users(
+        &self,
+        after: Option<Aor>,
+        limit: usize,
+    ) -> Result<Page<UserRecord, Aor>, ClusterApiError> {
+        let page = self.read(move |state| state.users(after.as_ref(), limit)).await?;
+        Ok(Page { items: page.users, next: page.next })
+    }
+
+    pub(super) async fn list_registrations(
+        &self,
+        after: Option<Aor>,
+        limit: usize,
+    ) -> Result<Page<LocationRecord, Aor>, ClusterApiError> {
+        let page = self.read(move |state| state.locations(after.as_ref(), limit)).await?;
+        Ok(Page { items: page.locations, next: page.next })
+    }
+
+    pub(super) async fn write_user(
+        &self,
+        record: UserRecord,
+        replace: bool,
+    ) -> Result<u64, ClusterApiError> {
+        let record = UserRecord { changed_at: self.clock.now(), ..record };
+        let command = Command::PutUser(Box::new(PutUser { record, replace }));
+        self.index_of(&command).await
+    }
+
+    pub(super) async fn delete_user(&self, aor: Aor) -> Result<u64, ClusterApiError> {
+        self.index_of(&Command::RemoveUser(RemoveUser { aor })).await
+    }
+
+    pub(super) async fn end_bindings(
+        &self,
+        aor: Aor,
+        key: Option<String>,
+    ) -> Result<u32, ClusterApiError> {
+        let command = Command::RemoveBindings(RemoveBindings { aor, key });
+        match self.commit(&command).await? {
+            Reply::Count(removed) => Ok(removed),
+            Reply::Done | Reply::At(_) | Reply::Ended(_) | Reply::Rejected(_) => {
+                Err(ClusterApiError::NoMajority)
+            }
+        }
+    }
+
+    async fn index_of(&self, command: &Command) -> Result<u64, ClusterApiError> {
+        match self.commit(command).await? {
+            Reply::At(index) => Ok(index),
+            Reply::Rejected(Rejection::UnknownUser) => Err(ClusterApiError::UnknownUser),
+            Reply::Rejected(Rejection::UserExists) => Err(ClusterApiError::UserExists),
+            Reply::Rejected(rejection) => Err(ClusterApiError::Refused(rejection)),
+            Reply::Done | Reply::Count(_) | Reply::Ended(_) => Err(ClusterApiError::NoMajority),
+        }
+    }
+
+    async fn commit(&self, command: &Command) -> Result<Reply, ClusterApiError> {
+        self.raft.propose(command).await.map_err(|error| match error {
+            ProposeError::Submit(SubmitError::Stopped) => ClusterApiError::Stopping,
+            ProposeError::Submit(_) => ClusterApiError::Overloaded,
+            ProposeError::Undecided(_) => ClusterApiError::Undecided,
+        })
+    }
+}

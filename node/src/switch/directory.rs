@@ -1,0 +1,25 @@
+//! Users and bindings for the engines, as this node has applied them.
+
+use holdline_call::{Directory, Unreadable};
+use holdline_model::{Aor, LocationRecord, UserRecord};
+use holdline_storage::{StateError, StateReader};
+
+/// Reads the replicated state. Both reads are one look into a table, nearly always in memory, for a
+/// request that is then answered or committed: they are made where they are needed.
+#[derive(Debug)]
+pub(crate) struct StateDirectory(pub(crate) StateReader);
+
+impl Directory for StateDirectory {
+    fn user(&self, aor: &Aor) -> Result<Option<UserRecord>, Unreadable> {
+        self.0.user(aor).map_err(|error| unreadable(&error))
+    }
+
+    fn location(&self, aor: &Aor) -> Result<Option<LocationRecord>, Unreadable> {
+        self.0.location(aor).map_err(|error| unreadable(&error))
+    }
+}
+
+fn unreadable(error: &StateError) -> Unreadable {
+    tracing::error!(%error, "users and bindings cannot be read; requests of users are dropped");
+    Unreadable
+}
