@@ -243,6 +243,11 @@ impl Recorder {
                 | CallChange::Cancel(_)
                 | CallChange::Answer(_)
                 | CallChange::AckSeen(_)
+                | CallChange::Reinviting(_)
+                | CallChange::Reinvited(_)
+                | CallChange::ReinviteAcked(_)
+                | CallChange::Updated(_)
+                | CallChange::Counted(_)
                 | CallChange::Fail(_) => Reply::Done,
             };
             let (call, step) = (command.call, command.step);

@@ -7,19 +7,25 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use holdline_model::{CallRecord, Dialog, Hop, Token};
+use holdline_model::{CallRecord, Dialog, Hop, NewTarget, Shift, Token};
 use holdline_sip::message::{Address, Identity, Message, Uri};
+
+use crate::messages;
 
 /// The dialog with the caller: we are its UAS (section 12.1.1).
 pub(crate) fn caller(record: &CallRecord, invite: &Message) -> Dialog {
     let route_set: Vec<String> = invite.record_routes().into_iter().map(str::to_owned).collect();
-    let remote_target = invite.contact_uri().unwrap_or(invite.from().uri).to_owned();
-    let hop = request_hop(&route_set, &remote_target, record.admission.hop);
+    let mut remote_target = invite.contact_uri().unwrap_or(invite.from().uri).to_owned();
+    let mut hop = request_hop(&route_set, &remote_target, record.admission.hop);
+    if let Some(target) = record.session.as_ref().and_then(|state| state.caller_target.as_ref()) {
+        (remote_target, hop) = (target.uri.clone(), target.hop);
+    }
     Dialog {
         call_id: record.admission.call_id.clone(),
         local: with_tag(&invite.to(), &Token::caller_tag(record.call)),
         remote: invite.from().text().into_owned(),
         local_cseq: 0,
+        shift: Shift::of(0),
         remote_cseq: invite.cseq().number,
         remote_target,
         route_set,
@@ -42,16 +48,27 @@ pub(crate) fn callee(
     route_set.reverse();
     let remote_target = answer.contact_uri().unwrap_or(&target.uri).to_owned();
     let hop = request_hop(&route_set, &remote_target, target.hop);
+    let cseq = messages::invite_cseq(attempt);
     Some(Dialog {
         call_id: Token::callee_call_id(record.call),
         local,
         remote: answer.to().text().into_owned(),
-        local_cseq: u32::from(attempt).saturating_add(1),
+        local_cseq: cseq,
+        shift: Shift::of(i64::from(cseq) - i64::from(record.admission.cseq)),
         remote_cseq: 0,
         remote_target,
         route_set,
         hop,
     })
+}
+
+/// Where a peer wants its requests from now on, as its Contact in a message that came over `hop` says;
+/// `None` if nothing changes.
+pub(crate) fn new_target(dialog: &Dialog, message: &Message, hop: Hop) -> Option<NewTarget> {
+    let uri = message.contact_uri()?;
+    let hop = request_hop(&dialog.route_set, uri, hop);
+    let changes = uri != dialog.remote_target || hop != dialog.hop;
+    changes.then(|| NewTarget { uri: uri.to_owned(), hop })
 }
 
 /// Our From towards the callee: the caller's identity with our tag. Once the call is confirmed it is
@@ -160,6 +177,7 @@ mod tests {
             local: "<sip:us@h>;tag=1".to_owned(),
             remote: "<sip:them@h>;tag=2".to_owned(),
             local_cseq: 0,
+            shift: Shift::of(0),
             remote_cseq: 1,
             remote_target: remote_target.to_owned(),
             route_set: route_set.iter().map(|route| (*route).to_owned()).collect(),

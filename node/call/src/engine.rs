@@ -262,7 +262,12 @@ impl CallEngine {
         self.event(Event::Request { method: messages::label(message.method()) });
         let request = Request { hop, message };
         match request.message.to().tag {
-            _ if *request.message.method() == Method::Cancel => self.cancel(now, request),
+            _ if *request.message.method() == Method::Cancel
+                && (request.message.to().tag.is_none()
+                    || self.transaction_of(&request.message).is_some()) =>
+            {
+                self.cancel(now, request);
+            }
             None => self.outside(now, request, slot),
             Some(tag) => match Token::from_tag(tag.as_bytes()) {
                 Some(Token { kind: TokenKind::Stateless, .. })

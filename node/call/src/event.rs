@@ -131,8 +131,12 @@ pub enum Refusal {
     Merged,
     /// Its method is not allowed: 405, or 501 if it is not known.
     Method,
-    /// A change of the session, which is not supported: 488.
-    NoChange,
+    /// A change of the session that crosses one of the other side's: 491.
+    Glare,
+    /// A change of the session before the last one was answered: 500 with Retry-After.
+    Overlapping,
+    /// More requests go through a call than it may have at a time: 500 with Retry-After.
+    TooManyRequests,
     /// Its CSeq is lower than one seen before: 500.
     OldCSeq,
     /// The admission was rejected by the replicated state: 500.
@@ -251,8 +255,10 @@ pub enum Unconfirmed {
     Cancel,
     /// A final failure to the caller, whose ACK never came.
     Failure,
-    /// An answer to the caller, whose ACK never came.
+    /// An answer, whose ACK never came.
     Answer,
+    /// A request of one side that went through to the other.
+    Request,
 }
 
 impl Refusal {
@@ -269,7 +275,9 @@ impl Refusal {
             Self::NoDialog => "no_dialog",
             Self::Merged => "merged",
             Self::Method => "method",
-            Self::NoChange => "no_change",
+            Self::Glare => "glare",
+            Self::Overlapping => "overlapping",
+            Self::TooManyRequests => "too_many_requests",
             Self::OldCSeq => "old_cseq",
             Self::NotAdmitted => "not_admitted",
             Self::UnknownDomain => "unknown_domain",
@@ -314,6 +322,7 @@ impl Unconfirmed {
             Self::Cancel => "cancel",
             Self::Failure => "failure",
             Self::Answer => "answer",
+            Self::Request => "request",
         }
     }
 }

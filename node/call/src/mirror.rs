@@ -26,6 +26,7 @@ pub(crate) fn apply(record: &mut CallRecord, command: &CallCommand, cdr: Option<
         CallChange::Attempt(attempt) => {
             record.attempt = attempt.index;
             record.early = None;
+            record.forget_callee();
         }
         CallChange::Early(early) => apply_early(record, early),
         CallChange::Cancel(cancel) => {
@@ -40,6 +41,13 @@ pub(crate) fn apply(record: &mut CallRecord, command: &CallCommand, cdr: Option<
                 answer.ack = seen.ack.clone();
             }
         }
+        CallChange::Reinviting(change) => {
+            record.reinviting(change.from, change.cseq, change.hop, &change.request);
+        }
+        CallChange::Reinvited(change) => record.reinvited(change, command.at),
+        CallChange::ReinviteAcked(change) => record.reinvite_acked(&change.ack),
+        CallChange::Updated(change) => record.updated(change),
+        CallChange::Counted(change) => record.count(change.from, change.cseq),
         CallChange::Fail(fail) => apply_fail(record, fail, command.at, cdr),
         CallChange::End(end) => apply_end(record, end, command.at, cdr),
     }
@@ -99,6 +107,7 @@ fn apply_end(record: &mut CallRecord, end: &End, at: Millis, cdr: Option<CdrId>)
             }
         }
     }
+    record.ending(end);
     record.end = Some(Box::new(EndState {
         at,
         by: end.by,

@@ -20,6 +20,9 @@ pub struct Options {
     /// Answers of other forks that one call hangs up at the same time; more are left unanswered,
     /// and the fork's own time-out ends them.
     pub max_forks: usize,
+    /// Requests within its dialogs that go through one call at the same time; more get 500 with
+    /// Retry-After.
+    pub max_through: NonZeroUsize,
     /// RFC 3261's T1, T2 and T4.
     pub timers: TimerConfig,
     /// How long a call may ring, over all targets.
@@ -50,6 +53,7 @@ impl Default for Options {
             max_tombstones: NonZeroUsize::new(100_000).unwrap_or(NonZeroUsize::MAX),
             max_waiting: NonZeroUsize::new(16).unwrap_or(NonZeroUsize::MIN),
             max_forks: 4,
+            max_through: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN),
             timers: TimerConfig::default(),
             answer_timeout: Duration::from_secs(180),
             max_call_duration: Some(Duration::from_secs(4 * 3600)),

@@ -48,7 +48,7 @@ impl CallEngine {
         }
     }
 
-    /// A CANCEL, whatever its To tag is: its transaction is found by its INVITE's branch.
+    /// A CANCEL of a call's INVITE: its transaction is found by its INVITE's branch.
     pub(crate) fn cancel(&mut self, now: Millis, request: Request) {
         match self.transaction_of(&request.message) {
             Some(id) => {
@@ -76,7 +76,7 @@ impl CallEngine {
 
     /// The call whose INVITE has the same Call-ID, From tag, CSeq number and branch (section
     /// 17.2.3; 9.1 for CANCEL).
-    fn transaction_of(&self, request: &Message) -> Option<CallId> {
+    pub(crate) fn transaction_of(&self, request: &Message) -> Option<CallId> {
         let id = self.index.find(request)?;
         let branch = request.top_via().branch.unwrap_or_default();
         let same = self.calls.get(&id)?.record().admission.branch == branch;

@@ -56,9 +56,12 @@ impl CallEngine {
     }
 }
 
-/// A confirmed call owes nobody anything, unless the callee's ACK carries the caller's SDP.
+/// A confirmed call owes nobody anything, unless the callee's ACK carries the caller's SDP, or a
+/// change of the session is under way.
 fn has_nothing_to_resend(record: &CallRecord) -> bool {
+    let reinvite = record.session.as_ref().and_then(|state| state.reinvite.as_ref());
     record.answer.as_ref().is_none_or(|answer| answer.ack.is_empty())
+        && reinvite.is_none_or(|reinvite| reinvite.acked && reinvite.ack.is_empty())
 }
 
 /// Whether a tombstone's time is over.

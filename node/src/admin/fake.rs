@@ -8,7 +8,7 @@ use bytes::Bytes;
 use holdline_model::{
     Admission, AnswerState, Aor, Binding, CallId, CallRecord, Cause, Cdr, CdrId, Dialog,
     Disposition, EndState, Epoch, Ha1, HangupBy, Hop, Incarnation, LocationRecord, Millis, Name,
-    NodeId, NodeRecord, OwnerSpan, Phase, SlotId, SlotRecord, Step, Target, TransferReason,
+    NodeId, NodeRecord, OwnerSpan, Phase, Shift, SlotId, SlotRecord, Step, Target, TransferReason,
     UserRecord,
 };
 
@@ -338,6 +338,7 @@ pub(crate) fn call(n: u16) -> CallRecord {
         cancel: None,
         answer: (n > 0).then(|| Box::new(answer(at.plus_ms(2000)))),
         end: (n == 5).then(|| Box::new(end(at.plus_ms(62_000)))),
+        session: None,
     }
 }
 
@@ -347,6 +348,7 @@ fn answer(at: Millis) -> AnswerState {
         local: format!("<sip:h@127.0.0.11>;tag={tag}"),
         remote: "<sip:peer@127.0.0.1>;tag=peer".to_owned(),
         local_cseq: 1,
+        shift: Shift::of(0),
         remote_cseq: 1,
         remote_target: "sip:peer@127.0.0.1:6060".to_owned(),
         route_set: Vec::new(),

@@ -10,5 +10,6 @@ pub(crate) fn apply(record: &mut CallRecord, attempt: Attempt) -> Outcome {
     }
     record.attempt = attempt.index;
     record.early = None;
+    record.forget_callee();
     Ok(Reply::Done)
 }

@@ -5,7 +5,7 @@ use holdline_model::{
 };
 
 use crate::{Action, Outcome, Position};
-use crate::{ack_seen, admit, answer, attempt, cancel, early, end, fail};
+use crate::{ack_seen, admit, answer, attempt, cancel, early, end, fail, session};
 
 pub(crate) fn apply<S: State>(
     state: &mut S,
@@ -41,6 +41,11 @@ pub(crate) fn apply<S: State>(
         CallChange::Cancel(change) => cancel::apply(&mut record, *change),
         CallChange::Answer(change) => answer::apply(&mut record, change, command.at),
         CallChange::AckSeen(change) => ack_seen::apply(&mut record, change),
+        CallChange::Reinviting(change) => session::reinviting(&mut record, change),
+        CallChange::Reinvited(change) => session::reinvited(&mut record, change, command.at),
+        CallChange::ReinviteAcked(change) => session::reinvite_acked(&mut record, change),
+        CallChange::Updated(change) => session::updated(&mut record, change),
+        CallChange::Counted(change) => session::counted(&mut record, *change),
         CallChange::Fail(change) => {
             return fail::apply(state, position, record, &slot, command.at, change, actions);
         }
@@ -91,6 +96,11 @@ const fn possible(phase: Phase, change: &CallChange) -> bool {
         | CallChange::Answer(_)
         | CallChange::Fail(_) => matches!(phase, Phase::Inviting),
         CallChange::AckSeen(_) => matches!(phase, Phase::Answered),
-        CallChange::End(_) => matches!(phase, Phase::Answered | Phase::Confirmed),
+        CallChange::End(_)
+        | CallChange::Reinviting(_)
+        | CallChange::Reinvited(_)
+        | CallChange::ReinviteAcked(_)
+        | CallChange::Counted(_) => matches!(phase, Phase::Answered | Phase::Confirmed),
+        CallChange::Updated(_) => !matches!(phase, Phase::Finished),
     }
 }

@@ -45,6 +45,7 @@ pub(crate) fn apply<S: State>(
             }
         }
     }
+    record.ending(end);
     record.end = Some(Box::new(EndState {
         at,
         by: end.by,

@@ -35,6 +35,7 @@ mod put_user;
 mod register;
 mod remove_bindings;
 mod remove_user;
+mod session;
 mod set_draining;
 mod sweep;
 mod sweep_bindings;

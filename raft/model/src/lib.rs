@@ -23,8 +23,9 @@ mod token;
 pub use aor::{Aor, InvalidAor};
 pub use command::{
     AckSeen, Admit, Answer, Attempt, BindingChange, CallChange, CallCommand, Cancel, Command,
-    Early, End, Fail, FormCluster, NodeUp, PutUser, Register, RegisterBounds, Rejection,
-    RemoveBindings, RemoveUser, Reply, SetDraining, SlotMove, Sweep, SweepBindings, TransferSlots,
+    Counted, Early, End, Fail, FormCluster, NewTarget, NodeUp, PutUser, Register, RegisterBounds,
+    Reinvited, Reinviting, Rejection, RemoveBindings, RemoveUser, Reply, SetDraining, SlotMove,
+    Sweep, SweepBindings, TransferSlots, Updated,
 };
 pub use hop::{Hop, Transport};
 pub use ids::{CallId, CdrId, ClusterId, Epoch, GroupId, Incarnation, NodeId, SlotId, Step};
@@ -32,7 +33,8 @@ pub use name::Name;
 pub use record::{
     Admission, AnswerState, Binding, CallRecord, CancelCause, Cause, Cdr, ClusterRecord, Dialog,
     Disposition, EarlyState, EndState, Ha1, HangupBy, LocationRecord, NodeRecord, OwnerSpan, Phase,
-    RegistrarTotals, Side, SlotRecord, Target, TransferReason, UserRecord,
+    RegistrarTotals, Reinvite, SessionState, Shift, Side, SlotRecord, Target, TransferReason,
+    UserRecord,
 };
 pub use state::State;
 pub use time::Millis;

@@ -57,6 +57,7 @@ pub(crate) fn dialog() -> Dialog {
         local: "<sip:a@h>;tag=1".to_owned(),
         remote: "<sip:b@h>;tag=2".to_owned(),
         local_cseq: 3,
+        shift: Shift { before: -1, pivot: 5, after: 2 },
         remote_cseq: 4,
         remote_target: "sip:b@h:5070".to_owned(),
         route_set: vec!["<sip:p;lr>".to_owned()],
@@ -144,6 +145,12 @@ pub(crate) fn call(id: CallId, phase: Phase) -> CallRecord {
             late_answer: Some(Box::new(dialog())),
             cdr: CdrId { index: 4711, position: 3 },
         })),
+        session: Some(Box::new(SessionState {
+            reinvite: Some(reinvite(22)),
+            before: Some(reinvite(21)),
+            caller_target: Some(new_target()),
+            callee_target: None,
+        })),
     }
 }
 
@@ -204,6 +211,24 @@ fn registrar_commands() -> Vec<(&'static str, Command)> {
         ("remove_bindings", Command::RemoveBindings(remove)),
         ("sweep_bindings", Command::SweepBindings(SweepBindings { up_to: Millis(1000) })),
     ]
+}
+
+fn reinvite(cseq: u32) -> Reinvite {
+    Reinvite {
+        from: Side::Callee,
+        cseq,
+        hop: dialog().hop,
+        request: Bytes::from_static(b"INVITE"),
+        status: 200,
+        response: Bytes::from_static(b"200"),
+        answered_at: Millis(3000),
+        acked: true,
+        ack: Bytes::from_static(b"ACK"),
+    }
+}
+
+fn new_target() -> NewTarget {
+    NewTarget { uri: "sip:b@h:5090".to_owned(), hop: dialog().hop }
 }
 
 /// Every command variant, and every change of a call.
@@ -268,6 +293,8 @@ fn changes() -> Vec<(&'static str, CallChange)> {
         bye_caller: true,
         bye_callee: false,
         bye_cseq: Some(9),
+        caller_cseq: 10,
+        callee_cseq: 11,
     };
     vec![
         ("admit", CallChange::Admit(Box::new(admit))),
@@ -278,5 +305,34 @@ fn changes() -> Vec<(&'static str, CallChange)> {
         ("ack_seen", CallChange::AckSeen(AckSeen { ack: Bytes::from_static(b"ACK") })),
         ("fail", CallChange::Fail(Box::new(fail))),
         ("end", CallChange::End(end)),
+    ]
+    .into_iter()
+    .chain(session_changes())
+    .collect()
+}
+
+fn session_changes() -> Vec<(&'static str, CallChange)> {
+    let (from, cseq, hop) = (Side::Callee, 22, dialog().hop);
+    let request = Bytes::from_static(b"INVITE");
+    let (caller_target, callee_target) = (Some(new_target()), None);
+    let reinviting = Reinviting { from, cseq, hop, request: request.clone() };
+    let reinvited = Reinvited {
+        from,
+        cseq,
+        hop,
+        request,
+        status: 200,
+        response: Bytes::from_static(b"200"),
+        caller_target: caller_target.clone(),
+        callee_target: None,
+    };
+    let updated = Updated { from, cseq, caller_target, callee_target };
+    let ack = Bytes::from_static(b"ACK");
+    vec![
+        ("reinviting", CallChange::Reinviting(Box::new(reinviting))),
+        ("reinvited", CallChange::Reinvited(Box::new(reinvited))),
+        ("reinvite_acked", CallChange::ReinviteAcked(AckSeen { ack })),
+        ("updated", CallChange::Updated(Box::new(updated))),
+        ("counted", CallChange::Counted(Counted { from, cseq })),
     ]
 }

@@ -58,6 +58,12 @@ impl RuleOne {
                 call.late_answer |= fail.late_answer.is_some();
             }
             CallChange::End(_) => call.ended = true,
+            // The agents here change no session; what they would do is an unknown request.
+            CallChange::Reinviting(_)
+            | CallChange::Reinvited(_)
+            | CallChange::ReinviteAcked(_)
+            | CallChange::Updated(_)
+            | CallChange::Counted(_) => {}
         }
     }
 

@@ -39,6 +39,19 @@ impl Call {
                 self.on_answer(ctx, &answer.response, trigger);
             }
             CallChange::AckSeen(_) => self.on_ack_seen(ctx, was_late_offer),
+            CallChange::Reinviting(_) => self.on_reinviting(ctx, trigger),
+            CallChange::Reinvited(_) => self.on_reinvited(ctx, trigger),
+            CallChange::ReinviteAcked(_) => self.on_reinvite_acked(ctx, trigger),
+            CallChange::Updated(_) => {
+                if let Some(Work::Updated { from, number, message }) = trigger {
+                    self.answer_through(ctx, from, number, &message);
+                }
+            }
+            CallChange::Counted(_) => {
+                if let Some(Work::Through(side, request)) = trigger {
+                    self.on_counted(ctx, side, request);
+                }
+            }
             CallChange::Fail(fail) => {
                 self.ended(ctx, fail.disposition, fail.by, cdr);
                 self.on_fail(ctx, trigger);
@@ -167,10 +180,15 @@ impl Call {
         if let Some(trigger) = trigger {
             self.confirm_request(ctx, &trigger);
         }
-        let (to_caller, to_callee) = match &self.record.end {
-            Some(end) => (end.bye_caller, end.bye_callee),
-            None => (false, false),
+        let (to_caller, to_callee, status) = match &self.record.end {
+            Some(end) => (end.bye_caller, end.bye_callee, end.cause.status),
+            None => (false, false, 200),
         };
+        self.end_reinvite(ctx, if status == 200 { 487 } else { status });
+        // A side that still waits for an ACK cannot be sent a BYE.
+        if self.is_late_reinvite() {
+            self.ack_reinvite(ctx);
+        }
         if to_callee {
             self.start_bye(ctx, Side::Callee, None);
         }

@@ -46,6 +46,9 @@ impl Call {
         if let Some(proposal) = self.proposal.take() {
             self.committed(ctx, &proposal.command, proposal.trigger, cdr);
         }
+        if self.reinvite_note().is_some() {
+            self.note(ctx);
+        }
         self.run(ctx);
         Fate::Keep
     }

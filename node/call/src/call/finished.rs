@@ -15,7 +15,20 @@ impl Call {
             // The same answer as the first time; with BYEs from both sides, the second one's.
             Work::Bye(_, request) | Work::Cancel(request) => self.reply_ok(ctx, &request),
             Work::HangUp => ctx.dropped(DropReason::UnknownCall),
-            Work::Ack(_) | Work::NoAck | Work::Silent { .. } | Work::Provisional { .. } => {}
+            // It waited for an ACK when the call ended, or did not hear it.
+            Work::Reinvited { .. } => self.ack_reinvite(ctx),
+            Work::Through(side, request) => self.count(ctx, side, request),
+            Work::Updated { from, number, message } => {
+                self.answer_through(ctx, from, number, &message);
+            }
+            Work::Ack(_)
+            | Work::NoAck
+            | Work::Silent { .. }
+            | Work::Provisional { .. }
+            | Work::ReinviteProgress { .. }
+            | Work::ReinviteAck(_)
+            | Work::ReinviteNoAck
+            | Work::Gone { .. } => {}
         }
     }
 

@@ -50,15 +50,20 @@ impl Call {
             return;
         }
         if *method == Method::Cancel {
-            // Its INVITE would be a change of the session, which was refused at once.
-            self.refuse_request(ctx, &request, Refuse::NoDialog, Refusal::NoDialog);
+            self.cancel_within(ctx, side, &request);
             return;
         }
+        if self.is_repeated(ctx, side, &request) {
+            return;
+        }
+        let number = request.message.cseq().number;
         match self.order(side, &request.message) {
-            Ordering::Less => {
+            Ordering::Less if !self.may_be_a_predecessors(ctx, side, number) => {
                 self.refuse_request(ctx, &request, Refuse::InternalError, Refusal::OldCSeq);
             }
-            Ordering::Equal | Ordering::Greater => self.in_order(ctx, side, request),
+            Ordering::Less | Ordering::Equal | Ordering::Greater => {
+                self.in_order(ctx, side, request);
+            }
         }
     }
 
@@ -87,15 +92,25 @@ impl Call {
                 ctx.respond(to, "OPTIONS", 200, bytes);
                 return;
             }
+            // RFC 5057: a subscription made by REFER outlives the call in its dialog.
+            method
+                if Self::goes_through(method)
+                    && (!self.is_finished() || *method == Method::Notify) =>
+            {
+                self.pass(ctx, side, request);
+                return;
+            }
             _ if self.is_finished() => (Refuse::NoDialog, Refusal::NoDialog),
-            // The session stays as it is (section 14.2).
-            Method::Invite => (Refuse::NotAcceptable, Refusal::NoChange),
+            Method::Invite => {
+                self.reinvite(ctx, side, request);
+                return;
+            }
+            Method::Prack => (Refuse::NoDialog, Refusal::NoDialog),
             Method::Other(_) => (Refuse::NotImplemented, Refusal::Method),
             Method::Ack
             | Method::Cancel
             | Method::Options
             | Method::Register
-            | Method::Prack
             | Method::Update
             | Method::Info
             | Method::Refer
@@ -107,12 +122,12 @@ impl Call {
         self.refuse_request(ctx, &request, refuse, reason);
     }
 
-    /// An ACK: of our 2xx, of our failure, or of a refused change of the session.
+    /// An ACK: of our 2xx, of our failure, or of the answer to a change of the session.
     fn ack(&mut self, ctx: &mut Ctx<'_>, side: Side, request: Request) {
         let is_of_the_invite =
             side == Side::Caller && request.message.cseq().number == self.record.admission.cseq;
         if !is_of_the_invite {
-            // Of a 488 that we gave to a change of the session: nothing waits for it.
+            self.ack_within(ctx, side, request);
             return;
         }
         self.ack_of_invite(ctx, Some(request));

@@ -33,7 +33,18 @@ impl Call {
             Work::HangUp => self.give_up(ctx, CancelCause::Admin, None),
             // Section 13.2.2.4: there is no 2xx yet that it could be for.
             Work::Ack(_) => ctx.dropped(DropReason::StrayAck),
-            Work::NoAck => {}
+            Work::Through(side, request) => self.count(ctx, side, request),
+            Work::Updated { from, number, message } => {
+                self.update_answered(ctx, from, number, message);
+            }
+            // Within an answered call only.
+            Work::NoAck
+            | Work::ReinviteProgress { .. }
+            | Work::Reinvited { .. }
+            | Work::ReinviteAck(_)
+            | Work::ReinviteNoAck
+            // Section 12.2.1.2 is about confirmed dialogs; the INVITE tells what becomes of this.
+            | Work::Gone { .. } => {}
         }
     }
 
@@ -189,6 +200,13 @@ impl Call {
             | Work::Silent { .. }
             | Work::Ack(_)
             | Work::NoAck
+            | Work::Through(..)
+            | Work::Updated { .. }
+            | Work::ReinviteProgress { .. }
+            | Work::Reinvited { .. }
+            | Work::ReinviteAck(_)
+            | Work::ReinviteNoAck
+            | Work::Gone { .. }
             | Work::HangUp => {}
         }
     }

@@ -4,6 +4,9 @@
 use holdline_model::{Dialog, Millis};
 use holdline_sip::transaction::{InviteClient, InviteServer, NonInviteClient};
 
+use super::reinvite::InviteThrough;
+use super::through::Exchange;
+
 /// The running transactions of one call.
 #[derive(Debug, Default)]
 pub(crate) struct Legs {
@@ -19,6 +22,10 @@ pub(crate) struct Legs {
     pub(crate) bye_callee: Option<Box<NonInviteClient>>,
     /// Answers of other forks that are being hung up.
     pub(crate) forks: Vec<Fork>,
+    /// An INVITE that goes through from one side to the other.
+    pub(crate) reinvite: Option<Box<InviteThrough>>,
+    /// Other requests that go through.
+    pub(crate) through: Vec<Exchange>,
 }
 
 /// A 2xx that came after the call was decided otherwise: it is acknowledged and hung up.
@@ -39,11 +46,13 @@ impl Legs {
         let invites = [
             self.caller.as_ref().and_then(|leg| leg.next_timer()),
             self.callee.as_ref().and_then(|leg| leg.next_timer()),
+            self.reinvite.as_ref().and_then(|leg| leg.next_timer()),
         ];
         let forks = self.forks.iter().filter_map(|fork| fork.bye.next_timer());
         byes.filter_map(|leg| leg.next_timer())
             .chain(invites.into_iter().flatten())
             .chain(forks)
+            .chain(self.through.iter().filter_map(Exchange::next_timer))
             .min()
     }
 

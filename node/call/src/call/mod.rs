@@ -3,7 +3,7 @@
 //! Its state is the committed record plus the transactions that run; every change of the record is
 //! proposed first, and what may be said only after it is said when it is decided. By state:
 //! [`inviting`], [`up`] (answered or confirmed), [`finished`]. By input: `in_dialog`, `responses`,
-//! `tick`. What follows from a commit: `committed`. It does not find calls for messages (the
+//! `tick`. What goes through from one dialog to the other: `through`, `reinvite`. What follows from a commit: `committed`. It does not find calls for messages (the
 //! engine does) and does not build messages ([`crate::messages`] does).
 //!
 //! Invariant: at most one proposal is in flight.
@@ -17,7 +17,10 @@ mod in_dialog;
 mod inviting;
 mod legs;
 mod recover;
+mod reinvite;
+mod reinvite_answer;
 mod responses;
+mod through;
 mod tick;
 mod transact;
 mod up;
@@ -27,7 +30,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use holdline_model::{
-    Admit, CallChange, CallCommand, CallId, CallRecord, Epoch, Hop, Millis, Phase, Step,
+    Admit, CallChange, CallCommand, CallId, CallRecord, Epoch, Hop, Millis, Phase, Side, Step,
 };
 use holdline_sip::message::Message;
 
@@ -106,6 +109,18 @@ pub(crate) struct Call {
     hold_until: Option<Millis>,
     /// The highest CSeq number seen from the caller and from the callee.
     seen_cseq: [u32; 2],
+    /// The highest CSeq number used by this owner towards the caller and towards the callee.
+    used_cseq: [u32; 2],
+    /// Somebody else owned the call before, and may have used more numbers than are committed.
+    recovered: bool,
+    /// Until when numbers may come out of order, because a predecessor passed some on.
+    lenient_until: Option<Millis>,
+    /// The ACK of a change's answer came, which the record does not know of yet.
+    reinvite_acked: bool,
+    /// Changes that were refused, by sender and CSeq number, the last one first.
+    refused_reinvite: Vec<(Side, u32)>,
+    /// When the answer to a change is acknowledged that a predecessor perhaps did not acknowledge.
+    reinvite_ack_at: Option<Millis>,
 }
 
 impl Call {
@@ -150,6 +165,12 @@ impl Call {
             ack_at: None,
             hold_until: None,
             seen_cseq,
+            used_cseq: [0; 2],
+            recovered: false,
+            lenient_until: None,
+            reinvite_acked: false,
+            refused_reinvite: Vec::new(),
+            reinvite_ack_at: None,
         }
     }
 

@@ -29,10 +29,18 @@ impl Call {
         let hop = record.admission.hop;
         let reply_to = invite.as_deref().map_or(hop, |invite| messages::reply_hop(invite, hop));
         let mut call = Self::around(record, epoch, invite, reply_to);
+        call.recovered = true;
+        call.be_lenient(ctx);
         let resends = match call.record.phase {
             Phase::Inviting => call.recover_inviting(ctx, resend_at)?,
-            Phase::Answered => call.recover_answered(ctx, resend_at)?,
-            Phase::Confirmed => call.recover_confirmed(resend_at),
+            Phase::Answered => {
+                let resends = call.recover_answered(ctx, resend_at)?;
+                call.recover_reinvite(ctx, resend_at)? || resends
+            }
+            Phase::Confirmed => {
+                let resends = call.recover_confirmed(resend_at);
+                call.recover_reinvite(ctx, resend_at)? || resends
+            }
             Phase::Finished => call.recover_finished(ctx, resend_at)?,
         };
         Ok((call, resends))

@@ -27,6 +27,15 @@ impl Call {
             }
             (Some(Answered::Bye(side)), Method::Bye) => self.bye_answered(ctx, side, &message),
             (Some(Answered::Fork), Method::Bye) => self.fork_answered(ctx, &message),
+            (Some(Answered::Through(to, number)), Method::Invite) => {
+                self.reinvite_answered(ctx, to, number, message);
+            }
+            (Some(Answered::Through(..)), Method::Cancel) => {
+                self.reinvite_cancel_answered(ctx, &message);
+            }
+            (Some(Answered::Through(to, number)), _) => {
+                self.through_answered(ctx, to, number, message);
+            }
             // RFC 3261 section 17.1.3: branch and method must both match.
             (Some(Answered::Invite(_) | Answered::Bye(_) | Answered::Fork) | None, _) => {
                 ctx.dropped(DropReason::StrayResponse);

@@ -39,7 +39,7 @@ impl Call {
             (None, None) => self.next_deadline(),
         };
         let tombstone = self.tombstone_end().filter(|_| !self.has_unfinished_business());
-        [retry, deadline, tombstone, self.ack_at, self.legs.next_timer()]
+        [retry, deadline, tombstone, self.ack_at, self.reinvite_ack_at, self.legs.next_timer()]
             .into_iter()
             .flatten()
             .min()
@@ -148,6 +148,8 @@ impl Call {
         if any {
             self.drain_forks(ctx);
         }
+        self.tick_reinvite(ctx);
+        self.tick_through(ctx);
     }
 
     fn tombstone_end(&self) -> Option<Millis> {

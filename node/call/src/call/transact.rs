@@ -9,6 +9,7 @@ use holdline_sip::transaction::{
     InviteServerOutput, NonInviteClient, NonInviteClientEvent, NonInviteClientOutput,
 };
 
+use super::through::status_in;
 use super::work::Work;
 use super::{Call, Ctx};
 use crate::messages::{self, status_of};
@@ -209,7 +210,7 @@ impl Call {
         let Some(dialog) = self.callee_dialog() else { return };
         let offer = self.record.answer.as_ref().filter(|answer| !answer.ack.is_empty());
         let offer = offer.and_then(|answer| Message::parse(answer.ack.clone()).ok());
-        let bytes = messages::ack(self.record.call, dialog, offer.as_ref());
+        let bytes = messages::ack(self.record.call, self.record.attempt, dialog, offer.as_ref());
         let hop = dialog.hop;
         self.ack_at = None;
         ctx.send(hop, bytes);
@@ -244,12 +245,6 @@ impl Call {
             Phase::Confirmed | Phase::Finished => false,
         }
     }
-}
-
-/// The status of an answer that we made.
-fn status_in(bytes: &[u8]) -> u16 {
-    let digits = bytes.get(8..11).and_then(|digits| std::str::from_utf8(digits).ok());
-    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 impl Ctx<'_> {

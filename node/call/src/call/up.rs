@@ -23,6 +23,19 @@ impl Call {
                 let text = "hung up by an administrator";
                 self.end_both(ctx, HangupBy::Admin, 200, text, Work::HangUp);
             }
+            Work::Through(side, request) => self.count(ctx, side, request),
+            Work::Updated { from, number, message } => {
+                self.update_answered(ctx, from, number, message);
+            }
+            Work::ReinviteProgress { from, number, message } => {
+                self.reinvite_progress(ctx, from, number, message);
+            }
+            Work::Reinvited { from, number, message } => {
+                self.reinvite_final(ctx, from, number, message);
+            }
+            Work::ReinviteAck(request) => self.reinvite_ack_came(ctx, request),
+            Work::ReinviteNoAck => self.reinvite_ack_missing(ctx),
+            Work::Gone { side, status } => self.side_gone(ctx, side, status),
             // Section 13.2.2.4: provisional answers after the 2xx mean nothing any more.
             Work::Provisional { .. } | Work::Silent { .. } => {}
         }
@@ -69,9 +82,13 @@ impl Call {
             self.end_by_duration(ctx);
             return true;
         }
-        if self.acked && self.record.phase == Phase::Answered && self.is_note_due(ctx.now) {
-            self.propose(ctx, CallChange::AckSeen(AckSeen { ack: Bytes::new() }), None);
-            return true;
+        if self.is_note_due(ctx.now) {
+            let seen = || CallChange::AckSeen(AckSeen { ack: Bytes::new() });
+            let is_acked = self.acked && self.record.phase == Phase::Answered;
+            if let Some(change) = is_acked.then(seen).or_else(|| self.reinvite_note()) {
+                self.propose(ctx, change, None);
+                return true;
+            }
         }
         self.note_at = self.note_at.filter(|at| ctx.now < *at);
         false
@@ -90,25 +107,46 @@ impl Call {
             Side::Caller => (HangupBy::Caller, "hung up by the caller"),
             Side::Callee => (HangupBy::Callee, "hung up by the callee"),
         };
-        let end = End {
-            by,
-            cause: Cause { status: 200, text: text.into() },
-            bye_caller: side == Side::Callee,
-            bye_callee: side == Side::Caller,
-            bye_cseq: Some(request.message.cseq().number),
-        };
+        let number = request.message.cseq().number;
+        let cause = Cause { status: 200, text: text.into() };
+        let mut end = self.end(by, cause);
+        end.bye_cseq = Some(number);
+        // The BYE goes on with the number that it has in the other dialog.
+        let passed = self.dialog(side.other()).map_or(0, |dialog| dialog.passed_cseq(number));
+        match side {
+            Side::Caller => {
+                end.bye_caller = false;
+                end.callee_cseq = end.callee_cseq.max(passed);
+            }
+            Side::Callee => {
+                end.bye_callee = false;
+                end.caller_cseq = end.caller_cseq.max(passed);
+            }
+        }
         self.propose(ctx, CallChange::End(end), Some(trigger));
+    }
+
+    /// How the call ends: with a BYE to both.
+    fn end(&self, by: HangupBy, cause: Cause) -> End {
+        End {
+            by,
+            cause,
+            bye_caller: true,
+            bye_callee: true,
+            bye_cseq: None,
+            caller_cseq: self.own_cseq(Side::Caller),
+            callee_cseq: self.own_cseq(Side::Callee),
+        }
     }
 
     /// The call has lasted as long as it may.
     fn end_by_duration(&mut self, ctx: &mut Ctx<'_>) {
         let cause = Cause { status: 200, text: "maximum duration reached".into() };
-        let end =
-            End { by: HangupBy::Timer, cause, bye_caller: true, bye_callee: true, bye_cseq: None };
+        let end = self.end(HangupBy::Timer, cause);
         self.propose(ctx, CallChange::End(end), None);
     }
 
-    fn end_both(
+    pub(super) fn end_both(
         &mut self,
         ctx: &mut Ctx<'_>,
         by: HangupBy,
@@ -117,7 +155,14 @@ impl Call {
         trigger: Work,
     ) {
         let cause = Cause { status, text: text.into() };
-        let end = End { by, cause, bye_caller: true, bye_callee: true, bye_cseq: None };
+        let mut end = self.end(by, cause);
+        if let Work::Gone { side, status: 481 } = &trigger {
+            // It has no dialog that a BYE could end.
+            match side {
+                Side::Caller => end.bye_caller = false,
+                Side::Callee => end.bye_callee = false,
+            }
+        }
         self.propose(ctx, CallChange::End(end), Some(trigger));
     }
 }

@@ -54,6 +54,46 @@ pub(crate) enum Work {
     Bye(Side, Request),
     /// An administrator hangs up.
     HangUp,
+    /// A request to be passed on once its number is committed.
+    Through(Side, Request),
+    /// A 2xx to an UPDATE that was passed on.
+    Updated {
+        /// Who sent the UPDATE.
+        from: Side,
+        /// Its CSeq number.
+        number: u32,
+        /// The answer.
+        message: Message,
+    },
+    /// A provisional answer to an INVITE that was passed on.
+    ReinviteProgress {
+        /// Who sent the INVITE.
+        from: Side,
+        /// Its CSeq number.
+        number: u32,
+        /// The answer.
+        message: Message,
+    },
+    /// A final answer to an INVITE that was passed on.
+    Reinvited {
+        /// Who sent the INVITE.
+        from: Side,
+        /// Its CSeq number.
+        number: u32,
+        /// The answer.
+        message: Message,
+    },
+    /// The ACK of a 2xx that carried the offer.
+    ReinviteAck(Request),
+    /// The ACK of the answer to an INVITE that was passed on never came.
+    ReinviteNoAck,
+    /// A side knows the dialog no longer, or does not answer.
+    Gone {
+        /// Which.
+        side: Side,
+        /// 481 or 408.
+        status: u16,
+    },
 }
 
 impl Work {
@@ -73,7 +113,25 @@ impl Work {
             (Self::Bye(side, request), Self::Bye(other_side, other)) => {
                 side == other_side && request.message.cseq().number == other.message.cseq().number
             }
-            (Self::Cancel(_), Self::Cancel(_))
+            (Self::Through(side, request), Self::Through(other_side, other)) => {
+                side == other_side && request.message.cseq().number == other.message.cseq().number
+            }
+            (
+                Self::Updated { from, number, .. },
+                Self::Updated { from: other_from, number: other, .. },
+            )
+            | (
+                Self::Reinvited { from, number, .. },
+                Self::Reinvited { from: other_from, number: other, .. },
+            ) => from == other_from && number == other,
+            (
+                Self::ReinviteProgress { message, .. },
+                Self::ReinviteProgress { message: other, .. },
+            ) => message.bytes() == other.bytes(),
+            (Self::ReinviteAck(_), Self::ReinviteAck(_))
+            | (Self::ReinviteNoAck, Self::ReinviteNoAck)
+            | (Self::Gone { .. }, Self::Gone { .. })
+            | (Self::Cancel(_), Self::Cancel(_))
             | (Self::Ack(_), Self::Ack(_))
             | (Self::NoAck, Self::NoAck)
             | (Self::HangUp, Self::HangUp) => true,
@@ -86,6 +144,13 @@ impl Work {
                 | Self::Ack(_)
                 | Self::NoAck
                 | Self::Bye(..)
+                | Self::Through(..)
+                | Self::Updated { .. }
+                | Self::ReinviteProgress { .. }
+                | Self::Reinvited { .. }
+                | Self::ReinviteAck(_)
+                | Self::ReinviteNoAck
+                | Self::Gone { .. }
                 | Self::HangUp,
                 _,
             ) => false,
@@ -94,7 +159,14 @@ impl Work {
 
     /// Whether it comes from the call itself, once at most, rather than from a peer.
     const fn is_internal(&self) -> bool {
-        matches!(self, Self::Silent { .. } | Self::NoAck | Self::HangUp)
+        matches!(
+            self,
+            Self::Silent { .. }
+                | Self::NoAck
+                | Self::ReinviteNoAck
+                | Self::Gone { .. }
+                | Self::HangUp
+        )
     }
 }
 

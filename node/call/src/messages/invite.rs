@@ -9,7 +9,7 @@ use super::{OurContact, OurVia, is_sips, pass, suffix};
 use crate::dialogs;
 
 /// What a request that names no Max-Forwards is taken to have.
-const DEFAULT_MAX_FORWARDS: u32 = 70;
+pub(super) const DEFAULT_MAX_FORWARDS: u32 = 70;
 
 /// The INVITE to a target. `None` if the call has no such target.
 pub(crate) fn invite(record: &CallRecord, invite: &Message, attempt: u16) -> Option<Bytes> {
@@ -17,9 +17,14 @@ pub(crate) fn invite(record: &CallRecord, invite: &Message, attempt: u16) -> Opt
     let target = record.targets.get(usize::from(attempt))?;
     let contact = OurContact { hop: target.hop, secure: is_sips(&target.uri) };
     let builder = head(record, Some(invite), attempt, &Method::Invite, None, hops)?
-        .header_display(HeaderName::Contact, contact)
-        .header(HeaderName::Allow, pass::ALLOW);
-    Some(pass::through(builder, invite, false).body(invite.body()))
+        .header_display(HeaderName::Contact, contact);
+    let builder = pass::with_allow(builder, invite);
+    Some(pass::through(builder, invite, pass::Kind::Initial).body(invite.body()))
+}
+
+/// CSeq number of the INVITE to a target.
+pub(crate) fn invite_cseq(attempt: u16) -> u32 {
+    u32::from(attempt).saturating_add(1)
 }
 
 /// The CANCEL of that INVITE.
@@ -52,7 +57,7 @@ fn head(
 ) -> Option<Builder> {
     let Target { uri, hop, routes, .. } = record.targets.get(usize::from(attempt))?;
     let branch = Token::branch(record.call, &suffix::invite(attempt));
-    let cseq = u32::from(attempt).saturating_add(1);
+    let cseq = invite_cseq(attempt);
     let dialled = format!("<{}>", record.admission.to);
     let mut builder = Builder::request(method, uri)
         .header_display(HeaderName::Via, OurVia(*hop, &branch))

@@ -8,6 +8,7 @@
 //! | `invite` | INVITE and CANCEL to a target, ACK of its failure |
 //! | `in_dialog` | ACK of a 2xx, BYE |
 //! | `registrar` | challenges, the 200 to a REGISTER |
+//! | `through` | requests within a dialog that go through, and their answers |
 //! | `pass` | which header fields go through, and which are ours |
 //!
 //! Invariant: branch, tags, Call-ID and CSeq are derived as docs/architecture.md, section 1, says.
@@ -17,6 +18,7 @@ mod invite;
 mod pass;
 mod registrar;
 mod reply;
+pub(crate) mod through;
 mod to_caller;
 
 use std::fmt;
@@ -25,7 +27,7 @@ use std::net::SocketAddr;
 use holdline_sip::message::{Message, Method, Rport, Start, Via, reason_phrase};
 
 pub(crate) use in_dialog::{ack, bye, fork_ack, fork_branch, fork_bye};
-pub(crate) use invite::{cancel, failure_ack, invite};
+pub(crate) use invite::{cancel, failure_ack, invite, invite_cseq};
 pub(crate) use registrar::{challenge, has_bad_registration_extension, registered};
 pub(crate) use reply::{Refuse, has_bad_extension, malformed, ok, options, refuse};
 pub(crate) use to_caller::{answer, failure, provisional, trying};
@@ -40,8 +42,25 @@ mod suffix {
         format!("i{attempt}")
     }
 
-    pub(super) fn ack(attempt: u32) -> String {
+    pub(super) fn ack(attempt: u16) -> String {
         format!("a{attempt}")
+    }
+
+    /// Of a request that goes through to one side; `number` is the CSeq number that it came with.
+    pub(super) fn through(to: Side, number: u32) -> String {
+        format!("p{}{number}", side(to))
+    }
+
+    /// Of the ACK of the 2xx of an INVITE that goes through.
+    pub(super) fn through_ack(to: Side, number: u32) -> String {
+        format!("k{}{number}", side(to))
+    }
+
+    const fn side(side: Side) -> char {
+        match side {
+            Side::Caller => 'a',
+            Side::Callee => 'b',
+        }
     }
 
     pub(super) const fn bye(side: Side) -> &'static str {
@@ -70,6 +89,8 @@ pub(crate) enum Answered {
     Bye(Side),
     /// Our BYE to a fork; the branch tells which.
     Fork,
+    /// A request that went through to this side, by the CSeq number that it came with.
+    Through(Side, u32),
 }
 
 impl Answered {
@@ -79,6 +100,12 @@ impl Answered {
             "ya" => Some(Self::Bye(Side::Caller)),
             "yb" => Some(Self::Bye(Side::Callee)),
             _ if suffix.starts_with('y') => Some(Self::Fork),
+            _ if suffix.starts_with('p') => {
+                let (caller, callee) = (suffix.strip_prefix("pa"), suffix.strip_prefix("pb"));
+                let through = caller.map(|number| (Side::Caller, number));
+                let (to, number) = through.or(callee.map(|number| (Side::Callee, number)))?;
+                number.parse().ok().map(|number| Self::Through(to, number))
+            }
             _ => suffix.strip_prefix('i')?.parse().ok().map(Self::Invite),
         }
     }

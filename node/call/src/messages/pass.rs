@@ -7,26 +7,52 @@
 
 use holdline_sip::message::{Builder, HeaderName, Message};
 
-/// Methods that we take, for Allow.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+/// Methods that we take, for Allow: those that we act on, and those that go through.
+pub(super) const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
+
+/// Those of them that work whatever the other side can do.
+const ALWAYS: &[&str] = &["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"];
 
 /// Option tags that work through us because all they ask for is that header fields pass.
-const TRANSPARENT_OPTIONS: &[&str] = &["histinfo", "resource-priority", "answermode"];
+const TRANSPARENT_OPTIONS: &[&str] = &["histinfo", "resource-priority", "answermode", "norefersub"];
+
+/// What a message is, for what goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The call's INVITE, or an answer to it.
+    Initial,
+    /// An answer whose Contacts are what it is about.
+    Redirection,
+    /// A request within a dialog, or an answer to one.
+    Within,
+}
 
 /// Whether an option tag that a peer insists on is one that works through us.
-pub(crate) fn is_transparent(option: &str) -> bool {
+pub(crate) fn is_transparent(option: &str, _kind: Kind) -> bool {
     TRANSPARENT_OPTIONS.iter().any(|known| known.eq_ignore_ascii_case(option))
 }
 
-/// Adds the header fields of `from` that go through. `with_contact`: as a redirection does.
-pub(super) fn through(mut builder: Builder, from: &Message, with_contact: bool) -> Builder {
+/// Adds Allow: what we take of that which the other side, which said `from`, takes. All that we take
+/// if it did not say.
+pub(super) fn with_allow(builder: Builder, from: &Message) -> Builder {
+    if from.header(HeaderName::Allow).is_none() {
+        return builder.header(HeaderName::Allow, ALLOW);
+    }
+    let theirs = from.list(HeaderName::Allow);
+    let both = ALLOW.split(", ").filter(|ours| ALWAYS.contains(ours) || theirs.contains(ours));
+    builder.header(HeaderName::Allow, both.collect::<Vec<_>>().join(", "))
+}
+
+/// Adds the header fields of `from` that go through.
+pub(super) fn through(mut builder: Builder, from: &Message, kind: Kind) -> Builder {
     for header in from.headers() {
         match verdict(header.name) {
             Verdict::Pass => {
                 // Names that have a compact form go out in the long one.
                 builder = builder.header_named(header.raw_name, header.value);
             }
-            Verdict::Contact if with_contact => {
+            Verdict::Contact if kind == Kind::Redirection => {
                 builder = builder.header(HeaderName::Contact, header.value);
             }
             Verdict::Contact | Verdict::Stop | Verdict::Options => {}
@@ -34,7 +60,7 @@ pub(super) fn through(mut builder: Builder, from: &Message, with_contact: bool) 
     }
     for name in [HeaderName::Require, HeaderName::Supported] {
         let kept: Vec<&str> =
-            from.list(name).into_iter().filter(|option| is_transparent(option)).collect();
+            from.list(name).into_iter().filter(|option| is_transparent(option, kind)).collect();
         if !kept.is_empty() {
             builder = builder.header(name, kept.join(", "));
         }
@@ -82,9 +108,7 @@ fn verdict(name: HeaderName) -> Verdict {
         | H::MinSe
         | H::RSeq
         | H::RAck
-        | H::Replaces
-        | H::ReferTo
-        | H::AllowEvents => Verdict::Stop,
+        | H::Replaces => Verdict::Stop,
         H::ContentType
         | H::UserAgent
         | H::Server
@@ -113,6 +137,8 @@ fn verdict(name: HeaderName) -> Verdict {
         | H::ContentEncoding
         | H::ContentLanguage
         | H::Event
+        | H::AllowEvents
+        | H::ReferTo
         | H::SubscriptionState
         | H::ReferredBy
         | H::Identity

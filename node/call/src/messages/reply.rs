@@ -32,10 +32,12 @@ pub(crate) enum Refuse {
     Merged,
     /// 483.
     TooManyHops,
-    /// 488.
-    NotAcceptable,
+    /// 491: it crosses a change of the other side's.
+    Pending,
     /// 500: out of order, or not admitted.
     InternalError,
+    /// 500 with Retry-After: an earlier one of the same side is not answered yet.
+    Overlapping,
     /// 501.
     NotImplemented,
     /// 503 with Retry-After.
@@ -55,8 +57,8 @@ impl Refuse {
             Self::NoDialog => 481,
             Self::Merged => 482,
             Self::TooManyHops => 483,
-            Self::NotAcceptable => 488,
-            Self::InternalError => 500,
+            Self::Pending => 491,
+            Self::InternalError | Self::Overlapping => 500,
             Self::NotImplemented => 501,
             Self::Unavailable(_) => 503,
         }
@@ -76,7 +78,8 @@ pub(crate) fn refuse(request: &Message, hop: Hop, why: Refuse) -> Bytes {
         | Refuse::NoDialog
         | Refuse::Merged
         | Refuse::TooManyHops
-        | Refuse::NotAcceptable
+        | Refuse::Pending
+        | Refuse::Overlapping
         | Refuse::InternalError
         | Refuse::NotImplemented
         | Refuse::Unavailable(_) => "",
@@ -89,23 +92,26 @@ pub(crate) fn refuse(request: &Message, hop: Hop, why: Refuse) -> Bytes {
             builder.header(HeaderName::Allow, pass::ALLOW)
         }
         Refuse::BadExtension => {
+            let kind = kind_of(request);
             let options = request.require();
             let unsupported: Vec<&str> =
-                options.into_iter().filter(|option| !pass::is_transparent(option)).collect();
+                options.into_iter().filter(|option| !pass::is_transparent(option, kind)).collect();
             builder.header(HeaderName::Unsupported, unsupported.join(", "))
         }
         Refuse::Unavailable(after) => {
             builder.header(HeaderName::RetryAfter, after.as_secs().max(1).to_string())
         }
         Refuse::TooBrief(min) => builder.header_display(HeaderName::MinExpires, min),
+        // RFC 3261 section 14.2: between 0 and 10 seconds.
+        Refuse::Overlapping => builder.header(HeaderName::RetryAfter, "1"),
         Refuse::BadRequest(_)
         | Refuse::Forbidden
         | Refuse::NotFound
         | Refuse::Absent
+        | Refuse::Pending
         | Refuse::NoDialog
         | Refuse::Merged
         | Refuse::TooManyHops
-        | Refuse::NotAcceptable
         | Refuse::InternalError => builder,
     }
     .finish()
@@ -113,7 +119,15 @@ pub(crate) fn refuse(request: &Message, hop: Hop, why: Refuse) -> Bytes {
 
 /// Whether a request insists on an extension that does not work through us.
 pub(crate) fn has_bad_extension(request: &Message) -> bool {
-    request.require().iter().any(|option| !pass::is_transparent(option))
+    let kind = kind_of(request);
+    request.require().iter().any(|option| !pass::is_transparent(option, kind))
+}
+
+fn kind_of(request: &Message) -> pass::Kind {
+    match request.to().tag {
+        Some(_) => pass::Kind::Within,
+        None => pass::Kind::Initial,
+    }
 }
 
 /// The 200 to a BYE or CANCEL.

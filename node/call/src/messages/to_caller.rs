@@ -36,7 +36,8 @@ pub(crate) fn failure(
     let Some(response) = response else { return builder.finish() };
     // In a redirection, and in a 485, the Contacts are what the answer is about.
     let with_contact = (300..400).contains(&status) || status == 485;
-    pass::through(builder, response, with_contact).body(response.body())
+    let kind = if with_contact { pass::Kind::Redirection } else { pass::Kind::Initial };
+    pass::through(builder, response, kind).body(response.body())
 }
 
 /// An answer that makes a dialog, or an early one (RFC 3261 section 12.1.1).
@@ -46,7 +47,7 @@ fn in_dialog(record: &CallRecord, invite: &Message, answer: &Message) -> Bytes {
         .with_source(record.admission.hop.peer)
         .to_tag(&Token::caller_tag(record.call))
         .record_routes_of(invite)
-        .header_display(HeaderName::Contact, contact)
-        .header(HeaderName::Allow, pass::ALLOW);
-    pass::through(builder, answer, false).body(answer.body())
+        .header_display(HeaderName::Contact, contact);
+    let builder = pass::with_allow(builder, answer);
+    pass::through(builder, answer, pass::Kind::Initial).body(answer.body())
 }

@@ -35,7 +35,7 @@ fn the_callees_bye_goes_to_the_caller_along_its_route() {
     assert_eq!(sent[0].summary(), "200 BYE > target0");
     assert_eq!(sent[1].summary(), "BYE > caller");
     let bye = sent[1].message();
-    assert_eq!(bye.cseq().number, 1);
+    assert_eq!(bye.cseq().number, 7, "it goes on with its number");
     assert_eq!(bye.call_id(), "call1@192.0.2.10");
     assert_eq!(bye.routes(), ["<sip:192.0.2.10;lr>"]);
     assert_eq!(world.cdr().hangup_by, HangupBy::Callee);
@@ -146,34 +146,13 @@ fn a_request_with_an_older_cseq_is_500() {
 }
 
 #[test]
-fn a_change_of_the_session_is_488_and_the_call_goes_on() {
-    let mut world = World::new();
-    let (_, ok) = world.up();
-    world.receive(caller(), request_from_caller("INVITE", 2, &ok, SDP));
-    let refusal = world.the("488 INVITE > caller").message();
-    world.receive(caller(), request_from_caller("ACK", 2, &refusal, ""));
-    world.receive(caller(), request_from_caller("OPTIONS", 3, &ok, ""));
-    assert_eq!(world.summaries(), ["200 OPTIONS > caller"]);
-    assert_eq!(world.proposed, 4, "admit, ringing, answer, ACK: nothing more");
-}
-
-#[test]
 fn what_is_not_supported_in_a_dialog_is_405_or_501_with_allow() {
     let mut world = World::new();
     let (_, ok) = world.up();
-    for (cseq, method, status) in [
-        (2, "UPDATE", 405),
-        (3, "INFO", 405),
-        (4, "REFER", 405),
-        (5, "MESSAGE", 405),
-        (6, "SUBSCRIBE", 405),
-        (7, "NOTIFY", 405),
-        (8, "PRACK", 405),
-        (9, "DANCE", 501),
-    ] {
+    for (cseq, method, status) in [(2, "PUBLISH", 405), (3, "REGISTER", 405), (4, "DANCE", 501)] {
         world.receive(caller(), request_from_caller(method, cseq, &ok, ""));
         let answer = world.the(&format!("{status} {method} > caller")).message();
-        assert_eq!(values(&answer, "Allow"), ["INVITE, ACK, CANCEL, BYE, OPTIONS"]);
+        assert_eq!(values(&answer, "Allow"), [super::ALLOW]);
     }
 }
 

@@ -16,5 +16,10 @@ mod refusals;
 mod registrar;
 mod registrar_world;
 mod rule_one;
+mod session;
 mod setup;
 mod transports;
+
+/// What the switch takes.
+const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, MESSAGE";

@@ -102,7 +102,7 @@ fn happen(world: &mut World, heard: &mut Heard, happening: Happening) {
             let invites: Vec<Message> = heard
                 .requests
                 .iter()
-                .filter(|request| *request.method() == Method::Invite)
+                .filter(|request| *request.method() == Method::Invite && request.to().tag.is_none())
                 .cloned()
                 .collect();
             if let Some(invite) = pick(&invites, index) {

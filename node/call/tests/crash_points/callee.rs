@@ -7,6 +7,7 @@ use super::dialog::{FarDialog, Path};
 use super::resends::{Datagram, Resends, What, Wish};
 use super::script::{CalleePlan, Flavour, Ring};
 use super::text::{self, Text};
+use super::within::{Within, hang_up_now};
 
 pub(crate) const ANSWER: &str = "v=0\r\no=callee 1 1 IN IP4 10.3.0.1\r\ns=-\r\n";
 pub(crate) const EARLY: &str = "v=0\r\no=early 1 1 IN IP4 10.3.0.1\r\ns=-\r\n";
@@ -20,6 +21,7 @@ pub(crate) struct Callee {
     path: Path,
     tag: String,
     call: Option<Call>,
+    pub(crate) within: Within,
     /// The first INVITE carried SDP, so the ACK needs none.
     offered: bool,
     pub(crate) status: Option<u16>,
@@ -42,6 +44,7 @@ struct Call {
     ring_at: Option<u64>,
     answer_at: Option<(u16, u64)>,
     hang_up_at: Option<u64>,
+    was_busy: bool,
 }
 
 impl Callee {
@@ -52,6 +55,7 @@ impl Callee {
             path: Path::callee(flavour, index),
             tag: format!("callee{index}"),
             call: None,
+            within: Within::new(&format!("callee {index}"), &format!("callee{index}"), plan.habit),
             offered: true,
             status: None,
             acked: false,
@@ -75,7 +79,7 @@ impl Callee {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.call.as_ref().is_none_or(|call| call.resends.is_empty())
+        self.within.is_idle() && self.call.as_ref().is_none_or(|call| call.resends.is_empty())
     }
 
     pub(crate) fn receive(
@@ -88,6 +92,10 @@ impl Callee {
         wish: &mut Wish,
     ) {
         if self.plan.ring == Ring::Dead {
+            return;
+        }
+        if self.is_within(message) {
+            self.hear_within(now, (from, at), message, bytes, wish);
             return;
         }
         match (message.status(), message.method()) {
@@ -103,6 +111,42 @@ impl Callee {
             }
             (Some(_) | None, _) => {
                 wish.complain(&self.who, format!("unexpected {}", message.brief()));
+            }
+        }
+    }
+
+    /// Whether a message is of what goes on within the dialog, apart from the BYE.
+    fn is_within(&self, message: &Text) -> bool {
+        let Some(call) = &self.call else { return false };
+        if message.status().is_some() {
+            return message.branch().contains("-ask");
+        }
+        let tagged = !message.tag("To").is_empty();
+        match message.method() {
+            "BYE" => false,
+            "ACK" => tagged && self.status == Some(200) && !call.dialog.is_first_ack(message),
+            "CANCEL" => tagged,
+            _ => tagged,
+        }
+    }
+
+    fn hear_within(
+        &mut self,
+        now: u64,
+        from_at: (SocketAddr, SocketAddr),
+        message: &Text,
+        bytes: &str,
+        wish: &mut Wish,
+    ) {
+        let Some(call) = &mut self.call else { return };
+        match message.status() {
+            Some(status) => {
+                let dialog = &mut call.dialog;
+                self.within.on_answer(now, status, message, dialog, &self.path, wish);
+            }
+            None => {
+                let ends = (&mut call.dialog, &self.path);
+                self.within.on_request(now, from_at, message, bytes, ends, wish);
             }
         }
     }
@@ -123,20 +167,21 @@ impl Callee {
             self.answer(now, status, wish);
         }
         let Some(call) = &mut self.call else { return };
-        if call.hang_up_at.is_some_and(|at| at <= now) {
-            call.hang_up_at = None;
-            if self.ended.is_none() {
-                let branch = format!("z9hG4bK{}-bye", self.tag);
-                let bye = call.dialog.request("BYE", &branch, None, &self.path);
-                call.resends.start(now, What::Bye, bye, wish);
-            }
+        self.within.tick(now, &mut call.dialog, &self.path, wish);
+        if hang_up_now(&self.within, now, &mut call.hang_up_at, &mut call.was_busy)
+            && self.ended.is_none()
+        {
+            let branch = format!("z9hG4bK{}-bye", self.tag);
+            let bye = call.dialog.request("BYE", &branch, None, &self.path);
+            call.resends.start(now, What::Bye, bye, wish);
         }
     }
 
     pub(crate) fn next(&self) -> Option<u64> {
         let call = self.call.as_ref()?;
         let answer_at = call.answer_at.map(|(_, at)| at);
-        let times = [call.resends.next(), call.ring_at, answer_at, call.hang_up_at];
+        let within = self.within.next();
+        let times = [call.resends.next(), call.ring_at, answer_at, call.hang_up_at, within];
         times.into_iter().flatten().min()
     }
 
@@ -175,6 +220,7 @@ impl Callee {
             ring_at: (self.plan.ring != Ring::Not).then_some(now + RING_AFTER_MS),
             answer_at: self.plan.answer.map(|(status, wait_ms)| (status, now + wait_ms)),
             hang_up_at: None,
+            was_busy: false,
         });
     }
 
@@ -237,6 +283,7 @@ impl Callee {
         if !self.acked {
             self.acked = true;
             call.hang_up_at = self.plan.hang_up_after_ms.map(|wait_ms| now + wait_ms);
+            self.within.start(now, self.plan.asks);
         }
     }
 
@@ -265,6 +312,7 @@ impl Callee {
             wish.complain(&who, fault);
         }
         call.hang_up_at = None;
+        self.within.stop();
         if self.path.flavour() == Flavour::Sipp {
             // Its scenario is over. Others repeat the 2xx until its ACK, BYE or no BYE (13.3.1.4).
             call.resends.stop(What::Success);

@@ -6,6 +6,7 @@ use super::dialog::{FarDialog, Path};
 use super::resends::{Datagram, Resends, What, Wish};
 use super::script::{CallerPlan, Flavour};
 use super::text::{self, Text};
+use super::within::{Within, hang_up_now};
 
 /// Who ended an answered call, as a far end sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +29,10 @@ pub(crate) struct Caller {
     resends: Resends,
     cancel_at: Option<u64>,
     hang_up_at: Option<u64>,
+    was_busy: bool,
     cancelled: bool,
     dialog: Option<FarDialog>,
+    pub(crate) within: Within,
     /// What it has come to know.
     pub(crate) provisional: bool,
     pub(crate) early_sdp: bool,
@@ -47,8 +50,10 @@ impl Caller {
             resends: Resends::default(),
             cancel_at: None,
             hang_up_at: None,
+            was_busy: false,
             cancelled: false,
             dialog: None,
+            within: Within::new(WHO, "alice", plan.habit),
             provisional: false,
             early_sdp: false,
             status: None,
@@ -81,12 +86,30 @@ impl Caller {
         self.resends.start(now, What::Invite, invite, wish);
     }
 
-    pub(crate) fn receive(&mut self, now: u64, at: SocketAddr, message: &Text, wish: &mut Wish) {
+    pub(crate) fn receive(
+        &mut self,
+        now: u64,
+        (from, at): (SocketAddr, SocketAddr),
+        message: &Text,
+        bytes: &str,
+        wish: &mut Wish,
+    ) {
         if message.call_id() != CALL_ID {
             wish.complain(WHO, format!("not my Call-ID: {}", message.brief()));
             return;
         }
         match (message.status(), message.method()) {
+            (Some(status), _) if message.branch().contains("-ask") => {
+                let Some(dialog) = &mut self.dialog else { return };
+                self.within.on_answer(now, status, message, dialog, &self.path, wish);
+            }
+            (None, method) if method != "BYE" => match &mut self.dialog {
+                Some(dialog) => {
+                    let ends = (dialog, &self.path);
+                    self.within.on_request(now, (from, at), message, bytes, ends, wish);
+                }
+                None => wish.complain(WHO, format!("no dialog for {}", message.brief())),
+            },
             (Some(status), "INVITE") => self.on_invite_answer(now, status, message, wish),
             (Some(200), "CANCEL") => self.resends.stop(What::Cancel),
             (Some(200), "BYE") => {
@@ -102,6 +125,9 @@ impl Caller {
         for what in self.resends.tick(now, wish) {
             wish.complain(WHO, format!("nobody answered my {what:?}"));
         }
+        if let Some(dialog) = &mut self.dialog {
+            self.within.tick(now, dialog, &self.path, wish);
+        }
         if self.cancel_at.is_some_and(|at| at <= now) {
             self.cancel_at = None;
             if self.status.is_none() {
@@ -110,22 +136,22 @@ impl Caller {
                 self.resends.start(now, What::Cancel, cancel, wish);
             }
         }
-        if self.hang_up_at.is_some_and(|at| at <= now) {
-            self.hang_up_at = None;
-            if let (Some(dialog), None) = (&mut self.dialog, self.ended) {
-                let bye = dialog.request("BYE", "z9hG4bKcaller-bye", None, &self.path);
-                self.resends.start(now, What::Bye, bye, wish);
-            }
+        if hang_up_now(&self.within, now, &mut self.hang_up_at, &mut self.was_busy)
+            && let (Some(dialog), None) = (&mut self.dialog, self.ended)
+        {
+            let bye = dialog.request("BYE", "z9hG4bKcaller-bye", None, &self.path);
+            self.resends.start(now, What::Bye, bye, wish);
         }
     }
 
     pub(crate) fn next(&self) -> Option<u64> {
-        [self.resends.next(), self.cancel_at, self.hang_up_at].into_iter().flatten().min()
+        let own = [self.resends.next(), self.cancel_at, self.hang_up_at, self.within.next()];
+        own.into_iter().flatten().min()
     }
 
     /// Nothing is going on: no answer is waited for.
     pub(crate) fn is_idle(&self) -> bool {
-        self.resends.is_empty() && self.status.is_some()
+        self.resends.is_empty() && self.status.is_some() && self.within.is_idle()
     }
 
     fn on_invite_answer(&mut self, now: u64, status: u16, answer: &Text, wish: &mut Wish) {
@@ -167,6 +193,7 @@ impl Caller {
             self.dialog = Some(FarDialog::of_answer(answer, self.switch, &self.path));
             let wait_ms = if self.cancelled { Some(20) } else { self.plan.hang_up_after_ms };
             self.hang_up_at = wait_ms.map(|wait_ms| now + wait_ms);
+            self.within.start(now, self.plan.asks);
         }
         let Some(dialog) = &self.dialog else { return };
         if dialog.remote_tag() != answer.tag("To") {
@@ -188,6 +215,7 @@ impl Caller {
             wish.complain(WHO, fault);
         }
         self.hang_up_at = None;
+        self.within.stop();
         self.ended.get_or_insert(Ended::There);
         let to = self.switch;
         wish.sends.push(self.datagram(to, text::respond(bye, 200, "", &[], None)));

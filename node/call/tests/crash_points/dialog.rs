@@ -161,6 +161,27 @@ impl FarDialog {
         self.write("ACK", self.invite_cseq, branch, sdp, path)
     }
 
+    /// The ACK of the answer to an INVITE within the dialog.
+    pub(crate) fn ack_of(
+        &self,
+        cseq: u32,
+        branch: &str,
+        sdp: Option<&str>,
+        path: &Path,
+    ) -> Datagram {
+        self.write("ACK", cseq, branch, sdp, path)
+    }
+
+    /// CSeq number of its last request.
+    pub(crate) fn local_cseq(&self) -> u32 {
+        self.local_cseq
+    }
+
+    /// Whether an ACK is of the INVITE that made the dialog.
+    pub(crate) fn is_first_ack(&self, ack: &Text) -> bool {
+        ack.cseq().0 == self.invite_cseq
+    }
+
     fn write(
         &self,
         method: &str,
@@ -177,6 +198,9 @@ impl FarDialog {
             ("CSeq", format!("{cseq} {method}")),
             ("Max-Forwards", "70".to_owned()),
         ]);
+        if matches!(method, "INVITE" | "UPDATE" | "REFER") {
+            headers.push(("Contact", format!("<{}>", path.contact_uri())));
+        }
         let text = text::write(&format!("{method} {} SIP/2.0", self.target), &headers, sdp);
         Datagram { from: path.source(), to: self.peer, text }
     }

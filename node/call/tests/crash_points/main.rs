@@ -12,7 +12,7 @@
 //! | `point` | where and how the owner is struck |
 //! | `world`, `node`, `consensus`, `tables`, `network` | the simulation |
 //! | `world/strike` | how owners are struck |
-//! | `caller`, `callee`, `dialog`, `resends`, `text` | the far ends, on SIP code of their own |
+//! | `caller`, `callee`, `within`, `dialog`, `resends`, `text` | the far ends, on SIP code of their own |
 //! | `trace`, `rule_one`, `verdict` | what is judged, and how |
 //! | `sweep` | which points are run |
 //! | `random` | points that no sweep comes to |
@@ -37,4 +37,5 @@ mod tables;
 mod text;
 mod trace;
 mod verdict;
+mod within;
 mod world;

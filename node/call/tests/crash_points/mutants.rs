@@ -97,6 +97,11 @@ fn each_row_of_the_table_is_watched() {
         ("late_offer", "the answer, or the caller's ACK"),
         ("busy", "the failure"),
         ("callee_hangs_up", "the end"),
+        ("reinvite_by_caller", "the changed session"),
+        ("reinvite_by_callee", "the changed session, or its ACK"),
+        ("reinvite_late_offer", "the changed session, or its ACK"),
+        ("reinvite_slow", "the change that takes long"),
+        ("update_both_ways", "the update"),
     ] {
         let mutant = Mutant::SpeaksEarly;
         let early = run(&Point { mutant, ..Point::new(script(name), Flavour::Rfc) });

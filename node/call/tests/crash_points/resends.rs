@@ -32,6 +32,14 @@ pub(crate) enum What {
     Bye,
     Success,
     Failure,
+    /// A request within the dialog, by its number.
+    Ask(usize),
+    /// An INVITE within the dialog.
+    Reinvite(usize),
+    /// Its CANCEL.
+    CancelAsk(usize),
+    /// The final answer to one.
+    Reanswer(usize),
 }
 
 #[derive(Debug)]
@@ -65,6 +73,12 @@ impl Resends {
         self.all.retain(|resend| resend.what != what);
     }
 
+    /// What is sent again.
+    pub(crate) fn of(&self, what: What) -> Option<Datagram> {
+        let resend = self.all.iter().find(|resend| resend.what == what)?;
+        Some(resend.datagram.clone())
+    }
+
     /// Sends what is due; returns what was given up after 64×T1.
     pub(crate) fn tick(&mut self, now: u64, wish: &mut Wish) -> Vec<What> {
         let mut given_up = Vec::new();
@@ -77,7 +91,7 @@ impl Resends {
                 wish.sends.push(resend.datagram.clone());
                 resend.at = now + resend.wait_ms;
                 resend.wait_ms *= 2;
-                if resend.what != What::Invite {
+                if !matches!(resend.what, What::Invite | What::Reinvite(_)) {
                     resend.wait_ms = resend.wait_ms.min(T2_MS);
                 }
             }

@@ -3,10 +3,10 @@
 //!
 //! Knows the table in docs/architecture.md, section 1, and the wire; knows nothing of the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use holdline_model::{CallChange, CallCommand, Reply};
+use holdline_model::{CallChange, CallCommand, Reply, Side};
 
 use super::text::Text;
 use super::trace::Seen;
@@ -25,6 +25,16 @@ struct Committed {
     failed: bool,
     late_answer: bool,
     ended: bool,
+    cseq: u32,
+    /// INVITEs within the dialogs, by sender and CSeq number: passed on for long, and answered.
+    reinviting: BTreeSet<(Side, u32)>,
+    reinvited: BTreeMap<(Side, u32), u16>,
+    /// The last answer is acknowledged.
+    reinvite_acked: bool,
+    late_reinvite: bool,
+    updated: BTreeSet<(Side, u32)>,
+    /// INVITEs within the dialogs that were refused.
+    refused: BTreeSet<(Side, u32)>,
 }
 
 /// All faults found in a trace.
@@ -40,7 +50,7 @@ pub(crate) fn faults(trace: &[Seen]) -> Vec<String> {
                     faults.push(format!("node {node} sent garbage"));
                     continue;
                 };
-                if let Some(missing) = missing(&calls, &text) {
+                if let Some(missing) = missing(&mut calls, &text) {
                     faults.push(format!("node {node} spoke before {missing}: {}", text.brief()));
                 }
                 let first = sent.entry(identity(&text)).or_insert_with(|| bytes.clone());
@@ -63,6 +73,7 @@ fn commit(calls: &mut BTreeMap<String, Committed>, command: &CallCommand, reply:
     match &command.change {
         CallChange::Admit(admit) => {
             call.caller_call_id.clone_from(&admit.call_id);
+            call.cseq = admit.cseq;
             call.late_offer = admit.invite.ends_with(b"\r\n\r\n");
         }
         CallChange::Attempt(attempt) => call.attempt = call.attempt.max(attempt.index),
@@ -75,14 +86,27 @@ fn commit(calls: &mut BTreeMap<String, Committed>, command: &CallCommand, reply:
             call.late_answer |= fail.late_answer.is_some();
         }
         CallChange::End(_) => call.ended = true,
+        CallChange::Reinviting(change) => {
+            call.reinviting.insert((change.from, change.cseq));
+        }
+        CallChange::Reinvited(change) => {
+            call.reinvited.insert((change.from, change.cseq), change.status);
+            call.late_reinvite = change.request.ends_with(b"\r\n\r\n");
+            call.reinvite_acked = false;
+        }
+        CallChange::ReinviteAcked(_) => call.reinvite_acked = true,
+        CallChange::Updated(change) => {
+            call.updated.insert((change.from, change.cseq));
+        }
+        CallChange::Counted(_) => {}
     }
 }
 
 /// Which entry a message should have waited for and did not.
-fn missing(calls: &BTreeMap<String, Committed>, text: &Text) -> Option<&'static str> {
+fn missing(calls: &mut BTreeMap<String, Committed>, text: &Text) -> Option<&'static str> {
     let call = match call_of(text) {
-        Some(id) => calls.get(&id),
-        None => calls.values().find(|call| call.caller_call_id == text.call_id()),
+        Some(id) => calls.get_mut(&id),
+        None => calls.values_mut().find(|call| call.caller_call_id == text.call_id()),
     };
     let Some(call) = call else { return Some("the admission") };
     match text.status() {
@@ -91,8 +115,24 @@ fn missing(calls: &BTreeMap<String, Committed>, text: &Text) -> Option<&'static 
     }
 }
 
-fn missing_for_response(call: &Committed, status: u16, text: &Text) -> Option<&'static str> {
+fn missing_for_response(call: &mut Committed, status: u16, text: &Text) -> Option<&'static str> {
     let over = call.answered || call.failed;
+    let from = if text.call_id() == call.caller_call_id { Side::Caller } else { Side::Callee };
+    let key = (from, text.cseq().0);
+    let is_within = from == Side::Callee || text.cseq().0 != call.cseq;
+    if is_within && text.method() == "INVITE" {
+        let (allowed, entry) = match status {
+            // Nothing came of it.
+            491 | 500 => {
+                call.refused.insert(key);
+                (true, "")
+            }
+            100..=199 => (call.reinviting.contains(&key), "the change that takes long"),
+            487 | 408 if call.ended => (true, ""),
+            _ => (call.reinvited.get(&key) == Some(&status), "the changed session"),
+        };
+        return (!allowed).then_some(entry);
+    }
     let (allowed, entry) = match (status, text.method()) {
         (100..=199, "INVITE") if text.has_sdp() => {
             let body = text.body.as_bytes();
@@ -101,6 +141,9 @@ fn missing_for_response(call: &Committed, status: u16, text: &Text) -> Option<&'
         (100..=199, "INVITE") => (true, ""),
         (200..=299, "INVITE") => (call.answered, "the answer"),
         (300..=699, "INVITE") => (call.failed, "the failure"),
+        (200, "CANCEL") if is_within => (true, ""),
+        (200..=299, "UPDATE") => (call.updated.contains(&key), "the update"),
+        (_, "INFO" | "REFER" | "NOTIFY" | "UPDATE") => (over, "the answer"),
         (200, "CANCEL") => (call.cancelled || over, "the cancellation"),
         (200, "BYE") => (call.ended || call.cancelled || call.failed, "the end"),
         _ => (false, "anything (a refusal)"),
@@ -116,6 +159,9 @@ fn missing_for_request(call: &Committed, text: &Text) -> Option<&'static str> {
         .map(|rest| rest.split('.').next().unwrap_or_default())
         .and_then(|rest| rest.parse().ok())
         .unwrap_or(0);
+    if matches!(kind, 'p' | 'k') {
+        return missing_for_passed(call, text, suffix);
+    }
     let is_fork = suffix.contains('.');
     let given_up = call.attempt > target || call.failed;
     let (allowed, entry) = match (text.method(), kind) {
@@ -131,6 +177,31 @@ fn missing_for_request(call: &Committed, text: &Text) -> Option<&'static str> {
         }
         ("BYE", 'y') => (call.ended || call.late_answer, "the end"),
         _ => (false, "anything (an unknown request)"),
+    };
+    (!allowed).then_some(entry)
+}
+
+/// Of requests that go through: the suffix names the side that they go to, and the number that they
+/// came with.
+fn missing_for_passed(call: &Committed, text: &Text, suffix: &str) -> Option<&'static str> {
+    let from = if suffix.get(1..2) == Some("a") { Side::Callee } else { Side::Caller };
+    let number = suffix.get(2..).and_then(|number| number.parse().ok()).unwrap_or(0);
+    let status = call.reinvited.get(&(from, number)).copied().unwrap_or(0);
+    let kind = suffix.chars().next().unwrap_or(' ');
+    let (allowed, entry) = match (text.method(), kind) {
+        // Or it was refused to its sender, who repeats nothing then.
+        ("ACK", 'p') => {
+            let refused = call.refused.contains(&(from, number));
+            (status >= 300 || refused, "the changed session")
+        }
+        ("ACK", 'k') => {
+            let offered = !call.late_reinvite || call.reinvite_acked || call.ended;
+            ((200..300).contains(&status) && offered, "the changed session, or its ACK")
+        }
+        ("INVITE" | "CANCEL" | "UPDATE" | "INFO" | "REFER" | "NOTIFY", 'p') => {
+            (call.answered, "the answer")
+        }
+        _ => (false, "anything (an unknown request within a dialog)"),
     };
     (!allowed).then_some(entry)
 }
@@ -160,7 +231,8 @@ fn branches(trace: &[Seen]) -> Vec<String> {
     for seen in trace {
         let Seen::Sent { to, bytes, .. } = seen else { continue };
         let Some(text) = Text::parse(bytes) else { continue };
-        if text.status().is_some() || text.method() != "INVITE" {
+        let is_within = !text.tag("To").is_empty();
+        if text.status().is_some() || text.method() != "INVITE" || is_within {
             continue;
         }
         let first = by_target.entry(to.to_string()).or_insert_with(|| text.branch().to_owned());

@@ -1,5 +1,7 @@
 //! The scripts: one per row of the rule-one table, and the races between rows.
 
+use super::within::{AGREES, Ask, Body, Habit};
+
 /// How the far ends behave on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flavour {
@@ -25,6 +27,10 @@ pub(crate) struct CallerPlan {
     pub(crate) hang_up_after_ms: Option<u64>,
     /// ACKs the 2xx.
     pub(crate) acks: bool,
+    /// What it asks of the callee within the dialog.
+    pub(crate) asks: &'static [Ask],
+    /// How it answers when it is asked.
+    pub(crate) habit: Habit,
 }
 
 /// What a callee does.
@@ -38,6 +44,10 @@ pub(crate) struct CalleePlan {
     pub(crate) hang_up_after_ms: Option<u64>,
     /// Answers a CANCEL, but goes on ringing.
     pub(crate) ignores_cancel: bool,
+    /// What it asks of the caller within the dialog, once it is acknowledged.
+    pub(crate) asks: &'static [Ask],
+    /// How it answers when it is asked.
+    pub(crate) habit: Habit,
 }
 
 /// How a callee rings.
@@ -70,14 +80,31 @@ pub(crate) const TARGET_TIMEOUT_MS: u64 = 6_000;
 /// How long an answered call may last in all scripts.
 pub(crate) const MAX_DURATION_MS: u64 = 40_000;
 
-const CALLER: CallerPlan =
-    CallerPlan { offers: true, cancel_after_ms: None, hang_up_after_ms: None, acks: true };
+const CALLER: CallerPlan = CallerPlan {
+    offers: true,
+    cancel_after_ms: None,
+    hang_up_after_ms: None,
+    acks: true,
+    asks: &[],
+    habit: AGREES,
+};
 const ANSWERS: CalleePlan = CalleePlan {
     ring: Ring::Plain,
     answer: Some((200, 400)),
     hang_up_after_ms: None,
     ignores_cancel: false,
+    asks: &[],
+    habit: AGREES,
 };
+const INFO: Ask = Ask { after_ms: 500, method: "INFO", body: Body::Offer, cancel_after_ms: None };
+const UPDATE: Ask = Ask { method: "UPDATE", ..INFO };
+const HOLD: Ask = Ask { method: "INVITE", ..INFO };
+const LATE_HOLD: Ask = Ask { body: Body::Bare, ..HOLD };
+const SLOW: Habit = Habit { status: 200, wait_ms: 1_500 };
+/// A caller that asks and hangs up when all is answered.
+const ASKS: CallerPlan = CallerPlan { hang_up_after_ms: Some(4_000), ..CALLER };
+/// The same of a callee.
+const CALLEE_ASKS: CalleePlan = CalleePlan { hang_up_after_ms: Some(4_000), ..ANSWERS };
 const RINGS: CalleePlan = CalleePlan { answer: None, ..ANSWERS };
 const BUSY: CalleePlan = CalleePlan { answer: Some((486, 300)), ..ANSWERS };
 const UNAVAILABLE: CalleePlan = CalleePlan { ring: Ring::Not, answer: Some((503, 60)), ..ANSWERS };
@@ -91,7 +118,7 @@ const PLAIN: Script = Script {
     race: false,
 };
 
-pub(crate) const SCRIPTS: [Script; 23] = [
+pub(crate) const SCRIPTS: [Script; 33] = [
     PLAIN,
     Script {
         name: "callee_hangs_up",
@@ -193,6 +220,75 @@ pub(crate) const SCRIPTS: [Script; 23] = [
         name: "race_bye_bye",
         caller: CallerPlan { hang_up_after_ms: Some(3_000), ..CALLER },
         callees: &[CalleePlan { hang_up_after_ms: Some(2_990), ..ANSWERS }],
+        race: true,
+        ..PLAIN
+    },
+    Script {
+        name: "reinvite_by_caller",
+        caller: CallerPlan { asks: &[HOLD, Ask { after_ms: 2_000, ..HOLD }], ..ASKS },
+        ..PLAIN
+    },
+    Script {
+        name: "reinvite_by_callee",
+        caller: CALLER,
+        callees: &[CalleePlan { asks: &[HOLD], ..CALLEE_ASKS }],
+        ..PLAIN
+    },
+    Script {
+        name: "reinvite_late_offer",
+        caller: CallerPlan { asks: &[LATE_HOLD], ..ASKS },
+        ..PLAIN
+    },
+    Script {
+        name: "reinvite_late_offer_by_callee",
+        caller: CALLER,
+        callees: &[CalleePlan { asks: &[LATE_HOLD], ..CALLEE_ASKS }],
+        ..PLAIN
+    },
+    Script {
+        name: "reinvite_slow",
+        caller: CallerPlan { asks: &[HOLD], ..ASKS },
+        callees: &[CalleePlan { habit: SLOW, ..ANSWERS }],
+        ..PLAIN
+    },
+    Script {
+        name: "reinvite_refused",
+        caller: CallerPlan { asks: &[HOLD, Ask { after_ms: 1_500, ..INFO }], ..ASKS },
+        callees: &[CalleePlan { habit: Habit { status: 488, wait_ms: 0 }, ..ANSWERS }],
+        ..PLAIN
+    },
+    Script {
+        name: "update_both_ways",
+        caller: CallerPlan { asks: &[UPDATE], hang_up_after_ms: Some(20_000), ..CALLER },
+        callees: &[CalleePlan { asks: &[Ask { after_ms: 8_000, ..UPDATE }], ..ANSWERS }],
+        ..PLAIN
+    },
+    Script {
+        name: "info_refer_notify",
+        caller: CallerPlan {
+            asks: &[INFO, Ask { after_ms: 900, method: "REFER", ..INFO }],
+            hang_up_after_ms: Some(20_000),
+            ..CALLER
+        },
+        callees: &[CalleePlan {
+            asks: &[Ask { after_ms: 1_200, method: "NOTIFY", ..INFO }],
+            ..ANSWERS
+        }],
+        ..PLAIN
+    },
+    // Both change the session at the same time; then each asks again, later.
+    Script {
+        name: "race_reinvite_glare",
+        caller: CallerPlan { asks: &[HOLD], hang_up_after_ms: Some(12_000), ..CALLER },
+        callees: &[CalleePlan { asks: &[Ask { after_ms: 505, ..HOLD }], habit: SLOW, ..ANSWERS }],
+        race: true,
+        ..PLAIN
+    },
+    // It may be answered before its CANCEL comes.
+    Script {
+        name: "race_reinvite_cancelled",
+        caller: CallerPlan { asks: &[Ask { cancel_after_ms: Some(700), ..HOLD }], ..ASKS },
+        callees: &[CalleePlan { habit: SLOW, ..ANSWERS }],
         race: true,
         ..PLAIN
     },

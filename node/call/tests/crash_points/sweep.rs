@@ -67,6 +67,16 @@ sweeps!(
     race_first_target_late,
     race_cancel_200,
     race_bye_bye,
+    reinvite_by_caller,
+    reinvite_by_callee,
+    reinvite_late_offer,
+    reinvite_late_offer_by_callee,
+    reinvite_slow,
+    reinvite_refused,
+    update_both_ways,
+    info_refer_notify,
+    race_reinvite_glare,
+    race_reinvite_cancelled,
 );
 
 #[test]

@@ -7,6 +7,7 @@ use super::node::Counts;
 use super::point::Point;
 use super::rule_one;
 use super::trace::Seen;
+use super::within::WithinOutcome;
 use super::world::{START, World};
 
 /// What the far ends and the biller know in the end.
@@ -14,6 +15,7 @@ use super::world::{START, World};
 pub(crate) struct Outcome {
     pub(crate) caller: (Option<u16>, Option<Ended>),
     pub(crate) early_sdp: bool,
+    pub(crate) within: WithinOutcome,
     pub(crate) callees: Vec<CalleeOutcome>,
     pub(crate) bills: Vec<(Disposition, u16, HangupBy)>,
 }
@@ -25,6 +27,7 @@ pub(crate) struct CalleeOutcome {
     pub(crate) status: Option<u16>,
     pub(crate) acked: bool,
     pub(crate) ended: Option<Ended>,
+    pub(crate) within: WithinOutcome,
     /// It rings, and nothing that it said has come through: nobody may cancel it (RFC 3261 section
     /// 9.1), and it is left to its own patience.
     pub(crate) unheard: bool,
@@ -73,6 +76,12 @@ pub(crate) fn run(point: &Point) -> Run {
     // If all ACKs of a caller are lost before its BYE comes, nobody has the SDP.
     if !world.is_lossy() && world.callees.iter().any(|callee| callee.bare_ack) {
         faults.push("the ACK of a late offer came without SDP".to_owned());
+    }
+    let mut within = world.callees.iter().map(|callee| &callee.within);
+    if !world.is_lossy()
+        && (world.caller.within.bare_ack() || within.any(|within| within.bare_ack()))
+    {
+        faults.push("the ACK of a late change came without SDP".to_owned());
     }
     if !world.consensus.tables.expiry.is_empty() || !world.consensus.tables.calls.is_empty() {
         faults.push("the tables are not swept".to_owned());
@@ -130,12 +139,14 @@ fn outcome(world: &World) -> Outcome {
         status: callee.status,
         acked: callee.acked,
         ended: callee.ended,
+        within: callee.within.outcome(),
         unheard: world.is_lossy() && callee.invited() && callee.status.is_none() && !callee.heard,
     });
     let cdrs = world.consensus.tables.cdrs.iter();
     Outcome {
         caller: (world.caller.status, world.caller.ended),
         early_sdp: world.caller.early_sdp,
+        within: world.caller.within.outcome(),
         callees: callees.collect(),
         bills: cdrs.map(|cdr| (cdr.disposition, cdr.cause.status, cdr.hangup_by)).collect(),
     }

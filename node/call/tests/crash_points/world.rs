@@ -242,7 +242,8 @@ impl World {
             wish.complain("wire", format!("481 to {to}: {}", text.brief()));
         }
         if self.caller.owns(to) {
-            self.caller.receive(self.now, to, &text, &mut wish);
+            let whole = String::from_utf8_lossy(&bytes);
+            self.caller.receive(self.now, (from, to), &text, &whole, &mut wish);
         } else if let Some(callee) = self.callees.iter_mut().find(|callee| callee.owns(to)) {
             let whole = String::from_utf8_lossy(&bytes);
             callee.receive(self.now, from, to, &text, &whole, &mut wish);

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use holdline_model::{
     AckSeen, Answer, Attempt, CallChange, Cancel, CancelCause, Cause, CdrId, Command, Dialog,
-    Disposition, Early, End, Fail, HangupBy, Millis, Name, Phase, Rejection, Reply, Sweep, limits,
+    Disposition, Early, End, Fail, HangupBy, Millis, Name, Phase, Rejection, Reply, Shift, Sweep,
+    limits,
 };
 
 use super::{CALL, Cluster, admit, hop};
@@ -15,6 +16,7 @@ pub(super) fn dialog(tag: &str) -> Dialog {
         local: "<sip:us@127.0.0.11>;tag=hl".to_owned(),
         remote: format!("<sip:{tag}@127.0.0.31>;tag={tag}"),
         local_cseq: 1,
+        shift: Shift::of(0),
         remote_cseq: 1,
         remote_target: format!("sip:{tag}@127.0.0.31"),
         route_set: Vec::new(),
@@ -38,6 +40,8 @@ pub(super) fn end(by: HangupBy) -> CallChange {
         bye_caller: by != HangupBy::Caller,
         bye_callee: by != HangupBy::Callee,
         bye_cseq: Some(2),
+        caller_cseq: 7,
+        callee_cseq: 8,
     })
 }
 

@@ -5,6 +5,7 @@ mod fencing;
 mod map_state;
 mod properties;
 mod registrar;
+mod session;
 mod slots;
 
 use bytes::Bytes;

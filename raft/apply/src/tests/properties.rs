@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use holdline_model::{
-    AckSeen, Attempt, CallChange, Cancel, CancelCause, Command, Disposition, Early, Epoch,
-    HangupBy, Millis, NodeId, Phase, SlotId, SlotMove, TransferReason, TransferSlots,
+    AckSeen, Attempt, CallChange, Cancel, CancelCause, Command, Counted, Disposition, Early, Epoch,
+    HangupBy, Millis, NodeId, Phase, Side, SlotId, SlotMove, TransferReason, TransferSlots,
 };
 use proptest::prelude::*;
 
@@ -22,6 +22,12 @@ fn change() -> impl Strategy<Value = CallChange> {
         Just(CallChange::Cancel(Cancel { cause: CancelCause::Caller })),
         Just(answer()),
         Just(CallChange::AckSeen(AckSeen { ack: Bytes::new() })),
+        (0u32..3_000, any::<bool>()).prop_map(|(cseq, caller)| {
+            let from = if caller { Side::Caller } else { Side::Callee };
+            CallChange::Counted(Counted { from, cseq })
+        }),
+        (0u32..9, 1u16..7).prop_map(|(cseq, class)| super::session::reinvited(cseq, class * 100)),
+        Just(CallChange::ReinviteAcked(AckSeen { ack: Bytes::from_static(b"ACK") })),
         Just(fail(486, Disposition::Busy)),
         Just(end(HangupBy::Caller)),
     ]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{CancelCause, Cause, Dialog, Disposition, HangupBy, Target};
-use crate::{CallId, Epoch, Hop, Millis, Name, Step};
+use crate::{CallId, Counted, Epoch, Hop, Millis, Name, Reinvited, Reinviting, Step, Updated};
 
 /// A change of one call, fenced by its slot's epoch and made idempotent by its step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,17 @@ pub enum CallChange {
     /// An answered call is over. Committed before the 200 to the BYE and before the other leg's
     /// BYE; writes the CDR.
     End(End),
+    /// An INVITE within the dialogs takes long. Committed before a provisional answer to it.
+    Reinviting(Box<Reinviting>),
+    /// An INVITE within the dialogs has its final answer. Committed before that is relayed, and
+    /// before it is ACKed.
+    Reinvited(Box<Reinvited>),
+    /// The ACK of that answer came. Committed before the other side's ACK if it carries SDP.
+    ReinviteAcked(AckSeen),
+    /// An UPDATE was answered with a 2xx. Committed before that is relayed.
+    Updated(Box<Updated>),
+    /// Requests went through. Committed before their numbers run too far ahead.
+    Counted(Counted),
 }
 
 /// An INVITE is admitted.
@@ -144,4 +155,8 @@ pub struct End {
     pub bye_callee: bool,
     /// CSeq number of the BYE that was received, if one was.
     pub bye_cseq: Option<u32>,
+    /// CSeq number of our BYE to the caller, if we owe it one.
+    pub caller_cseq: u32,
+    /// CSeq number of our BYE to the callee, if we owe it one.
+    pub callee_cseq: u32,
 }

@@ -7,6 +7,7 @@ mod call;
 mod cluster;
 mod registrar;
 mod reply;
+mod session;
 mod slots;
 
 pub use call::{
@@ -17,6 +18,7 @@ pub use registrar::{
     BindingChange, PutUser, Register, RegisterBounds, RemoveBindings, RemoveUser, SweepBindings,
 };
 pub use reply::{Rejection, Reply};
+pub use session::{Counted, NewTarget, Reinvited, Reinviting, Updated};
 pub use slots::{SlotMove, TransferSlots};
 
 use serde::{Deserialize, Serialize};

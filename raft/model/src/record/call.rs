@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Cause, Dialog, HangupBy};
+use crate::record::{Cause, Dialog, HangupBy, SessionState};
 use crate::{Admit, CallId, CdrId, Epoch, Hop, Millis, Name, Step};
 
 /// Everything that another node needs to go on with a call.
@@ -40,6 +40,8 @@ pub struct CallRecord {
     pub answer: Option<Box<AnswerState>>,
     /// Set when the call has ended; the record is then a tombstone.
     pub end: Option<Box<EndState>>,
+    /// What changed the session; `None` if nothing did.
+    pub session: Option<Box<SessionState>>,
 }
 
 impl CallRecord {
@@ -73,6 +75,7 @@ impl CallRecord {
             cancel: None,
             answer: None,
             end: None,
+            session: None,
         }
     }
 }

@@ -6,6 +6,7 @@ mod cluster;
 mod dialog;
 mod location;
 mod node;
+mod session;
 mod slot;
 mod user;
 
@@ -14,8 +15,9 @@ pub use call::{
 };
 pub use cdr::{Cause, Cdr, Disposition, HangupBy};
 pub use cluster::ClusterRecord;
-pub use dialog::{Dialog, Side};
+pub use dialog::{Dialog, Shift, Side};
 pub use location::{Binding, LocationRecord, RegistrarTotals};
 pub use node::NodeRecord;
+pub use session::{Reinvite, SessionState};
 pub use slot::{OwnerSpan, SlotRecord, TransferReason};
 pub use user::{Ha1, UserRecord};
