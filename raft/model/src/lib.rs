@@ -9,6 +9,7 @@
 //! the end; a changed field is a new format version with an upgrade file in `storage`.
 
 mod aor;
+mod cidr;
 pub mod command;
 mod hop;
 mod ids;
@@ -21,6 +22,7 @@ mod time;
 mod token;
 
 pub use aor::{Aor, InvalidAor};
+pub use cidr::{Cidr, InvalidCidr};
 pub use command::{
     AckSeen, Admit, Answer, Attempt, BindingChange, CallChange, CallCommand, Cancel, Command,
     Counted, Early, End, Fail, FormCluster, NewTarget, NodeUp, PutUser, Register, RegisterBounds,

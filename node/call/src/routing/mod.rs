@@ -5,7 +5,6 @@
 //!
 //! Invariant: every trunk that a route names exists, so resolving cannot fail, only find nothing.
 
-mod cidr;
 mod dialled;
 mod route;
 mod trunk;
@@ -15,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use holdline_model::{Hop, Name, Target, Transport, limits};
 
-pub use cidr::{Cidr, InvalidCidr};
+pub use holdline_model::{Cidr, InvalidCidr};
 pub use route::Route;
 pub use trunk::Trunk;
 

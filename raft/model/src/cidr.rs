@@ -52,6 +52,27 @@ impl Cidr {
         width(address) == width(self.network) && masked(address, self.prefix) == self.network
     }
 
+    /// The block of the first `prefix` bits of an address, which is taken as IPv4 if it is IPv4 mapped
+    /// into IPv6; a prefix longer than the address is cut to it.
+    #[must_use]
+    pub fn around(address: IpAddr, prefix: u8) -> Self {
+        let address = address.to_canonical();
+        let prefix = prefix.min(width(address));
+        Self { network: masked(address, prefix), prefix }
+    }
+
+    /// The first address of the block.
+    #[must_use]
+    pub const fn network(&self) -> IpAddr {
+        self.network
+    }
+
+    /// Whether the blocks have an address in common.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.contains(other.network) || other.contains(self.network)
+    }
+
     /// How many leading bits are fixed; a longer prefix is a smaller block.
     #[must_use]
     pub const fn prefix(&self) -> u8 {
@@ -131,6 +152,16 @@ mod tests {
             assert!(cidr(block).contains(inside.parse().unwrap()), "{inside} in {block}");
             assert!(!cidr(block).contains(outside.parse().unwrap()), "{outside} not in {block}");
         }
+    }
+
+    #[test]
+    fn blocks_overlap_if_one_contains_the_other() {
+        assert!(cidr("10.0.0.0/8").overlaps(&cidr("10.1.0.0/16")));
+        assert!(cidr("10.1.2.3").overlaps(&cidr("10.1.0.0/16")));
+        assert!(!cidr("10.0.0.0/16").overlaps(&cidr("10.1.0.0/16")));
+        assert!(!cidr("0.0.0.0/0").overlaps(&cidr("::/0")));
+        assert_eq!(Cidr::around("2001:db8:1:2::7".parse().unwrap(), 64), cidr("2001:db8:1:2::/64"));
+        assert_eq!(Cidr::around("::ffff:10.1.2.3".parse().unwrap(), 64), cidr("10.1.2.3"));
     }
 
     #[test]
