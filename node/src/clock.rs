@@ -45,6 +45,13 @@ impl Clock {
         u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// The same in nanoseconds.
+    #[must_use]
+    pub fn elapsed_ns(&self) -> u64 {
+        let elapsed = monotonic().saturating_duration_since(self.started);
+        u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// The monotonic clock, for measuring.
     #[must_use]
     pub fn monotonic(&self) -> Instant {

@@ -12,6 +12,7 @@
 //! | [`admin`] | the admin HTTP API, over the seam [`admin::ClusterApi`] |
 //! | [`cli`] | the command line, over the seam [`node_runner::NodeRunner`] |
 //! | [`compose`] | makes a running node of all the parts |
+//! | `protect` | shield, bans, heavy hitters, overload control |
 //! | `switch` | between the sockets and the pure call engines |
 //! | [`panic_hook`] | a panic ends the process |
 
@@ -22,5 +23,6 @@ pub mod compose;
 pub mod config;
 pub mod node_runner;
 pub mod panic_hook;
+mod protect;
 mod switch;
 pub mod telemetry;

@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdline_model::{
     CallId, CallRecord, Epoch, Hop, Millis, Rejection, Reply, SlotId, Step, Token, TokenKind,
@@ -24,6 +25,7 @@ use crate::index::Index;
 use crate::messages::{self, Refuse};
 use crate::nonce::Nonces;
 use crate::recovery::Pacer;
+use crate::refused::Refused;
 use crate::registrar::{Directory, Registrar, RegistrarOptions};
 use crate::timers::Timers;
 use crate::{DropReason, Event, Input, Options, Output, Refusal, Routing, Undecided};
@@ -43,6 +45,9 @@ pub struct CallEngine {
     pub(crate) index: Index,
     pub(crate) timers: Timers,
     pub(crate) pacer: Pacer,
+    pub(crate) refused: Refused,
+    /// New calls are refused, and this is what Retry-After says; only while one input is handled.
+    pub(crate) shedding: Option<Duration>,
     suspended: bool,
     pub(crate) out: VecDeque<Output>,
 }
@@ -65,6 +70,8 @@ impl CallEngine {
             index: Index::default(),
             timers: Timers::default(),
             pacer,
+            refused: Refused::default(),
+            shedding: None,
             suspended: false,
             out: VecDeque::new(),
         }

@@ -139,6 +139,8 @@ pub enum Refusal {
     TooManyRequests,
     /// Its CSeq is lower than one seen before: 500.
     OldCSeq,
+    /// The node is overloaded: 503.
+    Overload,
     /// The admission was rejected by the replicated state: 500.
     NotAdmitted,
     /// A REGISTER for a domain that is not ours: 404.
@@ -279,6 +281,7 @@ impl Refusal {
             Self::Overlapping => "overlapping",
             Self::TooManyRequests => "too_many_requests",
             Self::OldCSeq => "old_cseq",
+            Self::Overload => "overload",
             Self::NotAdmitted => "not_admitted",
             Self::UnknownDomain => "unknown_domain",
             Self::UnknownUser => "unknown_user",

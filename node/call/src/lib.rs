@@ -30,8 +30,10 @@ mod options;
 mod output;
 mod outside;
 mod recovery;
+mod refused;
 mod registrar;
 mod routing;
+mod shed;
 mod timers;
 
 #[cfg(test)]
@@ -44,3 +46,4 @@ pub use options::{InvalidOptions, Options};
 pub use output::Output;
 pub use registrar::{Directory, NoUsers, RegistrarOptions, USERS, Unreadable};
 pub use routing::{Cidr, InvalidCidr, Route, Routing, RoutingError, Trunk};
+pub use shed::NewCall;

@@ -106,6 +106,16 @@ impl CallEngine {
             }
             return;
         }
+        if let Some(retry_after) = self.refused.find(&request.message) {
+            self.refuse(&request, Refuse::Unavailable(retry_after), Refusal::Overload);
+            return;
+        }
+        if let Some(retry_after) = self.shedding {
+            // Before the password is looked at, which costs more than a refusal.
+            self.refused.insert(now, &request.message, retry_after);
+            self.refuse(&request, Refuse::Unavailable(retry_after), Refusal::Overload);
+            return;
+        }
         let Some(caller) = self.identify(now, &request, slot) else { return };
         if let Some((refuse, reason)) = self.objection(&request) {
             self.refuse(&request, refuse, reason);

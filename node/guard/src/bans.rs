@@ -16,7 +16,7 @@ use std::str::FromStr;
 
 use holdline_model::{Cidr, Millis, NodeId};
 
-use crate::Cause;
+use crate::{Blocks, Cause};
 
 /// Why a block is banned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,7 +92,7 @@ pub enum BanError {
 #[derive(Clone, Debug)]
 pub struct Bans {
     /// Never banned.
-    allow: Vec<Cidr>,
+    allow: Blocks,
     limit: usize,
     bans: BTreeMap<Cidr, Ban>,
     /// For looking up: those in force, and their lengths of prefix, the longest first.
@@ -103,7 +103,7 @@ pub struct Bans {
 impl Bans {
     /// None yet. `allow` is never banned; more than `limit` are refused.
     #[must_use]
-    pub fn new(allow: Vec<Cidr>, limit: usize) -> Self {
+    pub fn new(allow: Blocks, limit: usize) -> Self {
         let bans = BTreeMap::new();
         Self { allow, limit, bans, in_force: HashMap::default(), lengths: Vec::new() }
     }
@@ -126,7 +126,7 @@ impl Bans {
     /// Whether an address is of a peer that is never banned.
     #[must_use]
     pub fn is_allowed(&self, address: IpAddr) -> bool {
-        self.allow.iter().any(|block| block.contains(address))
+        self.allow.contains(address)
     }
 
     /// Bans a block from now on.
@@ -136,14 +136,20 @@ impl Bans {
     pub fn add(&mut self, now: Millis, ban: Ban) -> Result<(), BanError> {
         self.expire(now);
         let block = ban.block;
-        if let Some(allowed) = self.allow.iter().find(|allowed| allowed.overlaps(&block)) {
-            return Err(BanError::Allowed { block, allowed: *allowed });
+        if let Some(allowed) = self.allow.overlapping(&block) {
+            return Err(BanError::Allowed { block, allowed });
         }
         if ban.until <= now {
             return Err(BanError::Over { until: ban.until, now });
         }
         if self.bans.len() >= self.limit && !self.bans.contains_key(&block) {
-            return Err(BanError::Full { limit: self.limit });
+            // An operator knows better than a shield, which goes on without the ban.
+            let soonest = self.bans.values().filter(|other| other.reason != BanReason::Operator);
+            let soonest = soonest.min_by_key(|other| other.until).map(|other| other.block);
+            match soonest.filter(|_| ban.reason == BanReason::Operator) {
+                Some(soonest) => self.bans.remove(&soonest),
+                None => return Err(BanError::Full { limit: self.limit }),
+            };
         }
         self.put(Ban { lifted: false, ..ban });
         Ok(())
@@ -169,7 +175,7 @@ impl Bans {
     pub fn hear(&mut self, now: Millis, ban: Ban) -> bool {
         let known = self.bans.get(&ban.block);
         let is_older = known.is_some_and(|known| (known.at, known.by) >= (ban.at, ban.by));
-        let is_allowed = self.allow.iter().any(|allowed| allowed.overlaps(&ban.block));
+        let is_allowed = self.allow.overlapping(&ban.block).is_some();
         let is_full = known.is_none() && self.bans.len() >= self.limit;
         if is_older || is_allowed || is_full || ban.until <= now {
             return false;
@@ -316,7 +322,7 @@ mod tests {
     }
 
     fn bans() -> Bans {
-        Bans::new(vec![cidr("192.0.2.0/24"), cidr("2001:db8::/32")], 8)
+        Bans::new([cidr("192.0.2.0/24"), cidr("2001:db8::/32")].into_iter().collect(), 8)
     }
 
     fn find(bans: &Bans, address: &str) -> Option<BanScope> {
@@ -378,6 +384,14 @@ mod tests {
         assert_eq!(bans.add(NOW, ban("10.0.0.8", 60)), Err(BanError::Full { limit: 8 }));
         assert!(!bans.hear(NOW, ban("10.0.0.8", 60)));
         bans.add(NOW, ban("10.0.0.7", 90)).unwrap();
+        let shields = Ban { reason: BanReason::Shield(Cause::Packets), ..ban("10.0.0.7", 90) };
+        bans.add(NOW, shields).unwrap();
+        assert_eq!(
+            bans.add(NOW, Ban { block: cidr("10.0.0.9"), ..shields }),
+            Err(BanError::Full { limit: 8 })
+        );
+        bans.add(NOW, ban("10.0.0.10", 90)).unwrap();
+        assert_eq!(find(&bans, "10.0.0.7"), None, "an operator's ban takes a shield's place");
         let later = NOW.plus_ms(60_000);
         bans.add(later, Ban { until: later.plus_ms(1), ..ban("10.0.0.8", 0) }).unwrap();
         let over = bans.add(later, ban("10.0.0.9", 60)).unwrap_err();

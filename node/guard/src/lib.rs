@@ -23,6 +23,8 @@
 )]
 
 mod bans;
+mod blocks;
+mod emergency;
 mod gate;
 mod hash;
 mod lease;
@@ -33,6 +35,8 @@ mod sketch;
 mod top;
 
 pub use bans::{Ban, BanError, BanReason, BanScope, Bans};
+pub use blocks::Blocks;
+pub use emergency::EmergencyNumbers;
 pub use gate::{Gate, GateCounts, Shut};
 pub use hash::Seed;
 pub use lease::{Demand, DemandOptions, Purse, PurseCounts};

@@ -16,7 +16,18 @@ impl Rate {
     pub const fn new(per_second: u32, burst: u32) -> Self {
         let per_second = if per_second == 0 { 1 } else { per_second };
         let burst = if burst == 0 { 1 } else { burst };
-        let period_ns = SECOND_NS / per_second as u64;
+        Self::every(SECOND_NS / per_second as u64, burst)
+    }
+
+    /// `per_minute` on average, `burst` at once. Both count as at least 1.
+    #[must_use]
+    pub const fn per_minute(per_minute: u32, burst: u32) -> Self {
+        let per_minute = if per_minute == 0 { 1 } else { per_minute };
+        let burst = if burst == 0 { 1 } else { burst };
+        Self::every(60 * SECOND_NS / per_minute as u64, burst)
+    }
+
+    const fn every(period_ns: u64, burst: u32) -> Self {
         let period_ns = if period_ns == 0 { 1 } else { period_ns };
         Self { period_ns, ahead_ns: period_ns.saturating_mul((burst - 1) as u64) }
     }

@@ -38,7 +38,7 @@ impl Default for OverloadOptions {
     fn default() -> Self {
         Self {
             queue_target_ns: 20_000_000,
-            lag_target_ns: 20_000_000,
+            lag_target_ns: 50_000_000,
             commit_target_ns: 500_000_000,
             decrease_permille: 900,
             increase_permille: 10,
@@ -80,6 +80,8 @@ pub struct Overload {
     /// Calls let in per second lately, in thousandths.
     admitted_milli: u64,
     last: Option<(u64, GateCounts)>,
+    /// Intervals in a row with delays above their targets.
+    over: u32,
     decreased_at_ns: u64,
     refused_at_ns: u64,
 }
@@ -89,7 +91,15 @@ impl Overload {
     #[must_use]
     pub const fn new(options: OverloadOptions) -> Self {
         let state = OverloadState::Open;
-        Self { options, state, admitted_milli: 0, last: None, decreased_at_ns: 0, refused_at_ns: 0 }
+        Self {
+            options,
+            state,
+            admitted_milli: 0,
+            last: None,
+            over: 0,
+            decreased_at_ns: 0,
+            refused_at_ns: 0,
+        }
     }
 
     /// What the gate is to do.
@@ -124,7 +134,8 @@ impl Overload {
         if refused {
             self.refused_at_ns = now_ns;
         }
-        self.state = if self.is_over(load) {
+        self.over = if self.is_over(load) { self.over.saturating_add(1) } else { 0 };
+        self.state = if self.over > 0 {
             self.decreased(now_ns, load)
         } else {
             self.relaxed(now_ns, refused)
@@ -135,6 +146,8 @@ impl Overload {
     fn decreased(&mut self, now_ns: u64, load: Load) -> OverloadState {
         let admitted = self.admitted_milli / 1000;
         let from = match self.state {
+            // One slow interval may be somebody else's doing.
+            OverloadState::Open if self.over < PATIENCE => return self.state,
             OverloadState::Open => admitted,
             OverloadState::Limited { .. }
                 if now_ns.saturating_sub(self.decreased_at_ns) < self.options.settle_ns =>
@@ -177,6 +190,9 @@ fn per_second_milli(count: u64, span_ns: u64) -> u64 {
     let scaled = u128::from(count) * 1_000_000_000_000 / u128::from(span_ns.max(1));
     u64::try_from(scaled).unwrap_or(u64::MAX)
 }
+
+/// Intervals in a row before the gate is used.
+const PATIENCE: u32 = 2;
 
 /// So many times the target is far over it.
 const FAR: u64 = 5;
@@ -330,9 +346,9 @@ mod tests {
     #[test]
     fn each_of_the_three_delays_counts() {
         let control = Overload::new(OverloadOptions::default());
-        assert!(!control.is_over(Load { queue_ns: 20 * MS, lag_ns: 20 * MS, commit_ns: 500 * MS }));
+        assert!(!control.is_over(Load { queue_ns: 20 * MS, lag_ns: 50 * MS, commit_ns: 500 * MS }));
         assert!(control.is_over(Load { queue_ns: 21 * MS, ..Load::default() }));
-        assert!(control.is_over(Load { lag_ns: 21 * MS, ..Load::default() }));
+        assert!(control.is_over(Load { lag_ns: 51 * MS, ..Load::default() }));
         assert!(control.is_over(Load { commit_ns: 501 * MS, ..Load::default() }));
     }
 

@@ -1,16 +1,20 @@
 //! A cluster of maps, for tests of routes and of the command line.
 
+mod protection;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use holdline_model::{
-    Admission, AnswerState, Aor, Binding, CallId, CallRecord, Cause, Cdr, CdrId, Dialog,
+    Admission, AnswerState, Aor, Binding, CallId, CallRecord, Cause, Cdr, CdrId, Cidr, Dialog,
     Disposition, EndState, Epoch, Ha1, HangupBy, Hop, Incarnation, LocationRecord, Millis, Name,
     NodeId, NodeRecord, OwnerSpan, Phase, Shift, SlotId, SlotRecord, Step, Target, TransferReason,
     UserRecord,
 };
+
+pub(crate) use protection::TRUSTED;
 
 use super::seam::{
     CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LocalFacts, MemberFacts, Page,
@@ -31,6 +35,8 @@ pub(crate) struct Fake {
     pub(crate) dead: BTreeSet<NodeId>,
     /// There is no leader: reads of the cluster go on, changes fail.
     pub(crate) no_majority: bool,
+    /// Blocks that are banned.
+    pub(crate) banned: Mutex<BTreeSet<Cidr>>,
     /// How long every answer takes.
     pub(crate) delay: std::time::Duration,
 }
@@ -49,6 +55,7 @@ impl Fake {
             let record = cdr(n);
             fake.cdrs.insert(record.id, record);
         }
+        fake.banned.lock().unwrap().insert("198.51.100.7".parse().unwrap());
         fake
     }
 

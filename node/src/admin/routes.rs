@@ -56,6 +56,14 @@ pub(super) fn routes() -> Vec<Route> {
             &["get", "delete"],
             get(handler::registrations::show).merge(delete(handler::registrations::remove)),
         ),
+        route("/v1/bans", &["get"], get(handler::bans::list)),
+        route(
+            "/v1/bans/{block}",
+            &["post", "delete"],
+            post(handler::bans::add).merge(delete(handler::bans::remove)),
+        ),
+        route("/v1/top/{dimension}", &["get"], get(handler::top::handle)),
+        route("/v1/protection", &["get"], get(handler::protection::handle)),
     ]
 }
 

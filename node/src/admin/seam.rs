@@ -6,6 +6,7 @@
 
 mod error;
 mod facts;
+mod protection;
 mod query;
 
 use async_trait::async_trait;
@@ -15,6 +16,7 @@ use holdline_model::{
 
 pub use error::ClusterApiError;
 pub use facts::{ClusterFacts, LocalFacts, MemberFacts};
+pub use protection::{BanRequest, ProtectionApi, ProtectionFacts};
 pub use query::{CallFilter, CallQuery, CdrQuery, Page};
 
 /// The cluster, as one node sees it and can change it.
@@ -24,7 +26,7 @@ pub use query::{CallFilter, CallQuery, CdrQuery, Page};
 /// away (a request that times out) leaves reads without effect, and writes proposed or not proposed,
 /// never half done. Implementations keep blocking reads off the async threads.
 #[async_trait]
-pub trait ClusterApi: Send + Sync + 'static {
+pub trait ClusterApi: ProtectionApi + Send + Sync + 'static {
     /// This node alone, at once and without touching disk or network: for probes.
     fn local(&self) -> LocalFacts;
 

@@ -61,6 +61,15 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: CdrCommand,
     },
+    /// List, add and remove bans of source addresses
+    Ban {
+        #[command(subcommand)]
+        command: BanCommand,
+    },
+    /// Show who comes most often
+    Top(TopArgs),
+    /// Show a node's overload control, shield and bans
+    Protection,
     /// Add, list, show, remove and import users of local domains
     User {
         #[command(subcommand)]
@@ -268,6 +277,41 @@ pub(super) enum RegistrationCommand {
         #[arg(long)]
         key: Option<String>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BanCommand {
+    /// List all bans in force
+    List,
+    /// Turn a source away, at all nodes; configured peers are never banned
+    Add {
+        /// An address or a block: 192.0.2.7, 192.0.2.0/24
+        block: String,
+        /// For how long, in seconds
+        #[arg(long, default_value_t = 3600)]
+        for_s: u64,
+        /// Calls that are up and emergency calls, too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Lift a ban, at all nodes
+    Remove {
+        /// As it is listed
+        block: String,
+    },
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct TopArgs {
+    /// sources, tenants, callers or destinations
+    #[arg(default_value = "sources")]
+    pub(super) dimension: String,
+    /// How many, 1 to 100
+    #[arg(long, default_value_t = 20)]
+    pub(super) limit: usize,
+    /// Of the node that answers alone, not of the cluster
+    #[arg(long)]
+    pub(super) here: bool,
 }
 
 /// The nodes of `holdline dev`.

@@ -72,6 +72,9 @@ fn run(args: Args, runner: &dyn NodeRunner, output: &mut Output) -> Result<ExitC
         Command::Cdr { command } => command::cdr::run(&target, &command, output),
         Command::User { command } => command::user::run(&target, &command, output),
         Command::Registration { command } => command::registration::run(&target, &command, output),
+        Command::Ban { command } => command::ban::run(&target, &command, output),
+        Command::Top(args) => command::top::run(&target, &args, output),
+        Command::Protection => command::protection::run(&target, output),
     }
 }
 

@@ -4,10 +4,11 @@
 //! leader's knowledge; other nodes say what gossip says.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use holdline_cluster::forward::{Forwarder, HangUpOutcome, Requests as _};
-use holdline_cluster::gossip::ClusterView;
+use holdline_cluster::gossip::{ClusterView, Heard};
 use holdline_model::{
     Aor, CallId, CallRecord, Cdr, CdrId, LocationRecord, Millis, Name, NodeId, Rejection, Reply,
     SlotRecord, UserRecord,
@@ -22,6 +23,7 @@ use crate::admin::seam::{
     CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LocalFacts, MemberFacts, Page,
 };
 use crate::clock::Clock;
+use crate::protect::Protection;
 use crate::switch::leader;
 use crate::switch::ownership::Progress;
 
@@ -41,6 +43,8 @@ pub(super) struct Api {
     pub(super) progress: watch::Receiver<Progress>,
     pub(super) stopping: watch::Receiver<bool>,
     pub(super) view: watch::Receiver<ClusterView>,
+    pub(super) protection: Arc<Protection>,
+    pub(super) heard: watch::Receiver<Arc<Heard>>,
 }
 
 #[async_trait]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use holdline_cluster::gossip::{
-    ClusterKey, ClusterView, Gossip, GossipNetwork, GossipOptions, Load, NodeFacts,
+    Bulletin, ClusterKey, ClusterView, Gossip, GossipNetwork, GossipOptions, Load, NodeFacts,
 };
 use holdline_model::NodeUp;
 use metrics::gauge;
@@ -15,14 +15,14 @@ use tokio_util::sync::CancellationToken;
 use super::{NodeError, keys};
 use crate::node_runner::NodeContext;
 
-/// Starts gossip about this run of the node; its view of the others.
+/// Starts gossip about this run of the node; its view of the others, and the bulletin.
 pub(super) async fn start(
     network: GossipNetwork,
     context: &NodeContext,
     announcement: &NodeUp,
     calls: Vec<Arc<AtomicUsize>>,
     halt: &CancellationToken,
-) -> Result<watch::Receiver<ClusterView>, NodeError> {
+) -> Result<(watch::Receiver<ClusterView>, Bulletin), NodeError> {
     let config = &context.config;
     let key = keys::gossip_key(&config.cluster.key);
     let key: ClusterKey = key.parse().map_err(failed)?;
@@ -44,9 +44,9 @@ pub(super) async fn start(
     };
     let gossip =
         Gossip::start(options, facts, &context.tasks, halt.clone()).await.map_err(failed)?;
-    let view = gossip.view();
+    let (view, bulletin) = (gossip.view(), gossip.bulletin());
     context.tasks.spawn(tell_load(gossip, calls, halt.clone()));
-    Ok(view)
+    Ok((view, bulletin))
 }
 
 async fn tell_load(gossip: Gossip, calls: Vec<Arc<AtomicUsize>>, halt: CancellationToken) {

@@ -16,9 +16,11 @@
 //! | `sip_probe` | refuses SIP addresses that something else uses |
 //! | `peers` | who the other nodes are, for the forwarder |
 //! | `api` | the admin API's view of the cluster |
+//! | `api_protection` | the same for bans, heavy hitters and overload |
 //! | `hang_up` | ends a call for an administrator, here or through its owner |
 
 mod api;
+mod api_protection;
 mod error;
 mod gossip;
 mod hang_up;

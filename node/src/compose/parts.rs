@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 
 use holdline_call::{CallEngine, Directory};
 use holdline_cluster::forward::{self, ForwardOptions, Forwarder, Token};
-use holdline_cluster::gossip::ClusterView;
+use holdline_cluster::gossip::{Bulletin, ClusterView};
 use holdline_cluster::ownership::PlanOptions;
 use holdline_model::{GroupId, Millis, NodeId, NodeUp};
 use holdline_raft::{ClusterToken, Member, RaftHandle, RaftNode};
@@ -27,6 +27,8 @@ use crate::admin::{AdminLimits, AdminOptions, AdminServer, ClusterApi};
 use crate::clock::Clock;
 use crate::config::{Config, FloatingConfig};
 use crate::node_runner::NodeContext;
+use crate::protect::pressure::Pressure;
+use crate::protect::{Protection, keeper, pace};
 use crate::switch::SharedTable;
 use crate::switch::directory::StateDirectory;
 use crate::switch::dispatcher::{self, Dispatcher, Sources};
@@ -55,6 +57,7 @@ struct Shared<'a> {
     forwarder: Forwarder,
     sockets: Sockets,
     shards: Vec<mpsc::Sender<ToShard>>,
+    protection: Arc<Protection>,
 }
 
 impl Parts {
@@ -77,6 +80,7 @@ impl Parts {
             Forwarder::new(forward_options.clone(), context.tasks.clone(), halt.clone());
         let (sockets, datagrams) = machine.sockets(context.tasks.clone(), halt.clone());
         let (shards, inputs) = shard_queues(config.sip.shards.get());
+        let (protection, news) = protection(context)?;
         let shared = Shared {
             context,
             halt,
@@ -85,6 +89,7 @@ impl Parts {
             forwarder,
             sockets,
             shards,
+            protection,
         };
         let hang_ups = shared.hang_ups();
         let (service, from_nodes) = forward::service(
@@ -97,7 +102,9 @@ impl Parts {
         let calls = shared.start_shards(inputs)?;
         shared.start_dispatcher(Sources { sockets: datagrams, nodes: from_nodes });
         let announcement = announcement(config)?;
-        let view = gossip::start(machine.gossip(), context, &announcement, calls, halt).await?;
+        let (view, bulletin) =
+            gossip::start(machine.gossip(), context, &announcement, calls, halt).await?;
+        shared.start_protection(news, bulletin.clone());
         let (progress, failed) = shared.start_ownership(announcement, node.applied);
         shared.start_leader();
         let leadership = shared.raft.leadership();
@@ -105,7 +112,7 @@ impl Parts {
             peers::follow(shared.forwarder.clone(), leadership, view.clone(), halt.clone());
         context.tasks.spawn(follow);
         let (stopping, is_stopping) = watch::channel(false);
-        let api = shared.api(hang_ups, data_dir, progress.clone(), is_stopping, view);
+        let api = shared.api(hang_ups, data_dir, progress.clone(), is_stopping, (view, bulletin));
         let api: Arc<dyn ClusterApi> = Arc::new(api);
         if machine.started(&shared.raft, &api) {
             shared.start_admin(api).await?;
@@ -148,7 +155,7 @@ impl Shared<'_> {
         let mut counts = Vec::with_capacity(inputs.len());
         let routing = Arc::new(self.config().routing()?);
         let directory: Arc<dyn Directory> = Arc::new(StateDirectory(self.raft.state()));
-        for inputs in inputs {
+        for (index, inputs) in inputs.into_iter().enumerate() {
             let seed = getrandom::u64()?;
             let options = self.config().sip.calls.clone();
             let parts = shard::Parts {
@@ -162,6 +169,8 @@ impl Shared<'_> {
                 lease: self.raft.lease(),
                 egress: self.egress(),
                 clock: self.context.clock.clone(),
+                protection: Arc::clone(&self.protection),
+                watch: Pressure::shard(index),
                 calls: Arc::new(AtomicUsize::new(0)),
             };
             counts.push(Arc::clone(&parts.calls));
@@ -177,8 +186,16 @@ impl Shared<'_> {
             shards: self.shards.clone(),
             forwarder: self.forwarder.clone(),
             egress: self.egress(),
+            protection: Arc::clone(&self.protection),
         };
         self.context.tasks.spawn(dispatcher::run(dispatcher, sources, self.halt.clone()));
+    }
+
+    fn start_protection(&self, news: mpsc::Receiver<keeper::News>, bulletin: Bulletin) {
+        let (tasks, halt) = (&self.context.tasks, self.halt);
+        let protection = || Arc::clone(&self.protection);
+        tasks.spawn(keeper::run(protection(), news, bulletin, halt.clone()));
+        tasks.spawn(pace::run(protection(), halt.clone()));
     }
 
     fn start_ownership(
@@ -235,7 +252,7 @@ impl Shared<'_> {
         data_dir: DataDir,
         progress: watch::Receiver<Progress>,
         stopping: watch::Receiver<bool>,
-        view: watch::Receiver<ClusterView>,
+        (view, bulletin): (watch::Receiver<ClusterView>, Bulletin),
     ) -> Api {
         Api {
             me: self.config().node.id,
@@ -251,6 +268,8 @@ impl Shared<'_> {
             progress,
             stopping,
             view,
+            protection: Arc::clone(&self.protection),
+            heard: bulletin.heard(),
         }
     }
 
@@ -265,6 +284,15 @@ impl Shared<'_> {
         AdminServer::start(admin.listen, options, &self.context.tasks, self.halt.clone()).await?;
         Ok(())
     }
+}
+
+fn protection(
+    context: &NodeContext,
+) -> Result<(Arc<Protection>, mpsc::Receiver<keeper::News>), NodeError> {
+    let config = &context.config;
+    let (me, shards) = (config.node.id, config.sip.shards.get());
+    let seed = getrandom::u64()?;
+    Ok(Protection::new(me, context.clock.clone(), config.protection.clone(), shards, seed))
 }
 
 fn raft_options(

@@ -88,6 +88,16 @@ pub enum Fault {
         /// The most allowed.
         max: u64,
     },
+    /// A number is below another that it may not be below.
+    #[error("{found} is below {other}, which is {least}")]
+    Below {
+        /// The value.
+        found: u64,
+        /// The other key.
+        other: &'static str,
+        /// The other value.
+        least: u64,
+    },
     /// A name has characters that could not be shown or used everywhere.
     #[error("\"{found}\" is not a name")]
     NotAName {
@@ -281,6 +291,9 @@ impl Fault {
             Self::UnknownKey { found, known } => unknown_key_next_step(found, known),
             Self::MissingKey { missing } => format!("add \"{missing}\" to this section"),
             Self::OutOfRange { min, max, .. } => format!("give a value from {min} to {max}"),
+            Self::Below { other, least, .. } => {
+                format!("give {least} or more, or lower {other}")
+            }
             Self::NotAName { .. } => {
                 "use 1 to 64 of the characters a-z A-Z 0-9 . _ -, the first one a letter or digit".to_owned()
             }

@@ -14,6 +14,7 @@ use super::error::{ConfigError, Fault};
 use super::locate::Checker;
 use super::log::RawLog;
 use super::node::RawNode;
+use super::protection::RawProtection;
 use super::registrar::RawRegistrar;
 use super::route::RawRoute;
 use super::sip::RawSip;
@@ -34,6 +35,8 @@ struct RawConfig {
     route: Vec<Spanned<RawRoute>>,
     #[serde(default)]
     registrar: RawRegistrar,
+    #[serde(default)]
+    protection: RawProtection,
     #[serde(default)]
     admin: RawAdmin,
     #[serde(default)]
@@ -69,6 +72,7 @@ pub(super) fn text(text: &str, path: &Path) -> Result<Config, ConfigError> {
     let trunks = trunk::build_all(&mut check, raw.trunk);
     let routes = route::build_all(&mut check, raw.route, &trunks);
     let registrar = raw.registrar.build(&mut check);
+    let protection = raw.protection.build(&mut check, &trunks);
     let (admin, admin_span) = raw.admin.build(&mut check);
     let log = raw.log.build(&mut check);
     let storage = raw.storage.build(&mut check);
@@ -82,7 +86,19 @@ pub(super) fn text(text: &str, path: &Path) -> Result<Config, ConfigError> {
         check.fault("route", 0..0, Fault::Routing(error));
         check.into_error()
     })?;
-    Ok(Config { node, cluster, sip, trunks, routes, registrar, admin, log, storage, warnings })
+    Ok(Config {
+        node,
+        cluster,
+        sip,
+        trunks,
+        routes,
+        registrar,
+        protection,
+        admin,
+        log,
+        storage,
+        warnings,
+    })
 }
 
 /// Both are TCP listeners of this process.

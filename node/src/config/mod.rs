@@ -18,6 +18,7 @@ mod load;
 mod locate;
 mod log;
 mod node;
+mod protection;
 mod registrar;
 mod route;
 mod secret;
@@ -32,6 +33,7 @@ pub use example::EXAMPLE;
 pub use floating::FloatingConfig;
 pub use log::{LogConfig, LogFormat};
 pub use node::NodeConfig;
+pub use protection::ProtectionConfig;
 pub use route::RouteConfig;
 pub use sip::SipConfig;
 pub use storage::StorageConfig;
@@ -58,6 +60,8 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     /// Domains of users, and how they register.
     pub registrar: RegistrarOptions,
+    /// What the node does against noisy neighbours and overload.
+    pub protection: ProtectionConfig,
     /// The admin API.
     pub admin: AdminConfig,
     /// The log.

@@ -5,6 +5,8 @@
 //! can be reached, or for a shard whose queue is full, is dropped and counted: the peer sends it
 //! again.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use holdline_call::Input;
 use holdline_cluster::forward::{Direction, Forwarded, Forwarder, Received};
@@ -20,6 +22,8 @@ use super::destination::{self, Destination};
 use super::egress::Egress;
 use super::shard::ToShard;
 use super::{SharedTable, shard_of};
+use crate::protect::Protection;
+use crate::protect::pressure::{Pressure, QueueWatch};
 
 /// What the dispatcher works with.
 #[derive(Debug)]
@@ -29,6 +33,7 @@ pub(crate) struct Dispatcher {
     pub(crate) shards: Vec<mpsc::Sender<ToShard>>,
     pub(crate) forwarder: Forwarder,
     pub(crate) egress: Egress,
+    pub(crate) protection: Arc<Protection>,
 }
 
 /// Where datagrams come from.
@@ -40,11 +45,16 @@ pub(crate) struct Sources {
 
 /// Runs until `stop` is cancelled.
 pub(crate) async fn run(dispatcher: Dispatcher, mut sources: Sources, stop: CancellationToken) {
+    let mut watch = Pressure::dispatcher();
     loop {
+        if sources.sockets.is_empty() {
+            watch.idle();
+        }
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            Some(batch) = sources.sockets.recv() => {
+            Some(mut batch) = sources.sockets.recv() => {
+                dispatcher.screened(&mut batch, &mut watch, !sources.sockets.is_empty());
                 let table = dispatcher.table.load();
                 for Datagram { local, peer, bytes } in batch {
                     dispatcher.arrived(&table, Hop::udp(local, peer), bytes, 0);
@@ -57,6 +67,14 @@ pub(crate) async fn run(dispatcher: Dispatcher, mut sources: Sources, stop: Canc
 }
 
 impl Dispatcher {
+    /// Drops what the shield and the bans turn away. Datagrams from other nodes were looked at there.
+    fn screened(&self, batch: &mut Vec<Datagram>, watch: &mut QueueWatch, left: bool) {
+        let protection = &self.protection;
+        watch.taken(&protection.pressure, protection.clock.monotonic(), left);
+        let mut screen = protection.screen();
+        batch.retain(|datagram| screen.passes(datagram.peer, &datagram.bytes));
+    }
+
     fn forwarded(&self, batch: Vec<Received>) {
         let table = self.table.load();
         for Received { datagram, .. } in batch {

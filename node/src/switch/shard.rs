@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use holdline_call::{CallEngine, Input, Output, Undecided};
+use holdline_call::{Authentication, CallEngine, Event, Input, Output, Undecided};
 use holdline_model::{CallId, CallRecord, Command, Epoch, Millis, Reply, SlotId, Step};
 use holdline_raft::{Decided, Lease, RaftHandle, ReplyTo};
 use tokio::sync::mpsc;
@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 use super::egress::Egress;
 use super::report;
 use crate::clock::Clock;
+use crate::protect::Protection;
+use crate::protect::pressure::{QueueWatch, nanos};
 
 /// What a shard is told.
 #[derive(Debug)]
@@ -53,6 +55,9 @@ pub(crate) struct Parts {
     pub(crate) lease: Lease,
     pub(crate) egress: Egress,
     pub(crate) clock: Clock,
+    pub(crate) protection: Arc<Protection>,
+    /// Measures how long inputs wait.
+    pub(crate) watch: QueueWatch,
     /// How many calls are up, for whoever wants to know.
     pub(crate) calls: Arc<AtomicUsize>,
 }
@@ -94,7 +99,7 @@ struct Shard {
     decided: mpsc::Receiver<Decided>,
     /// Proposals in flight, by token; at most one per call, and the engine bounds its calls and its
     /// REGISTERs.
-    proposed: HashMap<u64, Proposed>,
+    proposed: HashMap<u64, (Proposed, Instant)>,
     last_token: u64,
     suspended: bool,
     /// Since when the lease is held again, while the engine is still suspended.
@@ -107,6 +112,9 @@ impl Shard {
         let mut decided = Vec::with_capacity(BATCH);
         loop {
             let pause = self.pause();
+            if self.parts.inputs.is_empty() {
+                self.parts.watch.idle();
+            }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
@@ -114,6 +122,7 @@ impl Shard {
                 count = self.parts.inputs.recv_many(&mut inputs, BATCH) => if count == 0 { return },
                 () = tokio::time::sleep(pause) => {}
             }
+            self.measure(!inputs.is_empty());
             self.follow_lease();
             for outcome in decided.drain(..) {
                 self.outcome(outcome);
@@ -158,7 +167,11 @@ impl Shard {
     }
 
     fn outcome(&mut self, decided: Decided) {
-        let Some(proposed) = self.proposed.remove(&decided.token) else { return };
+        let Some((proposed, since)) = self.proposed.remove(&decided.token) else { return };
+        if decided.outcome.is_ok() {
+            let took = nanos(self.parts.clock.monotonic(), since);
+            self.parts.protection.pressure.committed(took);
+        }
         let outcome = decided.outcome.map_err(|_| Undecided);
         let now = self.parts.clock.now();
         self.feed(now, proposed.decided(outcome));
@@ -167,7 +180,13 @@ impl Shard {
     fn input(&mut self, input: ToShard) {
         let now = self.parts.clock.now();
         match input {
-            ToShard::Engine(input) => self.feed(now, input),
+            ToShard::Engine(input) => match self.shut(&input) {
+                None => self.feed(now, input),
+                Some(retry_after) => {
+                    self.parts.engine.shed(now, input, retry_after);
+                    self.drain(now);
+                }
+            },
             ToShard::Gained { slot, epoch, calls, seen } => {
                 let count = calls.len();
                 self.feed(now, Input::Gained { slot, epoch, calls });
@@ -186,6 +205,33 @@ impl Shard {
 
     fn feed(&mut self, now: Millis, input: Input) {
         self.parts.engine.handle(now, input);
+        self.drain(now);
+    }
+
+    /// Counts a new call; if the node is overloaded, what Retry-After is to say.
+    fn shut(&self, input: &Input) -> Option<Duration> {
+        if self.suspended {
+            return None;
+        }
+        let call = self.parts.engine.new_call(input)?;
+        let protection = &self.parts.protection;
+        let now_ns = protection.clock.elapsed_ns();
+        protection.tops.call(now_ns, call.tenant, call.from, call.to);
+        let shut = protection.enter(call.to).err()?;
+        Some(Duration::from_secs(shut.retry_after_s.into()))
+    }
+
+    /// Inputs were taken, if any were: how long they have waited.
+    fn measure(&mut self, taken: bool) {
+        if taken {
+            let now = self.parts.clock.monotonic();
+            let left = !self.parts.inputs.is_empty();
+            self.parts.watch.taken(&self.parts.protection.pressure, now, left);
+        }
+    }
+
+    /// Carries out what the engine asks for.
+    fn drain(&mut self, now: Millis) {
         while let Some(output) = self.parts.engine.poll() {
             match output {
                 Output::Send { hop, bytes } => self.parts.egress.send(hop, bytes, 0),
@@ -196,7 +242,13 @@ impl Shard {
                 Output::Register { ticket, command } => {
                     self.propose(now, &Command::Register(command), Proposed::Register(ticket));
                 }
-                Output::Event(event) => report::event(&event),
+                Output::Event(event) => {
+                    if let Event::Authenticated { outcome: Authentication::Wrong, source } = &event
+                    {
+                        self.parts.protection.auth_failed(*source);
+                    }
+                    report::event(&event);
+                }
             }
         }
     }
@@ -207,7 +259,7 @@ impl Shard {
         let reply_to = ReplyTo { token, to: self.decided_to.clone() };
         match self.parts.raft.submit(command, reply_to) {
             Ok(()) => {
-                self.proposed.insert(token, proposed);
+                self.proposed.insert(token, (proposed, self.parts.clock.monotonic()));
             }
             Err(refused) => {
                 tracing::debug!(?proposed, error = %refused, "a proposal was refused");

@@ -3,6 +3,8 @@
 //!
 //! Invariant: labels have few values; no numbers, addresses, Call-IDs or names of peers.
 
+mod protection;
+
 /// A metric.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
@@ -69,8 +71,8 @@ impl Buckets {
 /// The section of what the kernel knows; see [`super::process`].
 pub const PROCESS: &str = "process";
 
-/// All metrics, by section.
-pub const METRICS: &[Metric] = &[
+/// Those of most sections.
+const METRICS: &[Metric] = &[
     metric(
         "calls",
         Kind::Counter,
@@ -568,6 +570,11 @@ pub const METRICS: &[Metric] = &[
     metric("process", Kind::Gauge, "process_open_fds", &[], "File descriptors open."),
     metric("process", Kind::Gauge, "process_max_fds", &[], "File descriptors that may be open."),
 ];
+
+/// All metrics, by section.
+pub fn all() -> impl Iterator<Item = &'static Metric> {
+    METRICS.iter().chain(protection::METRICS)
+}
 
 const fn metric(
     section: &'static str,

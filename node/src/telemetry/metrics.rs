@@ -6,7 +6,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::catalog::{Kind, METRICS, Metric, PROCESS};
+use super::catalog::{self, Kind, Metric, PROCESS};
 
 /// The recorder cannot be installed.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +28,9 @@ pub fn install() -> Result<PrometheusHandle, MetricsError> {
 
 /// Describes every metric to the current recorder.
 pub(super) fn describe_all() {
-    let recorded = METRICS.iter().filter(|metric| metric.section != PROCESS);
-    recorded.clone().for_each(describe);
-    recorded.filter(|metric| metric.labels.is_empty()).for_each(zero);
+    let recorded = || catalog::all().filter(|metric| metric.section != PROCESS);
+    recorded().for_each(describe);
+    recorded().filter(|metric| metric.labels.is_empty()).for_each(zero);
 }
 
 /// Moves recorded values out of the recorder's buffers, which grow until that happens; ends when
@@ -46,7 +46,7 @@ pub async fn upkeep(handle: PrometheusHandle, stop: CancellationToken) {
 }
 
 pub(super) fn builder() -> Result<PrometheusBuilder, BuildError> {
-    let histograms = METRICS.iter().filter_map(|metric| match metric.kind {
+    let histograms = catalog::all().filter_map(|metric| match metric.kind {
         Kind::Histogram(buckets) => Some((metric.name, buckets)),
         Kind::Counter | Kind::Gauge => None,
     });

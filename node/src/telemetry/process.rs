@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::catalog::{Kind, METRICS};
+use super::catalog::{self, Kind};
 
 /// The `process_*` metrics in Prometheus' text format. What cannot be read is left out.
 ///
@@ -24,7 +24,7 @@ pub fn render() -> String {
 }
 
 fn exposition(name: &str, value: f64) -> String {
-    let Some(metric) = METRICS.iter().find(|metric| metric.name == name) else {
+    let Some(metric) = catalog::all().find(|metric| metric.name == name) else {
         return String::new();
     };
     let kind = match metric.kind {
@@ -78,7 +78,7 @@ mod tests {
         let stat = fs::read_to_string("/proc/self/stat").unwrap();
         assert!(cpu(&stat).is_some());
         let text = render();
-        for metric in METRICS.iter().filter(|metric| metric.section == "process") {
+        for metric in catalog::all().filter(|metric| metric.section == "process") {
             assert!(text.contains(&format!("\n{} ", metric.name)), "{} in {text}", metric.name);
         }
         assert!(text.contains("# TYPE process_cpu_seconds_total counter\n"));

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use holdline_apply::{Position, apply};
@@ -271,6 +272,21 @@ impl World {
     pub(super) fn receive_over(&mut self, hop: Hop, bytes: impl Into<Bytes>) {
         let message = Message::parse(bytes.into()).unwrap();
         self.input(Input::Sip { hop, message, slot: SLOT });
+    }
+
+    /// A message arrives while the node is overloaded.
+    pub(super) fn shed(&mut self, peer: SocketAddr, bytes: impl Into<Bytes>, after: Duration) {
+        let message = Message::parse(bytes.into()).unwrap();
+        let input = Input::Sip { hop: Hop::udp(switch(), peer), message, slot: SLOT };
+        self.engine.shed(self.now, input, after);
+        self.pump();
+    }
+
+    /// Whether a message asks for a call that the engine does not know.
+    pub(super) fn begins_call(&self, peer: SocketAddr, bytes: impl Into<Bytes>) -> bool {
+        let message = Message::parse(bytes.into()).unwrap();
+        let input = Input::Sip { hop: Hop::udp(switch(), peer), message, slot: SLOT };
+        self.engine.new_call(&input).is_some()
     }
 
     /// Lets time pass, waking the engine whenever it asks for it.

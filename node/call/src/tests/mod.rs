@@ -18,6 +18,7 @@ mod registrar_world;
 mod rule_one;
 mod session;
 mod setup;
+mod shedding;
 mod transports;
 
 /// What the switch takes.

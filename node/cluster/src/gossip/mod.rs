@@ -12,6 +12,7 @@
 //! `chitchat` starts one task of its own and keeps an unbounded queue for commands that nobody here
 //! sends; both end with [`Gossip`]'s task.
 
+mod bulletin;
 mod facts;
 mod key;
 mod options;
@@ -21,6 +22,7 @@ mod socket;
 mod transport;
 mod view;
 
+pub use bulletin::{Bulletin, Heard, TOPIC_BYTES};
 pub use facts::{Load, NodeFacts};
 pub use key::{ClusterKey, InvalidKey};
 pub use options::GossipOptions;

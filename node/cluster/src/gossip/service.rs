@@ -1,6 +1,7 @@
 //! Runs gossip and turns its state into a [`ClusterView`].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chitchat::{
     Chitchat, ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, NodeState,
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
+use super::bulletin::{self, Bulletin, Heard};
 use super::seal::Seal;
 use super::transport::SealedTransport;
 use super::{ClusterView, GossipOptions, Load, Member, NodeFacts};
@@ -22,6 +24,7 @@ use super::{ClusterView, GossipOptions, Load, Member, NodeFacts};
 pub struct Gossip {
     view: watch::Receiver<ClusterView>,
     load: watch::Sender<Load>,
+    bulletin: Bulletin,
 }
 
 /// Gossip could not be started.
@@ -61,14 +64,22 @@ impl Gossip {
         let (load, load_said) = watch::channel(facts.load);
         let (publish, view) = watch::channel(ClusterView::default());
         info!(%listen, seeds = ?options.seeds, "gossip started");
-        tasks.spawn(run(chitchat, interval, publish, load_said, stop));
-        Ok(Self { view, load })
+        let (bulletin, board) = bulletin::channel();
+        let said = Said { load: load_said, board };
+        tasks.spawn(run(chitchat, interval, publish, said, stop));
+        Ok(Self { view, load, bulletin })
     }
 
     /// The cluster as seen from here; changes with every change of it.
     #[must_use]
     pub fn view(&self) -> watch::Receiver<ClusterView> {
         self.view.clone()
+    }
+
+    /// Where nodes tell each other what is not about themselves.
+    #[must_use]
+    pub fn bulletin(&self) -> Bulletin {
+        self.bulletin.clone()
     }
 
     /// Says how busy this node is; the others know within about a second. Cheap; call it at will.
@@ -104,11 +115,17 @@ fn config(options: &GossipOptions) -> ChitchatConfig {
     }
 }
 
+/// What this node says.
+struct Said {
+    load: watch::Receiver<Load>,
+    board: bulletin::Board,
+}
+
 async fn run(
     chitchat: ChitchatHandle,
     interval: std::time::Duration,
     publish: watch::Sender<ClusterView>,
-    mut load: watch::Receiver<Load>,
+    Said { mut load, mut board }: Said,
     stop: CancellationToken,
 ) {
     let state = chitchat.chitchat();
@@ -116,6 +133,7 @@ async fn run(
     let mut tick = tokio::time::interval(interval);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut load_open = true;
+    let mut board_open = true;
     let ended = chitchat.termination_watcher();
     tokio::pin!(ended);
     loop {
@@ -134,8 +152,25 @@ async fn run(
                     chitchat.self_node_state().set(key, value);
                 }
             }
+            said = board.said.changed(), if board_open => {
+                board_open = said.is_ok();
+                let said = board.said.borrow_and_update().clone();
+                let mut chitchat = state.lock().await;
+                for (topic, text) in said {
+                    chitchat.self_node_state().set(bulletin::key(topic), text);
+                }
+            }
             _ = tick.tick() => {
-                let view = view(&*state.lock().await);
+                let chitchat = state.lock().await;
+                let (view, heard) = (view(&chitchat), heard(&chitchat));
+                drop(chitchat);
+                board.heard.send_if_modified(|known| {
+                    let changed = **known != heard;
+                    if changed {
+                        *known = Arc::new(heard);
+                    }
+                    changed
+                });
                 publish.send_if_modified(|published| {
                     let changed = *published != view;
                     *published = view;
@@ -147,6 +182,25 @@ async fn run(
     if let Err(error) = chitchat.shutdown().await {
         error!(%error, "gossip did not stop in order");
     }
+}
+
+/// What other nodes say, the dead included: what they said stays true.
+fn heard(chitchat: &Chitchat) -> Heard {
+    let me = &chitchat.self_chitchat_id().node_id;
+    let mut ids: Vec<_> = chitchat.node_states().keys().filter(|id| id.node_id != *me).collect();
+    ids.sort_unstable_by_key(|id| id.generation_id);
+    let mut heard = Heard::new();
+    for id in ids {
+        let (Ok(node), Some(state)) = (id.node_id.parse(), chitchat.node_state(id)) else {
+            continue;
+        };
+        let topics = bulletin::read(state.key_values());
+        if !topics.is_empty() {
+            // Later runs overwrite earlier ones.
+            heard.insert(node, topics);
+        }
+    }
+    heard
 }
 
 /// Reads chitchat's state.

@@ -96,6 +96,41 @@ async fn three_nodes_find_each_other_from_one_seed() {
 }
 
 #[tokio::test]
+async fn what_is_on_the_bulletin_is_heard_and_survives_its_author() {
+    let seed = free();
+    let first = start(options(1, seed, seed)).await;
+    let second = start(options(2, free(), seed)).await;
+    let mut heard = second.gossip.bulletin().heard();
+    assert!(first.gossip.bulletin().say("bans", "10.0.0.1 for ever".to_owned()));
+    let says = |text: &'static str| {
+        move |heard: &std::sync::Arc<Heard>| {
+            heard.get(&NodeId(1)).and_then(|topics| topics.get("bans")).map(String::as_str)
+                == Some(text)
+        }
+    };
+    let limit = Duration::from_secs(20);
+    let told = tokio::time::timeout(limit, heard.wait_for(says("10.0.0.1 for ever"))).await;
+    told.expect("the second hears it").unwrap();
+    assert!(first.gossip.bulletin().heard().borrow().is_empty(), "nobody hears itself");
+    first.stop().await;
+    // The next run of the first node says nothing yet: what the earlier one said stays.
+    let again = start(GossipOptions { generation: 2, ..options(1, free(), seed) }).await;
+    let third = start(options(3, free(), second_address(&second).await)).await;
+    let mut heard = third.gossip.bulletin().heard();
+    let told = tokio::time::timeout(limit, heard.wait_for(says("10.0.0.1 for ever"))).await;
+    told.expect("a newcomer hears it, too").unwrap();
+    for node in [second, again, third] {
+        node.stop().await;
+    }
+}
+
+async fn second_address(node: &Node) -> SocketAddr {
+    let mut view = node.gossip.view();
+    let seen = view.wait_for(|view| view.live.contains_key(&NodeId(2))).await.unwrap();
+    seen.live[&NodeId(2)].gossip
+}
+
+#[tokio::test]
 async fn a_changed_load_reaches_the_others() {
     let seed = free();
     let first = start(options(1, seed, seed)).await;

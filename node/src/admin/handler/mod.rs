@@ -1,5 +1,6 @@
 //! One handler a file, each named after its route.
 
+pub(super) mod bans;
 pub(super) mod call;
 pub(super) mod calls;
 pub(super) mod cdrs;
@@ -10,7 +11,9 @@ pub(super) mod livez;
 pub(super) mod metrics;
 pub(super) mod nodes;
 pub(super) mod openapi;
+pub(super) mod protection;
 pub(super) mod readyz;
 pub(super) mod registrations;
 pub(super) mod slots;
+pub(super) mod top;
 pub(crate) mod users;

@@ -43,6 +43,9 @@ pub enum ClusterApiError {
     /// The replicated state could not be read.
     #[error("the state cannot be read: {0}")]
     Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A ban cannot be made or lifted.
+    #[error("{0}")]
+    Ban(#[from] holdline_guard::BanError),
     /// The node is stopping.
     #[error("this node is stopping")]
     Stopping,

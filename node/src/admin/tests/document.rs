@@ -34,7 +34,9 @@ async fn every_route_is_in_the_document_and_every_documented_one_is_a_route() {
             .replace("/calls/{id}", "/calls/000100c0ffee00000001")
             .replace("/users/{id}", USER)
             .replace("/registrations/{id}", "/registrations/alice@example.com")
-            .replace("{id}", "2");
+            .replace("{id}", "2")
+            .replace("{block}", "198.51.100.7")
+            .replace("{dimension}", "callers");
         let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
         if method == Method::DELETE && path.ends_with(USER) {
             // Last of all: others look at it.
@@ -66,6 +68,9 @@ async fn answers_are_as_documented() {
         ("/v1/users/alice@example.com", "/v1/users/{id}"),
         ("/v1/registrations", "/v1/registrations"),
         ("/v1/registrations/alice@example.com", "/v1/registrations/{id}"),
+        ("/v1/bans", "/v1/bans"),
+        ("/v1/top/callers", "/v1/top/{dimension}"),
+        ("/v1/protection", "/v1/protection"),
     ] {
         let answer = get(&fake, path).await.json();
         let schema = &document["paths"][documented]["get"]["responses"]["200"]["content"]["application/json"]

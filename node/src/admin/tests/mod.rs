@@ -2,6 +2,7 @@
 
 mod access;
 mod document;
+mod protection;
 mod reads;
 mod writes;
 

@@ -6,6 +6,7 @@ mod call;
 mod cdr;
 mod cluster;
 mod page;
+mod protection;
 mod slot;
 pub mod time;
 mod user;
@@ -14,5 +15,6 @@ pub use call::{CallDetailView, CallEndView, CallView, DialogView, LegView, Targe
 pub use cdr::CdrView;
 pub use cluster::{ClusterHealthView, NodeView};
 pub use page::PageView;
+pub use protection::{BanView, OverloadView, ProtectionView, TopItemView, TopView};
 pub use slot::{OwnerView, SlotView};
 pub use user::{BindingView, RegistrationView, UserView};
