@@ -13,17 +13,17 @@
 //! | `sip` | reading and building messages | processor |
 //! | `transaction` | a transaction machine, from its first message to its last | processor |
 //! | `call` | the call engine: a whole call, and its parts | processor |
+//! | `guard` | shield, bans, heavy hitters, overload gate, leased tokens | processor |
 //! | `codec` | bytes of commands, records, entries | processor |
 //! | `apply-memory`, `apply-rocks` | a command, from bytes to the committed batch | processor |
 //! | `log-memory` | an append, until it is said to be durable, without a disk | thread wake-up |
 //! | `log-rocks` | the same with fsync | fsync |
-//!
-//! Not here: taking from a bucket (rate limits), because the switch has none yet.
 
 mod apply;
 mod calibrate;
 mod call;
 mod codec;
+mod guard;
 mod log;
 pub mod meter;
 mod samples;
@@ -40,6 +40,7 @@ pub fn run(meter: &mut dyn Meter) {
     transaction::run(meter);
     call::run(meter);
     codec::run(meter);
+    guard::run(meter);
     apply::run_on_memory(meter);
     apply::run_on_rocks(meter);
     log::run_on_memory(meter);

@@ -1,0 +1,95 @@
+//! What nodes do by themselves, on real processes: bans that all know and that outlive a node, and a
+//! flood that no call feels.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
+use holdline_cluster_tests::cluster::{Admin, Cluster, ClusterOptions};
+use holdline_cluster_tests::stage::Stage;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+async fn banned(admin: &Admin) -> Vec<String> {
+    let Ok(list) = admin.document("/v1/bans").await else { return Vec::new() };
+    let items = list["items"].as_array().unwrap();
+    items.iter().map(|ban| ban["block"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn wait_banned(admin: &Admin, blocks: &[&str]) {
+    let started = Instant::now();
+    while banned(admin).await != blocks {
+        let bans = banned(admin).await;
+        assert!(started.elapsed() < LIMIT, "{}: {bans:?}, not {blocks:?}", admin.url());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ban_reaches_all_nodes_and_outlives_the_one_that_made_it() {
+    let mut cluster = Cluster::start(&ClusterOptions::default()).await.unwrap();
+    let post = |path: &'static str| {
+        let admin = cluster.admin(1);
+        async move { admin.request("POST", path).await.unwrap() }
+    };
+    assert_eq!(post("/v1/bans/203.0.113.0%2F24?for_s=600").await.status, 201);
+    assert_eq!(post("/v1/bans/198.51.100.7?for_s=600").await.status, 201);
+    let trunk = cluster.site().caller().ip();
+    let path = format!("/v1/bans/{trunk}");
+    let refused = cluster.admin(2).request("POST", &path).await.unwrap();
+    assert_eq!(refused.status, 409, "a trunk is never banned: {}", refused.body);
+    for id in 1..=3 {
+        wait_banned(&cluster.admin(id), &["198.51.100.7/32", "203.0.113.0/24"]).await;
+    }
+    let until = |list: serde_json::Value| list["items"][0]["until"].clone();
+    let before = until(cluster.admin(1).document("/v1/bans").await.unwrap());
+    cluster.kill(1).unwrap();
+    cluster.restart(1).unwrap();
+    wait_banned(&cluster.admin(1), &["198.51.100.7/32", "203.0.113.0/24"]).await;
+    let after = until(cluster.admin(1).document("/v1/bans").await.unwrap());
+    assert_eq!(before, after, "until the same moment");
+    let lifted = cluster.admin(3).request("DELETE", "/v1/bans/203.0.113.0%2F24").await.unwrap();
+    assert_eq!(lifted.status, 204);
+    for id in 1..=3 {
+        wait_banned(&cluster.admin(id), &["198.51.100.7/32"]).await;
+    }
+    cluster.pass().unwrap();
+}
+
+/// A stranger sends OPTIONS as fast as it can: it is dropped, then banned at all nodes, and calls
+/// that are up, and new ones, do not notice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_is_dropped_and_banned_and_no_call_feels_it() {
+    let mut stage = Stage::open(&ClusterOptions::default(), 1).await.unwrap();
+    let held = stage.bring_up(20, 1).await.unwrap();
+    let (stranger, node) = (stage.cluster.site().stranger(), stage.cluster.sip(1));
+    let flood = tokio::task::spawn_blocking(move || {
+        let socket = UdpSocket::bind(stranger).unwrap();
+        for n in 0..8_000_u32 {
+            let request = format!(
+                "OPTIONS sip:{node} SIP/2.0\r\nVia: SIP/2.0/UDP {stranger};branch=z9hG4bK{n}\r\n\
+                 From: <sip:f@{stranger}>;tag=f\r\nTo: <sip:{node}>\r\nCall-ID: {n}@flood\r\n\
+                 CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+            );
+            socket.send_to(request.as_bytes(), node).unwrap();
+        }
+    });
+    let during = stage.bring_up(20, 1).await.unwrap();
+    flood.await.unwrap();
+    let block = format!("{}/32", stranger.ip());
+    for id in 1..=3 {
+        wait_banned(&stage.cluster.admin(id), &[&block]).await;
+    }
+    let metrics = stage.cluster.admin(1).metrics().await.unwrap();
+    let dropped = metrics.sum("holdline_shield_dropped_total", &[]);
+    assert!(dropped > 1_000.0, "{dropped} of 8000 were dropped");
+    let top = stage.cluster.admin(2).document("/v1/top/sources").await.unwrap();
+    assert!(top["items"].as_array().unwrap().len() > 1, "the others' counts are in it: {top}");
+    for numbers in [held, during] {
+        stage.hang_up(&numbers).await.unwrap();
+        let verdict = stage.judge_answered(numbers).await.unwrap();
+        assert!(verdict.clean(), "{verdict:#?}");
+    }
+    stage.cluster.pass().unwrap();
+}
