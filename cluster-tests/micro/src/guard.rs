@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 
 use holdline_guard::{
-    Ban, BanReason, BanScope, Bans, Gate, Purse, Seed, Shield, ShieldOptions, Top, TopOptions,
-    Traffic,
+    Ban, BanReason, BanScope, Bans, Gate, Lender, LenderOptions, Purse, Seed, Shield,
+    ShieldOptions, Take, Tokens, Top, TopOptions, Traffic,
 };
 use holdline_model::{Millis, NodeId};
 
@@ -19,18 +19,19 @@ pub(crate) fn run(meter: &mut dyn Meter) {
         return;
     }
     calibrate::run(meter, &GROUP);
+    let now_ns = 1;
     let purse = Purse::new();
-    let mut now_ns = 0;
+    let mut lender = Lender::new(LenderOptions::default());
     repeat(meter, &GROUP, "lease_take", || {
-        now_ns += 100;
-        if purse.take(now_ns, 1) {
-            return true;
+        let taken = purse.take(now_ns, Tokens::ONE);
+        if taken != Take::Taken {
+            let _asked = lender.ask(now_ns, &purse);
+            lender.replied(&purse, (now_ns, now_ns), Tokens::whole(1_000_000_000), u64::MAX, 0);
         }
-        purse.grant(now_ns, 10_000_000, u64::MAX);
-        false
+        taken
     });
     let empty = Purse::new();
-    repeat(meter, &GROUP, "lease_take_in_vain", || empty.take(now_ns, 1));
+    repeat(meter, &GROUP, "lease_take_in_vain", || empty.take(now_ns, Tokens::ONE));
     let gate = Gate::new(2, 2);
     repeat(meter, &GROUP, "gate_open", || gate.enter(now_ns, false));
     gate.set(Some(1));

@@ -1,43 +1,64 @@
 //! Leased tokens: a slice of a bucket that the cluster keeps is taken by this node at once, through
 //! consensus, and spent here one by one without asking anybody.
 //!
-//! The bucket was charged when the slice was leased. So nothing is ever spent twice, and a node
-//! that dies has spent its slice as far as the bucket is concerned. A slice is good for a short
-//! time only: what is not spent by then is gone (under-use, which is counted), because tokens kept for
-//! long and spent at once would be a burst that the bucket never allowed.
+//! [`Purse`] is what is spent from, by any thread, in nanoseconds. [`Lender`] is the other side of
+//! it: one task per class asks it what to propose next, and tells it the reply. Amounts are billionths
+//! of a token, as in the model.
+//!
+//! The bucket was charged when the slice was leased, and leased tokens keep their room in it until
+//! this node has said that they are spent or gives them back. So nothing is spent twice, a burst is
+//! never larger than the bucket's, and a node that dies has spent its slice. What it holds may be
+//! spent for a short time only, counted from when the request was *sent*; then it is given back.
 //!
 //! Invariant: never more is taken than was granted.
-//! Invariant: over any time, taken ≤ what the bucket gave out in that time and one slice's life
-//! before it.
+//! Invariant: a request that may have been decided is made again as it was, until its reply is known.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Where leased tokens are. Clones do not exist: share it. Taking is wait-free but for those who
-/// take at the same moment.
+use crate::Tokens;
+
+/// Where leased tokens are. Taking does not wait, but for those who take at the same moment.
 #[derive(Debug, Default)]
 pub struct Purse {
-    /// Each: until when it is good, in milliseconds of the node's clock (upper 40 bits), and how
-    /// many are left (lower 24 bits).
-    slices: [AtomicU64; SLICES],
+    left: AtomicU64,
+    /// Until when they may be spent.
+    valid_until_ns: AtomicU64,
+    /// Until when the bucket is known to be empty.
+    empty_until_ns: AtomicU64,
     taken: AtomicU64,
-    refused: AtomicU64,
     granted: AtomicU64,
-    expired: AtomicU64,
+    returned: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// What became of a request for tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Take {
+    /// They are spent.
+    Taken,
+    /// The bucket is empty: ask again in so many milliseconds.
+    Empty {
+        /// At least 1.
+        retry_after_ms: u64,
+    },
+    /// Nothing is leased yet, but may be in a moment: whoever repeats his request by himself need
+    /// not be answered now.
+    NotYet,
 }
 
 /// How many tokens so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PurseCounts {
-    /// Leased from the cluster.
-    pub granted: u64,
+    /// Leased.
+    pub granted: Tokens,
     /// Spent.
-    pub taken: u64,
-    /// Leased, but not spent in time: the under-use.
-    pub expired: u64,
+    pub taken: Tokens,
+    /// Given back, because they were not needed in time: the under-use.
+    pub returned: Tokens,
     /// Asked for when there were none.
-    pub refused: u64,
+    pub refused: Tokens,
     /// Left.
-    pub left: u64,
+    pub left: Tokens,
 }
 
 impl Purse {
@@ -47,239 +68,225 @@ impl Purse {
         Self::default()
     }
 
-    /// Takes `cost` tokens if one slice has so many.
-    pub fn take(&self, now_ns: u64, cost: u32) -> bool {
-        let (now_ms, cost) = (now_ns / MS, u64::from(cost));
-        let spend = |slice: u64| {
-            let (until_ms, left) = (slice >> TOKEN_BITS, slice & MAX_TOKENS);
-            (until_ms > now_ms && left >= cost).then(|| slice - cost)
-        };
+    /// Takes an amount, if it is there.
+    pub fn take(&self, now_ns: u64, cost: Tokens) -> Take {
         let (done, seen) = (Ordering::Relaxed, Ordering::Relaxed);
-        let taken = self.slices.iter().any(|slice| slice.fetch_update(done, seen, spend).is_ok());
-        if taken {
-            self.taken.fetch_add(cost, Ordering::Relaxed);
-        } else {
-            self.refused.fetch_add(cost, Ordering::Relaxed);
+        let is_valid = now_ns < self.valid_until_ns.load(Ordering::Relaxed);
+        let spend = |left: u64| left.checked_sub(cost.0);
+        if is_valid && self.left.fetch_update(done, seen, spend).is_ok() {
+            self.taken.fetch_add(cost.0, Ordering::Relaxed);
+            return Take::Taken;
         }
-        taken
+        self.refused.fetch_add(cost.0, Ordering::Relaxed);
+        let empty_for_ns = self.empty_until_ns.load(Ordering::Relaxed).saturating_sub(now_ns);
+        if empty_for_ns == 0 {
+            return Take::NotYet;
+        }
+        Take::Empty { retry_after_ms: empty_for_ns.div_ceil(MS) }
     }
 
-    /// A slice was leased, good until `until_ns`. More than fits is lost, and counts as expired.
-    pub fn grant(&self, now_ns: u64, tokens: u32, until_ns: u64) {
-        self.expire(now_ns);
-        self.granted.fetch_add(u64::from(tokens), Ordering::Relaxed);
-        let tokens = u64::from(tokens);
-        let kept = tokens.min(MAX_TOKENS);
-        let slice = (until_ns / MS).min(MAX_MS) << TOKEN_BITS | kept;
-        let is_free = |old: u64| (old & MAX_TOKENS == 0).then_some(slice);
-        let (done, seen) = (Ordering::Relaxed, Ordering::Relaxed);
-        let placed = self.slices.iter().any(|old| old.fetch_update(done, seen, is_free).is_ok());
-        let lost = if placed { tokens - kept } else { tokens };
-        self.expired.fetch_add(lost, Ordering::Relaxed);
-    }
-
-    /// Writes off what is not good any more. Called now and then; taking does not depend on it.
-    pub fn expire(&self, now_ns: u64) {
-        let now_ms = now_ns / MS;
-        for slice in &self.slices {
-            let over = |slice: u64| (slice != 0 && slice >> TOKEN_BITS <= now_ms).then_some(0);
-            let (done, seen) = (Ordering::Relaxed, Ordering::Relaxed);
-            if let Ok(old) = slice.fetch_update(done, seen, over) {
-                self.expired.fetch_add(old & MAX_TOKENS, Ordering::Relaxed);
-            }
-        }
+    /// Undoes a [`Purse::take`] of something that was not done after all.
+    pub fn put_back(&self, cost: Tokens) {
+        self.taken.fetch_sub(cost.0, Ordering::Relaxed);
+        self.left.fetch_add(cost.0, Ordering::Relaxed);
     }
 
     /// How many so far.
     #[must_use]
     pub fn counts(&self) -> PurseCounts {
-        let left = self.slices.iter().map(|slice| slice.load(Ordering::Relaxed) & MAX_TOKENS).sum();
+        let read = |counter: &AtomicU64| Tokens(counter.load(Ordering::Relaxed));
         PurseCounts {
-            granted: self.granted.load(Ordering::Relaxed),
-            taken: self.taken.load(Ordering::Relaxed),
-            expired: self.expired.load(Ordering::Relaxed),
-            refused: self.refused.load(Ordering::Relaxed),
-            left,
+            granted: read(&self.granted),
+            taken: read(&self.taken),
+            returned: read(&self.returned),
+            refused: read(&self.refused),
+            left: read(&self.left),
         }
+    }
+
+    fn grant(&self, amount: Tokens, valid_until_ns: u64) {
+        self.granted.fetch_add(amount.0, Ordering::Relaxed);
+        self.left.fetch_add(amount.0, Ordering::Relaxed);
+        self.valid_until_ns.store(valid_until_ns, Ordering::Relaxed);
+    }
+
+    /// Takes out up to `most`, to be given back.
+    fn draw(&self, most: Tokens) -> Tokens {
+        let (done, seen) = (Ordering::Relaxed, Ordering::Relaxed);
+        let part = |left: u64| Some(left - left.min(most.0));
+        let before = self.left.fetch_update(done, seen, part).unwrap_or(0);
+        let drawn = before.min(most.0);
+        self.returned.fetch_add(drawn, Ordering::Relaxed);
+        Tokens(drawn)
     }
 }
 
-/// How large a slice is to be.
+/// How a [`Lender`] follows the demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DemandOptions {
+pub struct LenderOptions {
     /// For how long a slice is to last.
     pub horizon_ns: u64,
-    /// At least so many, so that the first ones need not wait.
-    pub min_tokens: u32,
-    /// At most so many.
-    pub max_tokens: u32,
-    /// Without demand for so long, nothing is leased any more.
+    /// At least so much, so that the first ones need not wait.
+    pub least: Tokens,
+    /// At most so much.
+    pub most: Tokens,
+    /// What was spent is told after this, because its room in the bucket fills up only then.
+    pub report_ns: u64,
+    /// Without demand for so long, everything is given back.
     pub idle_ns: u64,
 }
 
-impl Default for DemandOptions {
+impl Default for LenderOptions {
     fn default() -> Self {
-        Self { horizon_ns: 300_000_000, min_tokens: 8, max_tokens: 100_000, idle_ns: 5_000_000_000 }
+        Self {
+            horizon_ns: 300_000_000,
+            least: Tokens::whole(4),
+            most: Tokens::whole(100_000),
+            report_ns: 150_000_000,
+            idle_ns: 5_000_000_000,
+        }
     }
 }
 
-/// Follows the demand for tokens and says how many to lease next.
-#[derive(Clone, Debug)]
-pub struct Demand {
-    options: DemandOptions,
-    /// Tokens asked for per second lately, in thousandths.
-    rate_milli: u64,
-    last: Option<(u64, u64)>,
-    asked_at_ns: Option<u64>,
+/// What to propose: the fields of `LeaseTokens` that change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The request's number.
+    pub request: u64,
+    /// Spent since the request before.
+    pub spent: Tokens,
+    /// Given back.
+    pub returned: Tokens,
+    /// Wanted.
+    pub want: Tokens,
 }
 
-impl Demand {
+/// Decides what to ask the cluster for, for one purse.
+#[derive(Clone, Debug)]
+pub struct Lender {
+    options: LenderOptions,
+    request: u64,
+    /// Of what was taken, what the cluster knows.
+    reported: Tokens,
+    pending: Option<Ask>,
+    /// Asked for per second lately.
+    rate: Tokens,
+    seen: Option<(u64, u64)>,
+    demanded_at_ns: Option<u64>,
+    asked_at_ns: u64,
+    retry_at_ns: u64,
+}
+
+impl Lender {
     /// Nothing was asked for yet.
     #[must_use]
-    pub const fn new(options: DemandOptions) -> Self {
-        Self { options, rate_milli: 0, last: None, asked_at_ns: None }
+    pub const fn new(options: LenderOptions) -> Self {
+        Self {
+            options,
+            request: 0,
+            reported: Tokens(0),
+            pending: None,
+            rate: Tokens(0),
+            seen: None,
+            demanded_at_ns: None,
+            asked_at_ns: 0,
+            retry_at_ns: 0,
+        }
     }
 
-    /// How many tokens to lease now; `None`: enough are left, or nobody wants any. To be asked
-    /// several times per horizon.
-    pub fn wanted(&mut self, now_ns: u64, counts: PurseCounts) -> Option<u32> {
-        let asked = counts.taken.saturating_add(counts.refused);
-        let (before_ns, before) = *self.last.get_or_insert((now_ns, asked));
+    /// What to propose now, if anything. To be asked several times within the horizon; while the
+    /// reply to the last one is not known, that one again.
+    pub fn ask(&mut self, now_ns: u64, purse: &Purse) -> Option<Ask> {
+        if self.pending.is_some() {
+            return self.pending;
+        }
+        let counts = purse.counts();
+        self.follow(now_ns, counts);
+        let is_idle =
+            self.demanded_at_ns.is_none_or(|at| now_ns.saturating_sub(at) >= self.options.idle_ns);
+        let spent = Tokens(counts.taken.0.saturating_sub(self.reported.0));
+        let need = self.need();
+        let is_over = now_ns >= purse.valid_until_ns.load(Ordering::Relaxed);
+        let surplus = if is_idle || is_over {
+            counts.left
+        } else if counts.left.0 > need.0.saturating_mul(2) {
+            Tokens(counts.left.0 - need.0)
+        } else {
+            Tokens(0)
+        };
+        let left = Tokens(counts.left.0.saturating_sub(surplus.0));
+        let is_short = !is_idle && left.0 <= need.0 / 2 && now_ns >= self.retry_at_ns;
+        let is_due = now_ns.saturating_sub(self.asked_at_ns) >= self.options.report_ns;
+        if !is_short && surplus.0 == 0 && !(is_due && spent.0 > 0) {
+            return None;
+        }
+        self.request += 1;
+        self.asked_at_ns = now_ns;
+        let want = if is_idle { Tokens(0) } else { Tokens(need.0.saturating_sub(left.0)) };
+        let returned = purse.draw(surplus);
+        let ask = Ask { request: self.request, spent, returned, want };
+        self.pending = Some(ask);
+        Some(ask)
+    }
+
+    /// The reply to the last request, which was sent at `sent_ns`.
+    pub fn replied(
+        &mut self,
+        purse: &Purse,
+        (sent_ns, now_ns): (u64, u64),
+        granted: Tokens,
+        valid_ms: u64,
+        retry_after_ms: u64,
+    ) {
+        let Some(ask) = self.pending.take() else { return };
+        self.reported = Tokens(self.reported.0.saturating_add(ask.spent.0));
+        purse.grant(granted, sent_ns.saturating_add(valid_ms.saturating_mul(MS)));
+        if granted < ask.want {
+            let retry_ns = retry_after_ms.max(1).saturating_mul(MS);
+            self.retry_at_ns = now_ns.saturating_add(retry_ns.min(self.options.report_ns));
+            purse.empty_until_ns.store(now_ns.saturating_add(retry_ns), Ordering::Relaxed);
+        } else {
+            self.retry_at_ns = 0;
+            purse.empty_until_ns.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// The cluster knows no such class (any more): whatever is held is worth nothing.
+    pub fn unknown(&mut self, purse: &Purse) {
+        self.pending = None;
+        purse.valid_until_ns.store(0, Ordering::Relaxed);
+    }
+
+    fn need(&self) -> Tokens {
+        let horizon = u128::from(self.rate.0) * u128::from(self.options.horizon_ns);
+        let need = u64::try_from(horizon / 1_000_000_000).unwrap_or(u64::MAX);
+        Tokens(need.clamp(self.options.least.0, self.options.most.0))
+    }
+
+    fn follow(&mut self, now_ns: u64, counts: PurseCounts) {
+        let asked = counts.taken.0.saturating_add(counts.refused.0);
+        let (before_ns, before) = self.seen.unwrap_or((now_ns, 0));
+        if asked > before {
+            self.demanded_at_ns = Some(now_ns);
+        }
         let span_ns = now_ns.saturating_sub(before_ns);
-        if span_ns > 0 {
-            let new = asked.saturating_sub(before);
-            let rate = u128::from(new) * 1_000_000_000_000 / u128::from(span_ns);
-            let rate = u64::try_from(rate).unwrap_or(u64::MAX);
+        if span_ns >= SAMPLE_NS {
+            let new = u128::from(asked.saturating_sub(before)) * 1_000_000_000;
+            let rate = u64::try_from(new / u128::from(span_ns)).unwrap_or(u64::MAX);
             // Follows a rise at once and a fall slowly.
-            self.rate_milli =
-                rate.max((self.rate_milli.saturating_mul(7) / 8).saturating_add(rate / 8));
-            self.last = Some((now_ns, asked));
-            if new > 0 {
-                self.asked_at_ns = Some(now_ns);
-            }
-        } else if asked > 0 && self.asked_at_ns.is_none() {
-            self.asked_at_ns = Some(now_ns);
+            let slow = self.rate.0 / 8 * 7 + rate / 8;
+            self.rate = Tokens(rate.max(slow));
+            self.seen = Some((now_ns, asked));
+        } else if self.seen.is_none() {
+            self.seen = Some((now_ns, asked));
         }
-        let asked_at = self.asked_at_ns?;
-        if now_ns.saturating_sub(asked_at) >= self.options.idle_ns {
-            return None;
-        }
-        let horizon = u128::from(self.rate_milli) * u128::from(self.options.horizon_ns);
-        let need = u64::try_from(horizon / 1_000_000_000_000).unwrap_or(u64::MAX);
-        let need = need.max(u64::from(self.options.min_tokens));
-        // Half used up: the next one is on its way before the rest is gone.
-        if counts.left > need / 2 {
-            return None;
-        }
-        let missing = need.saturating_sub(counts.left).min(u64::from(self.options.max_tokens));
-        u32::try_from(missing).ok().filter(|tokens| *tokens > 0)
     }
 }
 
-/// Slices at the same time: what is left of the last one, the current one, and those on their way.
-const SLICES: usize = 4;
-
-const TOKEN_BITS: u32 = 24;
-const MAX_TOKENS: u64 = (1 << TOKEN_BITS) - 1;
-const MAX_MS: u64 = (1 << (64 - TOKEN_BITS)) - 1;
 const MS: u64 = 1_000_000;
 
+/// The demand is measured over at least so long.
+const SAMPLE_NS: u64 = 50 * MS;
+
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn what_was_granted_can_be_spent_once_and_in_time() {
-        let purse = Purse::new();
-        assert!(!purse.take(0, 1));
-        purse.grant(0, 3, 100 * MS);
-        assert!(purse.take(MS, 2));
-        assert!(!purse.take(MS, 2), "one is left");
-        assert!(purse.take(99 * MS, 1));
-        assert!(!purse.take(99 * MS, 1));
-        purse.grant(99 * MS, 5, 200 * MS);
-        assert!(!purse.take(200 * MS, 1), "it is over");
-        purse.expire(200 * MS);
-        let counts = purse.counts();
-        assert_eq!((counts.granted, counts.taken, counts.expired, counts.left), (8, 3, 5, 0));
-        assert_eq!(counts.refused, 5);
-    }
-
-    #[test]
-    fn a_slice_too_many_is_written_off() {
-        let purse = Purse::new();
-        for _ in 0..5 {
-            purse.grant(0, 10, 100 * MS);
-        }
-        assert_eq!(purse.counts().left, 40);
-        assert_eq!(purse.counts().expired, 10);
-    }
-
-    #[test]
-    fn threads_never_spend_more_than_was_granted() {
-        let purse = Purse::new();
-        purse.grant(0, 10_000, 100 * MS);
-        let taken: usize = std::thread::scope(|scope| {
-            let spend = || scope.spawn(|| (0..5_000).filter(|_| purse.take(MS, 1)).count());
-            let threads: Vec<_> = (0..4).map(|_| spend()).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
-        });
-        assert_eq!(taken, 10_000);
-        assert_eq!(purse.counts().refused, 10_000);
-    }
-
-    #[test]
-    fn slices_follow_the_demand() {
-        let purse = Purse::new();
-        let mut demand = Demand::new(DemandOptions::default());
-        assert_eq!(demand.wanted(0, purse.counts()), None, "nobody asked");
-        purse.take(0, 1);
-        assert_eq!(demand.wanted(50 * MS, purse.counts()), Some(8), "the least");
-        let mut now = 50 * MS;
-        let mut largest = 0;
-        // 1,000 a second, with a lease that takes 10 ms.
-        for _ in 0..200 {
-            for _ in 0..10 {
-                now += MS;
-                purse.take(now, 1);
-            }
-            if let Some(tokens) = demand.wanted(now, purse.counts()) {
-                largest = largest.max(tokens);
-                purse.grant(now, tokens, now + 1_000 * MS);
-            }
-        }
-        assert!((150..=330).contains(&largest), "{largest} for 300 ms at 1,000 a second");
-        let counts = purse.counts();
-        assert!(counts.refused < 50, "{counts:?}");
-        now += 5_000 * MS;
-        purse.expire(now);
-        assert_eq!(demand.wanted(now, purse.counts()), None, "nobody asks any more");
-        let counts = purse.counts();
-        assert_eq!(counts.granted, counts.taken + counts.expired + counts.left);
-    }
-
-    proptest! {
-        #[test]
-        fn the_books_are_true(
-            steps in prop::collection::vec((0_u64..300, 0_u32..3, 1_u32..40), 1..200),
-        ) {
-            let purse = Purse::new();
-            let mut now = 0;
-            let (mut granted, mut taken) = (0_u64, 0_u64);
-            for (ms, what, tokens) in steps {
-                now += ms * MS;
-                if what == 0 {
-                    purse.grant(now, tokens, now + 500 * MS);
-                    granted += u64::from(tokens);
-                } else if purse.take(now, tokens) {
-                    taken += u64::from(tokens);
-                }
-                let counts = purse.counts();
-                prop_assert_eq!((counts.granted, counts.taken), (granted, taken));
-                prop_assert_eq!(counts.granted, counts.taken + counts.expired + counts.left);
-            }
-        }
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@
 //! | [`Shield`] | limits per source address, before any state is made |
 //! | [`Bans`] | blocks of addresses that are turned away, with expiry, merged between nodes |
 //! | [`Overload`], [`Gate`] | how many new calls per second a saturated node lets in |
-//! | [`Purse`], [`Demand`] | tokens leased from the cluster, spent here in nanoseconds |
+//! | [`Purse`], [`Lender`] | tokens leased from the cluster, spent here in nanoseconds |
 //!
 //! PURE: no clock, no randomness, no IO; time and seeds are arguments. Times are nanoseconds of the
 //! node's monotonic clock (`now_ns`), or, where nodes must agree, [`holdline_model::Millis`]. Nothing here is
@@ -32,6 +32,7 @@ mod meter;
 mod overload;
 mod shield;
 mod sketch;
+mod tokens;
 mod top;
 
 pub use bans::{Ban, BanError, BanReason, BanScope, Bans};
@@ -39,9 +40,10 @@ pub use blocks::Blocks;
 pub use emergency::EmergencyNumbers;
 pub use gate::{Gate, GateCounts, Shut};
 pub use hash::Seed;
-pub use lease::{Demand, DemandOptions, Purse, PurseCounts};
+pub use lease::{Ask, Lender, LenderOptions, Purse, PurseCounts, Take};
 pub use meter::{Meter, Rate};
 pub use overload::{Load, Overload, OverloadOptions, OverloadState};
 pub use shield::{Cause, Shield, ShieldOptions, ShieldVerdict, Traffic};
 pub use sketch::CountMin;
+pub use tokens::Tokens;
 pub use top::{Heavy, Top, TopOptions, merge};
