@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use holdline_cluster_tests::cluster::{Admin, Cluster, ClusterOptions};
 use holdline_cluster_tests::stage::Stage;
+use holdline_cluster_tests::ua::{CalleeScript, CallerPlan, Entry};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -88,6 +89,39 @@ async fn a_flood_is_dropped_and_banned_and_no_call_feels_it() {
     assert!(top["items"].as_array().unwrap().len() > 1, "the others' counts are in it: {top}");
     for numbers in [held, during] {
         stage.hang_up(&numbers).await.unwrap();
+        let verdict = stage.judge_answered(numbers).await.unwrap();
+        assert!(verdict.clean(), "{verdict:#?}");
+    }
+    stage.cluster.pass().unwrap();
+}
+
+/// No disk commits within a millisecond: with that as its target a node is overloaded as soon as it
+/// has work. New calls beyond its pace are refused, those that are up are not touched.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_overloaded_node_refuses_new_calls_first() {
+    let protection = vec![("overload_commit_ms".to_owned(), 1)];
+    let options = ClusterOptions { protection, ..ClusterOptions::default() };
+    let mut stage = Stage::open(&options, 1).await.unwrap();
+    let held = stage.bring_up(5, 1).await.unwrap();
+    let script = CalleeScript::answer_after_ms(20);
+    let numbers = stage.numbers(200, script).await.unwrap();
+    for number in &numbers {
+        let plan = CallerPlan::hold(number.clone(), stage.cluster.sip(1)).hang_up_after_ms(200);
+        stage.place(vec![plan]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let is_over = |entry: &Entry| entry.final_status().is_some();
+    Stage::all(&stage.caller, &numbers, LIMIT, "every call has an outcome", is_over).await.unwrap();
+    let status =
+        |number: &String| stage.caller.ledger().call(number).and_then(Entry::final_status).unwrap();
+    let (refused, admitted): (Vec<String>, Vec<String>) =
+        numbers.into_iter().partition(|number| status(number) == 503);
+    assert!(refused.len() > 20 && admitted.len() > 20, "{} and {}", refused.len(), admitted.len());
+    let protection = stage.cluster.admin(1).document("/v1/protection").await.unwrap();
+    assert!(protection["calls_refused"].as_u64().unwrap() >= refused.len() as u64, "{protection}");
+    stage.wait_over(&admitted).await.unwrap();
+    stage.hang_up(&held).await.unwrap();
+    for numbers in [held, admitted] {
         let verdict = stage.judge_answered(numbers).await.unwrap();
         assert!(verdict.clean(), "{verdict:#?}");
     }

@@ -42,6 +42,8 @@ pub struct ClusterOptions {
     pub max_calls: Option<u64>,
     /// Keys of `[cluster.raft]` and their values; what is not named has its default.
     pub raft: Vec<(String, u64)>,
+    /// Keys of `[protection]` and their values; what is not named has its default.
+    pub protection: Vec<(String, u64)>,
     /// Nodes reach one another at [`Site::front`], where somebody has to pass connections on.
     pub fronts: bool,
     /// The interface on which SIP addresses come and go; `None`: every node can bind all of them.
@@ -64,6 +66,7 @@ impl Default for ClusterOptions {
             log_level: "info".into(),
             max_calls: None,
             raft: Vec::new(),
+            protection: Vec::new(),
             fronts: false,
             interface: None,
             admin_token: None,
@@ -122,6 +125,12 @@ impl ClusterOptions {
             let nodes = (1..=u64::from(self.nodes)).map(|node| site.node(node, SIP_PORT).ip());
             let domains: Vec<String> = nodes.map(|ip| format!(", \"{ip}\"")).collect();
             writeln!(text, "\n[registrar]\ndomains = [\"users.test\"{}]", domains.concat())?;
+        }
+        if !self.protection.is_empty() {
+            writeln!(text, "\n[protection]")?;
+            for (key, value) in &self.protection {
+                writeln!(text, "{key} = {value}")?;
+            }
         }
         writeln!(text, "\n[admin]\nlisten = \"{}\"", site.node(id, ADMIN_PORT))?;
         if self.admin_token.is_some() {
