@@ -127,7 +127,8 @@ impl CallEngine {
     /// When [`Input::Tick`] is to be given next; `None` if nothing will be due.
     #[must_use]
     pub fn next_timer(&self) -> Option<Millis> {
-        if self.suspended { None } else { self.timers.next() }
+        let timers = self.timers.next().into_iter().chain(self.registrar.next_timer());
+        if self.suspended { None } else { timers.min() }
     }
 
     /// The record of a call as last committed, if the call is known here.
@@ -245,6 +246,7 @@ impl CallEngine {
         if self.suspended {
             return;
         }
+        self.tick_registrar(now);
         // Collected first, so that a call that wants to be asked again at once cannot keep us here.
         let due: Vec<CallId> = std::iter::from_fn(|| self.timers.pop_due(now)).collect();
         for call in due {

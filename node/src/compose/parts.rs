@@ -154,7 +154,8 @@ impl Shared<'_> {
     ) -> Result<Vec<Arc<AtomicUsize>>, NodeError> {
         let mut counts = Vec::with_capacity(inputs.len());
         let routing = Arc::new(self.config().routing()?);
-        let directory: Arc<dyn Directory> = Arc::new(StateDirectory(self.raft.state()));
+        let directory: Arc<dyn Directory> =
+            Arc::new(StateDirectory { state: self.raft.state(), raft: self.raft.clone() });
         for (index, inputs) in inputs.into_iter().enumerate() {
             let seed = getrandom::u64()?;
             let options = self.config().sip.calls.clone();

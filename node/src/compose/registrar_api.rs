@@ -1,5 +1,7 @@
 //! Users and registrations for the admin API.
 
+use std::time::Duration;
+
 use holdline_model::{
     Aor, Command, LocationRecord, PutUser, Rejection, RemoveBindings, RemoveUser, Reply, UserRecord,
 };
@@ -57,11 +59,24 @@ impl Api {
 
     async fn index_of(&self, command: &Command) -> Result<u64, ClusterApiError> {
         match self.commit(command).await? {
-            Reply::At(index) => Ok(index),
+            Reply::At(index) => {
+                self.apply_up_to(index).await;
+                Ok(index)
+            }
             Reply::Rejected(Rejection::UnknownUser) => Err(ClusterApiError::UnknownUser),
             Reply::Rejected(Rejection::UserExists) => Err(ClusterApiError::UserExists),
             Reply::Rejected(rejection) => Err(ClusterApiError::Refused(rejection)),
             Reply::Done | Reply::Count(_) | Reply::Ended(_) => Err(ClusterApiError::NoMajority),
+        }
+    }
+
+    /// Waits a moment until this node has applied an entry, so that whoever wrote it here reads it here.
+    async fn apply_up_to(&self, index: u64) {
+        for _ in 0..APPLY_LOOKS {
+            if self.raft.applied_index().is_some_and(|applied| applied >= index) {
+                return;
+            }
+            tokio::time::sleep(APPLY_PAUSE).await;
         }
     }
 
@@ -73,3 +88,7 @@ impl Api {
         })
     }
 }
+
+/// How often, and how long apart, it is looked whether a write is applied.
+const APPLY_LOOKS: u32 = 100;
+const APPLY_PAUSE: Duration = Duration::from_millis(10);

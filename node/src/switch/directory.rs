@@ -2,20 +2,28 @@
 
 use holdline_call::{Directory, Unreadable};
 use holdline_model::{Aor, LocationRecord, UserRecord};
+use holdline_raft::RaftHandle;
 use holdline_storage::{StateError, StateReader};
 
 /// Reads the replicated state. Both reads are one look into a table, nearly always in memory, for a
 /// request that is then answered or committed: they are made where they are needed.
 #[derive(Debug)]
-pub(crate) struct StateDirectory(pub(crate) StateReader);
+pub(crate) struct StateDirectory {
+    pub(crate) state: StateReader,
+    pub(crate) raft: RaftHandle,
+}
 
 impl Directory for StateDirectory {
+    fn applied(&self) -> u64 {
+        self.raft.applied_index().unwrap_or(0)
+    }
+
     fn user(&self, aor: &Aor) -> Result<Option<UserRecord>, Unreadable> {
-        self.0.user(aor).map_err(|error| unreadable(&error))
+        self.state.user(aor).map_err(|error| unreadable(&error))
     }
 
     fn location(&self, aor: &Aor) -> Result<Option<LocationRecord>, Unreadable> {
-        self.0.location(aor).map_err(|error| unreadable(&error))
+        self.state.location(aor).map_err(|error| unreadable(&error))
     }
 }
 

@@ -100,7 +100,7 @@ pub fn apply<S: State>(
         Command::Sweep(command) => sweep::apply(state, *command)?,
         Command::PutUser(command) => put_user::apply(state, position, command)?,
         Command::RemoveUser(command) => remove_user::apply(state, position, command)?,
-        Command::Register(command) => register::apply(state, command)?,
+        Command::Register(command) => register::apply(state, position, command)?,
         Command::RemoveBindings(command) => remove_bindings::apply(state, command)?,
         Command::SweepBindings(command) => sweep_bindings::apply(state, *command)?,
     };

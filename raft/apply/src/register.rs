@@ -2,15 +2,22 @@
 //! section 10.3, steps 6 to 8).
 //!
 //! Invariant: a REGISTER that names another epoch than its slot's changes nothing.
-//! Invariant: the same request again changes nothing and is answered as before.
+//! Invariant: the same request again changes nothing.
+//!
+//! The reply names the entry, so that the owner, who may hear of it before it has applied it itself,
+//! knows when its own tables say so.
 
 use holdline_model::{
     Binding, BindingChange, LocationRecord, Register, Rejection, Reply, State, limits,
 };
 
-use crate::{Outcome, location};
+use crate::{Outcome, Position, location};
 
-pub(crate) fn apply<S: State>(state: &mut S, command: &Register) -> Result<Outcome, S::Error> {
+pub(crate) fn apply<S: State>(
+    state: &mut S,
+    position: Position,
+    command: &Register,
+) -> Result<Outcome, S::Error> {
     let Some(slot) = state.slot(command.slot)? else {
         return Ok(Err(Rejection::UnknownSlot { slot: command.slot }));
     };
@@ -25,7 +32,7 @@ pub(crate) fn apply<S: State>(state: &mut S, command: &Register) -> Result<Outco
     let Some(user) = state.user(&command.aor)? else { return Ok(Err(Rejection::UnknownUser)) };
     let before = state.location(&command.aor)?;
     if before.as_ref().is_some_and(|record| record.requests.contains(&command.request)) {
-        return Ok(Ok(Reply::Done));
+        return Ok(Ok(Reply::At(position.index)));
     }
     if let Some(what) = out_of_bounds(command) {
         return Ok(Err(Rejection::OutOfBounds { what: what.to_owned() }));
@@ -45,7 +52,7 @@ pub(crate) fn apply<S: State>(state: &mut S, command: &Register) -> Result<Outco
         }
     }
     location::replace(state, before.as_ref(), after)?;
-    Ok(Ok(Reply::Done))
+    Ok(Ok(Reply::At(position.index)))
 }
 
 /// The record after the changes.

@@ -9,9 +9,12 @@ use holdline_model::{Aor, LocationRecord, UserRecord};
 #[error("the replicated state cannot be read")]
 pub struct Unreadable;
 
-/// Users and bindings as applied here. For an address whose slot is ours that is all there is, since
-/// nobody else changes it; for others it may be some milliseconds behind.
+/// Users and bindings as applied here. That may be some milliseconds behind what is committed, even for
+/// an address whose slot is ours: [`Directory::applied`] tells.
 pub trait Directory: fmt::Debug + Send + Sync {
+    /// Index of the last entry of the log that is applied here.
+    fn applied(&self) -> u64;
+
     /// One user.
     ///
     /// # Errors
@@ -30,6 +33,10 @@ pub trait Directory: fmt::Debug + Send + Sync {
 pub struct NoUsers;
 
 impl Directory for NoUsers {
+    fn applied(&self) -> u64 {
+        u64::MAX
+    }
+
     fn user(&self, _aor: &Aor) -> Result<Option<UserRecord>, Unreadable> {
         Ok(None)
     }

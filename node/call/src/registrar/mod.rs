@@ -27,9 +27,11 @@ mod request;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use holdline_model::Millis;
 use holdline_sip::digest::{NonceKey, Replays};
 
 use crate::call::Request;
+use crate::event::Registration;
 use crate::options::millis;
 
 pub(crate) use authenticate::{Checked, Question, print_of};
@@ -50,6 +52,13 @@ pub(crate) struct Registrar {
     /// REGISTERs whose commit is awaited, by ticket. At most [`RegistrarOptions::max_pending`].
     pending: BTreeMap<u64, Pending>,
     last_ticket: u64,
+    /// REGISTERs that are committed, and answered as soon as this node has applied them, which may be a
+    /// moment later. At most [`RegistrarOptions::max_pending`].
+    waiting: Vec<Waiting>,
+    /// When they are looked at next.
+    look_at: Option<Millis>,
+    /// The last entry that a REGISTER of ours is known to be.
+    last_index: u64,
     /// The highest CSeq that was answered without a commit, by address and Call-ID. At most
     /// [`RegistrarOptions::max_nonces`]; when there are as many, refreshes are committed.
     refreshed: HashMap<u128, u32>,
@@ -63,6 +72,20 @@ struct Pending {
     print: u128,
     command: holdline_model::Register,
 }
+
+/// A REGISTER that is committed, but not yet applied here.
+#[derive(Debug)]
+struct Waiting {
+    index: u64,
+    slot: holdline_model::SlotId,
+    print: u128,
+    aor: holdline_model::Aor,
+    request: Request,
+    outcome: Registration,
+}
+
+/// How often it is looked whether this node has applied what it waits for, in milliseconds.
+const LOOK_EVERY_MS: u64 = 5;
 
 impl Registrar {
     pub(crate) fn new(
@@ -78,8 +101,21 @@ impl Registrar {
             replays,
             pending: BTreeMap::new(),
             last_ticket: 0,
+            waiting: Vec::new(),
+            look_at: None,
+            last_index: 0,
             refreshed: HashMap::new(),
         }
+    }
+
+    /// When something waits to be answered.
+    pub(crate) const fn next_timer(&self) -> Option<Millis> {
+        self.look_at
+    }
+
+    /// Whether this node has applied all that it is known to have committed.
+    fn is_current(&self) -> bool {
+        self.directory.applied() >= self.last_index
     }
 
     /// One that serves no domain.
@@ -95,5 +131,6 @@ impl Registrar {
     /// Forgets what waits for a slot that is not ours any more: its next owner answers.
     pub(crate) fn lost(&mut self, slot: holdline_model::SlotId) {
         self.pending.retain(|_, pending| pending.command.slot != slot);
+        self.waiting.retain(|waiting| waiting.slot != slot);
     }
 }

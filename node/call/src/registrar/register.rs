@@ -7,7 +7,7 @@ use holdline_sip::digest::{Use, fingerprint};
 
 use super::authenticate::print_of;
 use super::request::{self, Asked, Objection};
-use super::{Checked, Pending, Question};
+use super::{Checked, LOOK_EVERY_MS, Pending, Question, Waiting};
 use crate::call::Request;
 use crate::event::{Authentication, Registration};
 use crate::messages::{self, Refuse};
@@ -42,7 +42,7 @@ impl CallEngine {
             Checked::Replayed => self.ask(now, &question, &request, Authentication::Replayed),
             Checked::Stale(user) if user.aor == aor && self.was_committed(&aor, print) => {
                 // Committed by the owner before us, whose answer was lost.
-                self.registered(now, &aor, &request, Registration::Repeated);
+                self.registered(now, slot, aor, request, Registration::Repeated);
             }
             Checked::Stale(_) => self.ask(now, &question, &request, Authentication::Stale),
             Checked::Proved(user, _) if user.aor != aor => {
@@ -50,7 +50,9 @@ impl CallEngine {
             }
             Checked::Proved(_, Use::First) => self.proved(now, aor, request, print, slot, epoch),
             Checked::Proved(_, Use::Again | Use::Replayed | Use::Stale) => {
-                let waits = self.registrar.pending.values().any(|known| known.print == print);
+                let registrar = &self.registrar;
+                let waits = registrar.pending.values().any(|known| known.print == print)
+                    || registrar.waiting.iter().any(|known| known.print == print);
                 if waits {
                     self.dropped(DropReason::Absorbed);
                 } else {
@@ -97,7 +99,7 @@ impl CallEngine {
         let was_refresh = self.registrar.refreshed.get(&cseq_key(&aor, &request))
             == Some(&request.message.cseq().number);
         if was_refresh || self.was_committed(&aor, print) {
-            self.registered(now, &aor, &request, Registration::Repeated);
+            self.registered(now, slot, aor, request, Registration::Repeated);
         } else {
             self.carry_out(now, aor, request, print, slot, epoch);
         }
@@ -128,7 +130,7 @@ impl CallEngine {
     ) {
         let changes = match request::read(now, &request, &self.registrar.options) {
             Ok(Asked::Nothing) => {
-                self.registered(now, &aor, &request, Registration::Queried);
+                self.registered(now, slot, aor, request, Registration::Queried);
                 return;
             }
             Ok(Asked::Changes(changes)) => changes,
@@ -152,11 +154,13 @@ impl CallEngine {
             self.dropped(DropReason::Unreadable);
             return;
         };
-        let room = self.registrar.refreshed.len() < self.registrar.options.max_nonces.get()
-            || self.registrar.refreshed.contains_key(&key);
+        // What is committed, but not applied here, might have ended a binding.
+        let room = self.registrar.is_current()
+            && (self.registrar.refreshed.len() < self.registrar.options.max_nonces.get()
+                || self.registrar.refreshed.contains_key(&key));
         if room && location.is_some_and(|known| changes_nothing(&known, &changes)) {
             self.registrar.refreshed.insert(key, cseq);
-            self.registered(now, &aor, &request, Registration::Refreshed);
+            self.registered(now, slot, aor, request, Registration::Refreshed);
             return;
         }
         let command = Register {
@@ -196,13 +200,17 @@ impl CallEngine {
             self.dropped(DropReason::StrayDecision);
             return;
         };
-        match outcome {
+        match outcome.clone() {
             // Nothing is said: the device says it again, and apply knows it if it was committed.
             Err(Undecided) => self.event(Event::Registered { outcome: Registration::Undecided }),
             Ok(Reply::Rejected(rejection)) => self.register_rejected(&request, &rejection),
             Ok(Reply::Done | Reply::Count(_) | Reply::At(_) | Reply::Ended(_)) => {
+                if let Ok(Reply::At(index)) = outcome {
+                    self.registrar.last_index = self.registrar.last_index.max(index);
+                }
                 self.registrar.refreshed.remove(&cseq_key(&command.aor, &request));
-                self.registered(now, &command.aor, &request, Registration::Committed);
+                let (slot, aor) = (command.slot, command.aor);
+                self.registered(now, slot, aor, request, Registration::Committed);
             }
         }
     }
@@ -226,8 +234,52 @@ impl CallEngine {
         self.refuse(request, refuse, reason);
     }
 
-    /// The 200: what is registered now.
-    fn registered(&mut self, now: Millis, aor: &Aor, request: &Request, outcome: Registration) {
+    /// The 200, once this node has applied what it is about.
+    fn registered(
+        &mut self,
+        now: Millis,
+        slot: SlotId,
+        aor: Aor,
+        request: Request,
+        outcome: Registration,
+    ) {
+        if self.registrar.is_current() {
+            self.tell_registered(now, &aor, &request, outcome);
+        } else if self.registrar.waiting.len() < self.registrar.options.max_pending.get() {
+            let (index, print) = (self.registrar.last_index, print_of(&request));
+            let waiting = Waiting { index, slot, print, aor, request, outcome };
+            self.registrar.waiting.push(waiting);
+            self.registrar.look_at.get_or_insert(now.plus_ms(LOOK_EVERY_MS));
+        } else {
+            self.dropped(DropReason::QueueFull);
+        }
+    }
+
+    /// Answers what waited for this node to apply it.
+    pub(crate) fn tick_registrar(&mut self, now: Millis) {
+        if self.registrar.look_at.is_none_or(|at| now < at) {
+            return;
+        }
+        let applied = self.registrar.directory.applied();
+        let waiting = std::mem::take(&mut self.registrar.waiting);
+        let (ready, later) = waiting.into_iter().partition(|known| known.index <= applied);
+        self.registrar.waiting = later;
+        let is_over = self.registrar.waiting.is_empty();
+        self.registrar.look_at = (!is_over).then(|| now.plus_ms(LOOK_EVERY_MS));
+        let ready: Vec<Waiting> = ready;
+        for Waiting { aor, request, outcome, .. } in ready {
+            self.tell_registered(now, &aor, &request, outcome);
+        }
+    }
+
+    /// What is registered now.
+    fn tell_registered(
+        &mut self,
+        now: Millis,
+        aor: &Aor,
+        request: &Request,
+        outcome: Registration,
+    ) {
         let Ok(location) = self.registrar.directory.location(aor) else {
             self.dropped(DropReason::Unreadable);
             return;

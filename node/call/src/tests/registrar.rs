@@ -6,7 +6,7 @@ use holdline_model::Millis;
 use holdline_sip::message::{HeaderName, Message};
 
 use super::registrar_world::*;
-use crate::{Authentication, Event, Refusal, Registration};
+use crate::{Authentication, Event, Input, Refusal, Registration};
 
 fn contact_of(answer: &Message) -> Vec<&str> {
     answer.list(HeaderName::Contact)
@@ -404,4 +404,38 @@ fn the_outcomes_are_told() {
     }
     let expected = [(Registration::Committed.as_str(), 1), (Registration::Refreshed.as_str(), 1)];
     assert_eq!(told, BTreeMap::from(expected));
+}
+
+/// The leader may answer a proposal before this node has applied it.
+#[test]
+fn the_200_waits_until_this_node_has_applied_what_is_committed() {
+    let mut world = World::new();
+    let mut device = Device::new();
+    let text = device.register();
+    let challenge = world.answer(&text);
+    device.challenged(&challenge);
+    world.state.1.store(0, std::sync::atomic::Ordering::Relaxed);
+    let text = device.register();
+    assert!(world.receive(&text).is_empty());
+    assert!(world.receive(&text).is_empty(), "a retransmission waits, too");
+    world.now += 5;
+    world.input(Input::Tick);
+    assert!(world.sent.is_empty());
+    world.state.1.store(u64::MAX, std::sync::atomic::Ordering::Relaxed);
+    world.now += 5;
+    world.input(Input::Tick);
+    let statuses: Vec<_> = world.sent.iter().map(|(_, message)| message.status()).collect();
+    assert_eq!((statuses, world.commits), (vec![Some(200)], 1));
+}
+
+/// A refresh is measured by what is applied; what is not might have ended the binding.
+#[test]
+fn a_refresh_is_committed_while_this_node_is_behind() {
+    let mut world = World::new();
+    let mut device = Device::new();
+    device.sign_in(&mut world);
+    world.state.1.store(0, std::sync::atomic::Ordering::Relaxed);
+    let text = device.register();
+    world.receive(&text);
+    assert_eq!(world.commits, 2);
 }

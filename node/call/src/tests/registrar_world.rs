@@ -1,7 +1,7 @@
 //! Two nodes with one replicated state, and a device that registers at them.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use holdline_sip::message::{HeaderName, Message};
 
 use super::map_state::MapState;
 use crate::{
-    Authentication, CallEngine, Directory, Event, Input, Options, Output, Refusal,
-    RegistrarOptions, Registration, Route, Routing, Trunk, Undecided, Unreadable,
+    CallEngine, Directory, Event, Input, Options, Output, RegistrarOptions, Route, Routing, Trunk,
+    Undecided, Unreadable,
 };
 
 pub(super) const DOMAIN: &str = "example.com";
@@ -28,9 +28,13 @@ pub(super) const PHONE: &str = "203.0.113.5:5062";
 pub(super) const OURS: &str = "192.0.2.1:5060";
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shared(pub(super) Arc<Mutex<MapState>>);
+pub(super) struct Shared(pub(super) Arc<Mutex<MapState>>, pub(super) Arc<AtomicU64>);
 
 impl Directory for Shared {
+    fn applied(&self) -> u64 {
+        self.1.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     fn user(&self, aor: &Aor) -> Result<Option<UserRecord>, Unreadable> {
         Ok(self.0.lock().unwrap().users.get(aor).cloned())
     }
@@ -94,6 +98,7 @@ impl World {
 
     pub(super) fn with(change: impl Fn(&mut RegistrarOptions)) -> Self {
         let state = Shared::default();
+        state.1.store(u64::MAX, std::sync::atomic::Ordering::Relaxed);
         let mut options = RegistrarOptions {
             domains: vec![DOMAIN.to_owned()],
             nonce_life: Duration::from_secs(100),
