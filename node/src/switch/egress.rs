@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use holdline_cluster::forward::Forwarder;
 use holdline_model::{Hop, NodeId};
-use holdline_transport::{SendOutcome, Sockets};
+use holdline_transport::{Datagram, SendOutcome, Sockets};
 use metrics::counter;
 
 use super::SharedTable;
@@ -33,6 +33,15 @@ impl Egress {
         let is_here = self.sockets.is_bound(hop.local);
         if !is_here || self.sockets.send(hop.local, hop.peer, &bytes) == SendOutcome::UnknownFrom {
             self.forward(hop, bytes, hops);
+        }
+    }
+
+    /// Sends datagrams of this node's own, in order, with as few system calls as can be. The same holds as
+    /// for [`Egress::send`].
+    pub(crate) fn send_all(&self, outbox: &mut Vec<Datagram>) {
+        self.sockets.send_batch(outbox);
+        for Datagram { local, peer, bytes } in outbox.drain(..) {
+            self.forward(Hop::udp(local, peer), bytes, 0);
         }
     }
 

@@ -1,8 +1,8 @@
 //! A shard: one task with one [`CallEngine`], for the slots whose number falls to it.
 //!
-//! It carries out what the engine asks for, in order: sends, proposals, timers. It has no opinion on
-//! calls. Proposals never block it: one that the batcher refuses comes back to the engine as
-//! undecided, and is made again.
+//! It carries out what the engine asks for: proposals and timers at once, sends in order at the end of
+//! each turn, so that many share a system call. It has no opinion on calls. Proposals never block it:
+//! one that the batcher refuses comes back to the engine as undecided, and is made again.
 //!
 //! Invariant: the lease is looked at whenever the task wakes, before the engine is; without a valid
 //! lease the engine is suspended, so nothing is sent.
@@ -12,9 +12,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use holdline_call::{Authentication, CallEngine, Event, Input, Output, Undecided};
-use holdline_model::{CallId, CallRecord, Command, Epoch, Millis, Reply, SlotId, Step};
+use holdline_model::{
+    CallId, CallRecord, Command, Epoch, Hop, Millis, Reply, SlotId, Step, Transport,
+};
 use holdline_raft::{Decided, Lease, RaftHandle, ReplyTo};
+use holdline_transport::Datagram;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -73,6 +77,7 @@ pub(crate) async fn run(parts: Parts, stop: CancellationToken) {
         last_token: 0,
         suspended: false,
         valid_since: None,
+        outbox: Vec::with_capacity(OUTBOX),
     };
     shard.run(stop).await;
 }
@@ -104,6 +109,8 @@ struct Shard {
     suspended: bool,
     /// Since when the lease is held again, while the engine is still suspended.
     valid_since: Option<Instant>,
+    /// What is to be sent at the end of this turn, at the latest.
+    outbox: Vec<Datagram>,
 }
 
 impl Shard {
@@ -131,6 +138,7 @@ impl Shard {
                 self.input(input);
             }
             self.tick();
+            self.parts.egress.send_all(&mut self.outbox);
             self.parts.calls.store(self.parts.engine.live_calls(), Ordering::Relaxed);
         }
     }
@@ -234,7 +242,7 @@ impl Shard {
     fn drain(&mut self, now: Millis) {
         while let Some(output) = self.parts.engine.poll() {
             match output {
-                Output::Send { hop, bytes } => self.parts.egress.send(hop, bytes, 0),
+                Output::Send { hop, bytes } => self.send(hop, bytes),
                 Output::Propose(command) => {
                     let proposed = Proposed::Call(command.call, command.step);
                     self.propose(now, &Command::Call(command), proposed);
@@ -250,6 +258,17 @@ impl Shard {
                     report::event(&event);
                 }
             }
+        }
+    }
+
+    fn send(&mut self, hop: Hop, bytes: Bytes) {
+        if hop.transport != Transport::Udp {
+            self.parts.egress.send(hop, bytes, 0);
+            return;
+        }
+        self.outbox.push(Datagram { local: hop.local, peer: hop.peer, bytes });
+        if self.outbox.len() >= OUTBOX {
+            self.parts.egress.send_all(&mut self.outbox);
         }
     }
 
@@ -271,6 +290,9 @@ impl Shard {
 
 /// Inputs and outcomes handled per wake-up.
 const BATCH: usize = 256;
+
+/// Datagrams that wait for the end of a turn at most.
+const OUTBOX: usize = 64;
 
 /// Outcomes that may wait for a shard; then the batcher waits.
 const DECIDED_QUEUE: usize = 16_384;

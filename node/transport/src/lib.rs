@@ -15,6 +15,8 @@ pub mod floating;
 mod mutant;
 mod options;
 mod receive;
+mod receive_many;
+mod send_many;
 mod sockets;
 mod wire;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::counters::Counters;
+use crate::receive_many::{BatchSize, receive_many};
 use crate::{Datagram, SocketOptions};
 
 /// Reads one socket until it is told to stop.
@@ -29,8 +31,6 @@ pub(crate) struct Receiver {
 impl Receiver {
     /// Runs until `stop` is cancelled or nobody takes batches any more.
     pub(crate) async fn run(self) {
-        // One byte more than is allowed tells a datagram of exactly that length from a longer one.
-        let mut buffer = vec![0; self.options.max_datagram_bytes.saturating_add(1)];
         loop {
             let ready = tokio::select! {
                 biased;
@@ -38,7 +38,7 @@ impl Receiver {
                 ready = self.socket.readable() => ready,
             };
             let mut batch = Vec::new();
-            let outcome = ready.and_then(|()| self.read(&mut buffer, &mut batch));
+            let outcome = ready.and_then(|()| self.read(&mut batch));
             if !self.deliver(batch) {
                 return;
             }
@@ -48,28 +48,40 @@ impl Receiver {
         }
     }
 
-    /// Fills `batch` until it is full or the kernel has no more.
-    fn read(&self, buffer: &mut [u8], batch: &mut Vec<Datagram>) -> io::Result<()> {
-        // Dropped datagrams count as well, so that a flood of them cannot hold the task for ever.
-        for _ in 0..self.options.batch_datagrams.max(1) {
-            let (length, peer) = match self.socket.try_recv_from(buffer) {
-                Ok(received) => received,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
-            };
-            let Some(payload) = buffer.get(..length) else { continue };
-            if payload.is_empty() {
-                self.counters.dropped_empty.increment(1);
-            } else if length > self.options.max_datagram_bytes {
-                self.counters.dropped_truncated.increment(1);
-            } else {
-                self.counters.received.increment(1);
-                self.counters.received_bytes.increment(length as u64);
-                let bytes = Bytes::copy_from_slice(payload);
-                batch.push(Datagram { local: self.local, peer, bytes });
-            }
+    /// Fills `batch` until it is full or the kernel has no more: one system call for both.
+    fn read(&self, batch: &mut Vec<Datagram>) -> io::Result<()> {
+        // One byte more than is allowed tells a datagram of exactly that length from a longer one.
+        let size = BatchSize {
+            datagrams: self.options.batch_datagrams.max(1),
+            bytes: self.options.max_datagram_bytes.saturating_add(1),
+        };
+        let read = self.socket.try_io(Interest::READABLE, || {
+            let count = receive_many(&*self.socket, self.local, size, |peer, payload| {
+                batch.extend(self.accept(peer, payload));
+            })?;
+            // Fewer than would fit: the kernel has no more. To say so now, and not to ask again, is
+            // right because what arrives from here on makes the socket readable anew, and because a
+            // socket without a peer of its own has no errors that could end a batch early.
+            if count < size.datagrams { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match read {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            other => other,
         }
-        Ok(())
+    }
+
+    fn accept(&self, peer: SocketAddr, payload: &[u8]) -> Option<Datagram> {
+        if payload.is_empty() {
+            self.counters.dropped_empty.increment(1);
+            return None;
+        }
+        if payload.len() > self.options.max_datagram_bytes {
+            self.counters.dropped_truncated.increment(1);
+            return None;
+        }
+        self.counters.received.increment(1);
+        self.counters.received_bytes.increment(payload.len() as u64);
+        Some(Datagram { local: self.local, peer, bytes: Bytes::copy_from_slice(payload) })
     }
 
     /// Hands a batch over; false if nobody takes batches any more.

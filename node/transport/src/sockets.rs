@@ -24,6 +24,7 @@ use tracing::{info, warn};
 
 use crate::counters::Counters;
 use crate::receive::Receiver;
+use crate::send_many::send_many;
 use crate::{Datagram, SocketOptions, Wire};
 
 /// All UDP sockets of a node. Cloning gives another handle to the same sockets.
@@ -238,15 +239,39 @@ impl Sockets {
         self.send_on(&self.inner.table.load(), from, to, bytes)
     }
 
-    /// Sends datagrams in order, each from its `local` to its `peer`; returns how many the kernel
-    /// took. The others were dropped and counted.
-    pub fn send_batch(&self, batch: &[Datagram]) -> usize {
+    /// Sends datagrams, each from its `local` to its `peer`, with as few system calls as can be.
+    /// Those with one `local` stay in order. What leaves from an address that is not bound here is
+    /// left in `batch`; of the others, those that the kernel refused are dropped and counted. Never
+    /// blocks and never waits.
+    pub fn send_batch(&self, batch: &mut Vec<Datagram>) {
         let table = self.inner.table.load();
-        let sent = |datagram: &&Datagram| {
-            let outcome = self.send_on(&table, datagram.local, datagram.peer, &datagram.bytes);
-            outcome == SendOutcome::Sent
-        };
-        batch.iter().filter(sent).count()
+        for run in batch.chunk_by(|one, next| one.local == next.local) {
+            let Some(bound) = run.first().and_then(|first| table.get(&first.local)) else {
+                continue;
+            };
+            match (&bound.port, run) {
+                (Port::Kernel(socket), [_, _, ..]) => self.send_run(socket, run),
+                (Port::Kernel(_) | Port::Wire(_), run) => {
+                    for Datagram { local, peer, bytes } in run {
+                        self.send_on(&table, *local, *peer, bytes);
+                    }
+                }
+            }
+        }
+        batch.retain(|datagram| !table.contains_key(&datagram.local));
+    }
+
+    /// Sends datagrams of one socket.
+    fn send_run(&self, socket: &UdpSocket, run: &[Datagram]) {
+        send_many(socket, run, |Datagram { local, peer, bytes }, result| {
+            let result = match result {
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                    self.send_by_kernel(socket, *peer, bytes)
+                }
+                result => result,
+            };
+            self.sent(*local, bytes.len(), result);
+        });
     }
 
     fn send_on(
@@ -265,10 +290,15 @@ impl Sockets {
             Port::Kernel(socket) => self.send_by_kernel(socket, to, bytes),
             Port::Wire(wire) => wire.send(from, to, bytes),
         };
+        self.sent(from, bytes.len(), result)
+    }
+
+    fn sent(&self, from: SocketAddr, length: usize, result: io::Result<()>) -> SendOutcome {
+        let counters = &self.inner.counters;
         match result {
             Ok(()) => {
                 counters.sent.increment(1);
-                counters.sent_bytes.increment(bytes.len() as u64);
+                counters.sent_bytes.increment(length as u64);
                 SendOutcome::Sent
             }
             Err(error) => self.unsent(from, &error),

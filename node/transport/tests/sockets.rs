@@ -269,19 +269,43 @@ async fn a_peer_that_is_gone_harms_nobody() {
 }
 
 #[tokio::test]
-async fn a_batch_is_sent_in_order_and_its_losses_are_known() {
-    let (sockets, _batches) = sockets(SocketOptions::default());
-    let local = sockets.bind(addr("127.0.1.11:0")).unwrap();
-    let receiver = client("127.0.1.11");
-    let peer = receiver.local_addr().unwrap();
-    let datagram = |local, byte| Datagram { local, peer, bytes: Bytes::copy_from_slice(&[byte]) };
-    let batch = [datagram(local, 1), datagram(addr("127.0.1.11:1"), 2), datagram(local, 3)];
-    assert_eq!(sockets.send_batch(&batch), 2);
-    let mut buffer = [0; 4];
-    for expected in [1, 3] {
-        assert_eq!(receiver.recv_from(&mut buffer).unwrap(), (1, local));
-        assert_eq!(buffer[0], expected);
+async fn a_batch_is_sent_in_order_and_what_has_no_socket_comes_back() {
+    for ip in ["127.0.1.11", "::1"] {
+        let (sockets, _batches) = sockets(SocketOptions::default());
+        let local = sockets.bind(SocketAddr::new(ip.parse().unwrap(), 0)).unwrap();
+        let receiver = client(ip);
+        let peer = receiver.local_addr().unwrap();
+        let not_here = SocketAddr::new(local.ip(), 1);
+        let datagram =
+            |local, byte| Datagram { local, peer, bytes: Bytes::copy_from_slice(&[byte]) };
+        let mut batch: Vec<_> = (0..150).map(|byte| datagram(local, byte)).collect();
+        batch.insert(70, datagram(not_here, 255));
+        sockets.send_batch(&mut batch);
+        assert_eq!(batch, [datagram(not_here, 255)]);
+        let mut buffer = [0; 4];
+        for expected in 0..150 {
+            assert_eq!(receiver.recv_from(&mut buffer).unwrap(), (1, local));
+            assert_eq!(buffer[0], expected);
+        }
     }
+}
+
+#[tokio::test]
+async fn a_datagram_that_the_kernel_refuses_does_not_stop_those_after_it() {
+    let ((sockets, _batches), counted) = counted(|| sockets(SocketOptions::default()));
+    let local = sockets.bind(addr("127.0.1.13:0")).unwrap();
+    let receiver = client("127.0.1.13");
+    let peer = receiver.local_addr().unwrap();
+    let datagram = |length: usize| Datagram { local, peer, bytes: vec![7; length].into() };
+    let mut batch = vec![datagram(1), datagram(65_508), datagram(2), datagram(65_508), datagram(3)];
+    sockets.send_batch(&mut batch);
+    assert_eq!(batch, []);
+    let mut buffer = [0; 16];
+    for expected in [1, 2, 3] {
+        assert_eq!(receiver.recv_from(&mut buffer).unwrap(), (expected, local));
+    }
+    assert_eq!(counted.total("send_dropped", "too_long"), 2);
+    assert_eq!(counted.total("sent", ""), 3);
 }
 
 #[tokio::test]
