@@ -24,7 +24,6 @@ use crate::call::{Call, Ctx, Fate, Request};
 use crate::index::Index;
 use crate::messages::{self, Refuse};
 use crate::nonce::Nonces;
-use crate::recovery::Pacer;
 use crate::refused::Refused;
 use crate::registrar::{Directory, Registrar, RegistrarOptions};
 use crate::timers::Timers;
@@ -44,7 +43,6 @@ pub struct CallEngine {
     pub(crate) tombstones: usize,
     pub(crate) index: Index,
     pub(crate) timers: Timers,
-    pub(crate) pacer: Pacer,
     pub(crate) refused: Refused,
     /// New calls are refused, and this is what Retry-After says; only while one input is handled.
     pub(crate) shedding: Option<Duration>,
@@ -58,7 +56,6 @@ impl CallEngine {
     /// engine and each run another one.
     #[must_use]
     pub fn new(options: Options, routing: Arc<Routing>, seed: u64) -> Self {
-        let pacer = Pacer::new(options.recovery_rate);
         Self {
             options,
             routing,
@@ -69,7 +66,6 @@ impl CallEngine {
             tombstones: 0,
             index: Index::default(),
             timers: Timers::default(),
-            pacer,
             refused: Refused::default(),
             shedding: None,
             suspended: false,
@@ -177,7 +173,7 @@ impl CallEngine {
             }
         }
         self.slots.insert(slot, epoch);
-        self.recover(now, epoch, calls);
+        self.recover(now, slot, epoch, calls);
         if !self.suspended {
             let calls: Vec<CallId> = self.calls.range(of_slot(slot)).map(|(id, _)| *id).collect();
             for call in calls {

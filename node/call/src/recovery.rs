@@ -1,48 +1,77 @@
 //! Taking calls over: their machines are rebuilt from their records, and what was committed but
 //! perhaps not sent is sent again, paced, so that a takeover of many calls is no storm.
+//!
+//! The pace of a slot is half of what its calls have caused in messages lately, which its tombstones
+//! tell: so new calls and resends together stay below twice the usual rate. Calls in progress come
+//! first, then tombstones, the youngest first: the older one is, the more often the last owner has
+//! said the same already. Slots resend side by side, so that none waits for another's tombstones.
 
+use std::cmp::Reverse;
 use std::num::NonZeroU32;
 
-use holdline_model::{CallRecord, Epoch, Millis, Phase, limits};
+use holdline_model::{CallId, CallRecord, Epoch, Millis, Phase, SlotId, limits};
 
 use crate::call::Call;
 use crate::nonce::mix;
 use crate::{CallEngine, DropReason, Event};
 
-/// Hands out times for resends: never more per second than a given rate, however many slots are
-/// gained at once.
+/// Hands out times for the resends of one slot.
 #[derive(Clone, Debug)]
 pub(crate) struct Pacer {
     interval_us: u64,
-    /// The earliest time for the next resend, in microseconds.
+    /// When the next call may resend, in microseconds.
     next_us: u64,
+    /// What is added once, after the first, because slots that are gained together are not to go on
+    /// together.
+    phase_us: u64,
 }
 
 impl Pacer {
-    pub(crate) fn new(per_second: NonZeroU32) -> Self {
-        Self { interval_us: 1_000_000 / u64::from(per_second.get()).min(1_000_000), next_us: 0 }
+    /// For a slot with so many tombstones, gained at `now`. `most` is per second.
+    pub(crate) fn new(now: Millis, slot: SlotId, tombstones: usize, most: NonZeroU32) -> Self {
+        let tombstones = u64::try_from(tombstones).unwrap_or(u64::MAX);
+        let usual_per_s =
+            tombstones.saturating_mul(MESSAGES_PER_CALL * 1_000) / limits::TOMBSTONE_MS;
+        let per_s = (usual_per_s / 2).max(LEAST_PER_S).min(u64::from(most.get()));
+        let interval_us = 1_000_000 / per_s.max(1);
+        let phase_us = mix(u64::from(slot.0)) % interval_us.max(1);
+        Self { interval_us, next_us: now.plus_ms(1).0.saturating_mul(1_000), phase_us }
     }
 
-    /// When the next call may resend; always after `now`.
-    pub(crate) fn next(&mut self, now: Millis) -> Millis {
-        let at_us = self.next_us.max(now.plus_ms(1).0.saturating_mul(1_000));
-        self.next_us = at_us.saturating_add(self.interval_us);
+    /// When the next call may resend.
+    pub(crate) fn next(&mut self) -> Millis {
+        let at_us = self.next_us;
+        let phase_us = std::mem::take(&mut self.phase_us);
+        self.next_us = at_us.saturating_add(self.interval_us).saturating_add(phase_us);
         Millis(at_us / 1_000)
     }
 }
 
+/// What an ordinary call has us send, answers included: 100, INVITE, 180, 200, ACK, BYE, 200.
+const MESSAGES_PER_CALL: u64 = 7;
+
+/// A slot without tombstones may resend as much, per second.
+const LEAST_PER_S: u64 = 25;
+
 impl CallEngine {
-    /// Rebuilds the calls that are not known yet.
-    pub(crate) fn recover(&mut self, now: Millis, epoch: Epoch, mut records: Vec<CallRecord>) {
+    /// Rebuilds those calls of a slot that are not known yet.
+    pub(crate) fn recover(
+        &mut self,
+        now: Millis,
+        slot: SlotId,
+        epoch: Epoch,
+        mut records: Vec<CallRecord>,
+    ) {
         records.retain(|record| !self.calls.contains_key(&record.call) && !is_swept(record, now));
-        // An order of its own for each call: neighbours in the table do not resend together.
-        records.sort_by_key(|record| (mix(record.call.nonce), record.call));
+        records.sort_by_key(turn);
+        let tombstones = records.iter().filter(|record| record.end.is_some()).count();
+        let mut pacer = Pacer::new(now, slot, tombstones, self.options.recovery_rate);
         for record in records {
             let id = record.call;
             let resend_at = match record.phase {
                 Phase::Confirmed if has_nothing_to_resend(&record) => now,
                 Phase::Inviting | Phase::Answered | Phase::Confirmed | Phase::Finished => {
-                    self.pacer.next(now)
+                    pacer.next()
                 }
             };
             match Call::recover(&mut self.ctx(now), record, epoch, resend_at) {
@@ -54,6 +83,13 @@ impl CallEngine {
             }
         }
     }
+}
+
+/// The order in which calls resend: those in progress, then tombstones from the youngest on. Within,
+/// an order of its own for each call, so that neighbours in the table do not resend together.
+fn turn(record: &CallRecord) -> (Option<Reverse<Millis>>, u64, CallId) {
+    let ended = record.end.as_ref().map(|end| Reverse(end.at));
+    (ended, mix(record.call.nonce), record.call)
 }
 
 /// A confirmed call owes nobody anything, unless the callee's ACK carries the caller's SDP, or a
@@ -73,12 +109,25 @@ fn is_swept(record: &CallRecord, now: Millis) -> bool {
 mod tests {
     use super::*;
 
+    fn times(tombstones: usize, most: u32, count: usize) -> Vec<u64> {
+        let most = NonZeroU32::new(most).unwrap();
+        let mut pacer = Pacer::new(Millis(1_000), SlotId(3), tombstones, most);
+        (0..count).map(|_| pacer.next().0).collect()
+    }
+
     #[test]
-    fn paces_resends_to_the_rate_also_across_slots() {
-        let mut pacer = Pacer::new(NonZeroU32::new(2_000).unwrap());
-        let times: Vec<u64> = (0..5).map(|_| pacer.next(Millis(1_000)).0).collect();
-        assert_eq!(times, [1_001, 1_001, 1_002, 1_002, 1_003]);
-        assert_eq!(pacer.next(Millis(1_001)), Millis(1_003));
-        assert_eq!(pacer.next(Millis(9_000)), Millis(9_001));
+    fn a_slot_resends_at_half_the_rate_of_messages_that_its_calls_have_caused() {
+        // 10 calls/s make 70 messages/s.
+        let times = times(320, 2_000, 37);
+        assert_eq!(times[0], 1_001);
+        assert_eq!(times[36] - times[1], 999, "35 in a second");
+    }
+
+    #[test]
+    fn a_slot_without_tombstones_may_resend_a_little_and_none_more_than_the_most() {
+        let span = |times: Vec<u64>| times.last().unwrap() - times[1];
+        assert_eq!(span(times(0, 2_000, 27)), 1_000);
+        assert_eq!(span(times(1_000_000, 2_000, 2_002)), 1_000);
+        assert_eq!(span(times(0, 10, 12)), 1_000);
     }
 }
