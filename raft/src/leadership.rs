@@ -1,6 +1,6 @@
 //! Who leads, as this node knows it: followed from openraft's metrics, published in a watch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,8 @@ pub struct Leadership {
     pub is_me: bool,
     /// Where the members are reached, this node included.
     pub members: BTreeMap<NodeId, SocketAddr>,
+    /// Those of them that vote.
+    pub voters: BTreeSet<NodeId>,
 }
 
 /// openraft's metrics, read for one question each. Reading locks openraft out, so each read is
@@ -55,6 +57,7 @@ impl Observer {
             leader,
             is_me: leads(self.node, server.state, &server.vote),
             members: membership.nodes().map(|(id, member)| (*id, member.rpc)).collect(),
+            voters: membership.voter_ids().collect(),
         }
     }
 

@@ -97,6 +97,10 @@ pub struct Tuning {
     /// How long an append with entries may take; heartbeats take the time openraft gives them.
     #[serde(rename = "append_timeout_ms", with = "millis")]
     pub append_timeout: Duration,
+    /// For how long entries for a follower that no majority waits for are collected before they are
+    /// sent to it together; zero sends them at once.
+    #[serde(rename = "spare_hold_ms", with = "millis")]
+    pub spare_hold: Duration,
     /// How long connecting to a node may take.
     #[serde(rename = "connect_timeout_ms", with = "millis")]
     pub connect_timeout: Duration,
@@ -135,6 +139,7 @@ impl Default for Tuning {
             append_entries: NonZeroUsize::MIN.saturating_add(1_023),
             append_bytes: NonZeroUsize::MIN.saturating_add((4 << 20) - 1),
             append_timeout: Duration::from_secs(1),
+            spare_hold: Duration::from_millis(20),
             connect_timeout: Duration::from_millis(200),
             keepalive_interval: Duration::from_secs(1),
             keepalive_timeout: Duration::from_secs(1),
@@ -267,6 +272,7 @@ impl Tuning {
             ("zero", Duration::ZERO, "lease_renew_ms", self.lease_renew),
             ("zero", Duration::ZERO, "lease_margin_ms", self.lease_margin),
             ("election_max_ms", self.election_max, "propose_timeout_ms", self.propose_timeout),
+            ("spare_hold_ms", self.spare_hold, "election_min_ms", self.election_min),
         ];
         for (shorter_name, shorter, longer_name, longer) in ordered {
             if shorter >= longer {

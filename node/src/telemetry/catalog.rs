@@ -342,6 +342,13 @@ const METRICS: &[Metric] = &[
     metric(
         "raft",
         Kind::Counter,
+        "holdline_raft_appends_hurried_total",
+        &[],
+        "Appends to a spare follower that went at once, because a prompt one was late or gone.",
+    ),
+    metric(
+        "raft",
+        Kind::Counter,
         "holdline_lease_requests_total",
         &["outcome"],
         "Requests for this node's lease.",
@@ -558,6 +565,13 @@ const METRICS: &[Metric] = &[
         "holdline_admin_refused_total",
         &["reason"],
         "Requests refused before they were looked at.",
+    ),
+    metric(
+        "admin API",
+        Kind::Counter,
+        "holdline_cdr_exported_total",
+        &[],
+        "Call detail records sent by exports.",
     ),
     metric("process", Kind::Gauge, "process_resident_memory_bytes", &[], "Memory in use."),
     metric(

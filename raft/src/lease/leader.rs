@@ -55,8 +55,10 @@ fn note(board: &Board, peers: &Peers, observer: &Observer, leadership: &Leadersh
         let me = peers.node();
         let others = leadership.members.keys().copied().filter(|node| *node != me);
         board.lead(leadership.term, clock::now(), observer.last_log(), others);
+        peers.followers().lead(me, &leadership.voters);
     } else {
         board.follow();
+        peers.followers().follow();
     }
     leadership.is_me
 }

@@ -5,15 +5,18 @@
 //! entries is held back for [`COMMIT_HOLD`]: with calls going on, the next append with entries tells
 //! the same. Nobody waits for it but the follower's own apply.
 //!
+//! A follower that no majority waits for (see `spare`) is not sent entries one by one: after each
+//! append the stream rests for `spare_hold`, and takes what has come meanwhile together.
+//!
 //! Invariant: an answer is passed on only for something that was sent; one that was held back and
 //! overtaken has none of its own.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
+use holdline_model::NodeId;
 use openraft::errors::{RPCError, Timeout, Unreachable};
 use openraft::raft::{AppendEntriesRequest, StreamAppendResult};
 use openraft::{OptionalSend, RPCTypes};
@@ -22,6 +25,7 @@ use tonic::{Status, Streaming};
 
 use crate::clock;
 use crate::network::client::{Link, failure};
+use crate::network::spare::{Followers, Unanswered};
 use crate::network::wire::{Append, AppendOutcome};
 use crate::types::TypeConfig;
 
@@ -31,6 +35,12 @@ type Outcomes<'s> = BoxStream<'s, Outcome>;
 
 /// How long an append that only tells the commit index waits for one with entries.
 const COMMIT_HOLD: Duration = Duration::from_millis(10);
+
+/// A follower that was just sent more entries than this has some catching up to do: no rest for it.
+const REST_AFTER: usize = 256;
+
+/// How often a resting stream looks whether a prompt follower is late.
+const LOOK_EVERY: Duration = Duration::from_millis(8);
 
 /// Opens the stream. It ends when `input` does, when the follower refuses something, or when it
 /// does not answer in time.
@@ -57,26 +67,6 @@ where
     })
 }
 
-/// When each append was sent that has no answer yet, in order.
-#[derive(Clone, Debug, Default)]
-struct Unanswered {
-    sent: Arc<Mutex<VecDeque<Instant>>>,
-}
-
-impl Unanswered {
-    fn push(&self) {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner).push_back(clock::now());
-    }
-
-    fn pop(&self) {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-    }
-
-    fn oldest(&self) -> Option<Instant> {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner).front().copied()
-    }
-}
-
 /// What is sent.
 struct Outgoing<S> {
     input: S,
@@ -84,6 +74,16 @@ struct Outgoing<S> {
     /// Entries were sent on this stream, so that more may be expected.
     had_entries: bool,
     ended: bool,
+    /// Until when more entries are waited for, if the follower is spare then.
+    rest_until: Option<Instant>,
+}
+
+/// What decides when a follower is sent entries.
+#[derive(Clone, Debug)]
+struct Pace {
+    followers: Followers,
+    target: NodeId,
+    hold: Duration,
 }
 
 fn outgoing<S>(
@@ -95,15 +95,45 @@ where
     S: Stream<Item = Request> + OptionalSend + Unpin + 'static,
 {
     let (peers, target) = (link.peers.clone(), link.target);
-    let start = Outgoing { input, held: None, had_entries: false, ended: false };
+    let hold = peers.tuning().spare_hold;
+    let pace = Pace { followers: peers.followers().clone(), target, hold };
+    let start = Outgoing::new(input);
     stream::unfold(start, move |mut state| {
-        let (peers, unanswered) = (peers.clone(), unanswered.clone());
+        let (peers, pace, unanswered) = (peers.clone(), pace.clone(), unanswered.clone());
         async move {
+            state.rest(&pace).await;
             let request = state.next().await?;
-            unanswered.push();
+            let (now, count) = (clock::now(), request.entries.len());
+            unanswered.push(now, count > 0);
+            state.rest_until = (1..=REST_AFTER).contains(&count).then(|| now + pace.hold);
             Some((peers.envelope(target, request), state))
         }
     })
+}
+
+impl<S> Outgoing<S> {
+    const fn new(input: S) -> Self {
+        Self { input, held: None, had_entries: false, ended: false, rest_until: None }
+    }
+
+    /// Lets entries come together while nobody waits for this follower. What comes meanwhile is read
+    /// from the log in one go.
+    async fn rest(&mut self, pace: &Pace) {
+        let Some(until) = self.rest_until.take() else { return };
+        loop {
+            let now = clock::now();
+            let left = until.saturating_duration_since(now);
+            if left.is_zero() {
+                return;
+            }
+            if !pace.followers.is_spare(pace.target, now) {
+                metrics::counter!("holdline_raft_appends_hurried_total").increment(1);
+                return;
+            }
+            // That a prompt follower is late is nothing that happens, so it has to be looked for.
+            let _ = timeout(left.min(LOOK_EVERY), pace.followers.hurried()).await;
+        }
+    }
 }
 
 impl<S: Stream<Item = Request> + Unpin> Outgoing<S> {
@@ -138,15 +168,16 @@ fn incoming(
     unanswered: Unanswered,
     limit: Duration,
 ) -> Outcomes<'_> {
-    let start = Some((answers, unanswered));
+    let open = link.peers.followers().opened(link.target, &unanswered);
+    let start = Some((answers, unanswered, open));
     Box::pin(stream::unfold(start, move |state| async move {
-        let (mut answers, unanswered) = state?;
+        let (mut answers, unanswered, open) = state?;
         let outcome = match answer(link, &mut answers, &unanswered, limit).await {
             Ok(outcome) => Ok(outcome?),
             Err(error) => Err(error),
         };
         let goes_on = matches!(outcome, Ok(Ok(_)));
-        Some((outcome, goes_on.then_some((answers, unanswered))))
+        Some((outcome, goes_on.then_some((answers, unanswered, open))))
     }))
 }
 
@@ -164,7 +195,7 @@ async fn answer(
         }
         match waited {
             Ok(Ok(answer)) => {
-                unanswered.pop();
+                link.peers.followers().answered(link.target, unanswered, clock::now());
                 return Ok(answer);
             }
             Ok(Err(status)) => return Err(failure(&status)),
@@ -222,7 +253,6 @@ pub(super) fn serve(
 #[cfg(test)]
 mod tests {
     use futures::channel::mpsc;
-    use holdline_model::NodeId;
     use openraft::EntryPayload;
     use openraft::entry::RaftEntry;
     use openraft::impls::leader_id_adv::LeaderId;
@@ -246,7 +276,7 @@ mod tests {
 
     fn start() -> (mpsc::UnboundedSender<Request>, Outgoing<mpsc::UnboundedReceiver<Request>>) {
         let (to, input) = mpsc::unbounded();
-        (to, Outgoing { input, held: None, had_entries: false, ended: false })
+        (to, Outgoing::new(input))
     }
 
     fn commit(request: &Request) -> u64 {
@@ -276,6 +306,34 @@ mod tests {
         drop(to);
         assert_eq!(commit(&outgoing.next().await.unwrap()), 3, "at the end it goes at once");
         assert!(outgoing.next().await.is_none());
+    }
+
+    /// A pace towards node 3 of three, led by node 1, with a stream to node 2 that has been asked
+    /// for something `ago`.
+    fn pace(ago: Duration) -> (Pace, impl Sized) {
+        let followers = Followers::default();
+        followers.lead(NodeId(1), &(1..=3).map(NodeId).collect());
+        let (prompt, spare) = (Unanswered::default(), Unanswered::default());
+        let open = [(2, &prompt), (3, &spare)].map(|(id, it)| followers.opened(NodeId(id), it));
+        prompt.push(clock::now().checked_sub(ago).unwrap(), true);
+        (Pace { followers, target: NodeId(3), hold: Duration::from_secs(60) }, open)
+    }
+
+    #[tokio::test]
+    async fn a_stream_to_a_spare_follower_rests_until_somebody_is_late_or_gone() {
+        let (_to, mut outgoing) = start();
+        let minute = Duration::from_secs(60);
+        let (late, _open) = pace(Duration::from_secs(1));
+        outgoing.rest_until = Some(clock::now() + minute);
+        outgoing.rest(&late).await;
+        let (on_time, open) = pace(Duration::ZERO);
+        outgoing.rest_until = Some(clock::now() + minute);
+        let rest = outgoing.rest(&on_time);
+        tokio::pin!(rest);
+        assert!(futures::poll!(&mut rest).is_pending());
+        drop(open);
+        rest.await;
+        outgoing.rest(&on_time).await;
     }
 
     #[tokio::test]

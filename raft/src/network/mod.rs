@@ -26,6 +26,7 @@ pub(crate) mod exchange;
 pub(crate) mod peers;
 pub(crate) mod server;
 mod snapshot_stream;
+mod spare;
 mod token;
 pub(crate) mod wire;
 

@@ -16,6 +16,7 @@ use tonic::transport::{Channel, Endpoint};
 use crate::network::connect::Connect;
 use crate::network::exchange::Pool;
 use crate::network::service::raft_client::RaftClient;
+use crate::network::spare::Followers;
 use crate::network::token::Show;
 use crate::network::wire::{Envelope, Propose, ProposeAnswer};
 use crate::options::{Options, Tuning};
@@ -50,6 +51,7 @@ struct Shared {
     connect: Connect,
     /// As many as there are members, times three: addresses come from the membership only.
     channels: Mutex<HashMap<(SocketAddr, Lane), Channel>>,
+    followers: Followers,
     /// As many as there are members.
     proposals: Mutex<HashMap<SocketAddr, Pool<Propose, ProposeAnswer>>>,
     #[cfg(test)]
@@ -66,6 +68,7 @@ impl Peers {
             tuning: options.tuning.clone(),
             connect: options.connect.clone(),
             channels: Mutex::default(),
+            followers: Followers::default(),
             proposals: Mutex::default(),
             #[cfg(test)]
             cut: Mutex::default(),
@@ -80,6 +83,11 @@ impl Peers {
 
     pub(crate) fn tuning(&self) -> &Tuning {
         &self.shared.tuning
+    }
+
+    /// Who of the others need not be told of an entry at once.
+    pub(crate) fn followers(&self) -> &Followers {
+        &self.shared.followers
     }
 
     /// A client for `node` at `address`. Does not connect.
