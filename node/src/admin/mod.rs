@@ -72,6 +72,10 @@ pub struct AdminLimits {
     pub head_timeout: Duration,
     /// Bytes that a request may announce as its body; more get 413.
     pub body_bytes: usize,
+    /// Exports of call detail records at a time; more get 503.
+    pub exports: usize,
+    /// Bytes per second of one export, at most.
+    pub export_bytes_per_s: u64,
 }
 
 impl Default for AdminLimits {
@@ -82,6 +86,8 @@ impl Default for AdminLimits {
             request_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
             body_bytes: 16 << 10,
+            exports: 2,
+            export_bytes_per_s: 16 << 20,
         }
     }
 }

@@ -51,6 +51,22 @@ pub(super) fn time(name: &str, text: &str) -> Result<Millis, Problem> {
     })
 }
 
+/// A period: from when, and before when.
+pub(super) fn period(
+    from: Option<&str>,
+    to: Option<&str>,
+) -> Result<(Option<Millis>, Option<Millis>), Problem> {
+    let from = from.map(|text| time("from", text)).transpose()?;
+    let to = to.map(|text| time("to", text)).transpose()?;
+    match (from, to) {
+        (Some(from), Some(to)) if from >= to => Err(Problem::malformed(
+            format!("from ({from}) is not before to ({to})"),
+            "exchange them; to itself is not included",
+        )),
+        period => Ok(period),
+    }
+}
+
 /// The size of a page.
 pub(super) fn limit(limit: Option<usize>) -> Result<usize, Problem> {
     match limit {

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, post, put};
-use axum::{Router, middleware::Next};
+use axum::{Extension, Router, middleware::Next};
 
 use super::guard::Guard;
 use super::params::shortened;
@@ -42,6 +42,7 @@ pub(super) fn routes() -> Vec<Route> {
             get(handler::call::handle).merge(delete(handler::hang_up::handle)),
         ),
         route("/v1/cdrs", &["get"], get(handler::cdrs::handle)),
+        route("/v1/cdrs/export", &["get"], get(handler::cdr_export::handle)),
         route("/v1/users", &["get"], get(handler::users::list)),
         route(
             "/v1/users/{id}",
@@ -73,6 +74,7 @@ pub fn router(options: AdminOptions) -> Router {
         routes().into_iter().partition(|route| PROBES.contains(&route.path));
     let add = |router: Router<AdminOptions>, route: Route| router.route(route.path, route.handlers);
     let guard = Guard::new(options.limits);
+    let exports = handler::cdr_export::Exports::new(options.limits);
     // Probes are answered from memory and must not wait behind a slow listing.
     let others = others
         .into_iter()
@@ -83,6 +85,7 @@ pub fn router(options: AdminOptions) -> Router {
         .fold(others, add)
         .method_not_allowed_fallback(no_such_method)
         .fallback(no_such_path)
+        .layer(Extension(exports))
         .layer(from_fn_with_state(options.clone(), auth::check))
         .layer(from_fn(count))
         .with_state(options)

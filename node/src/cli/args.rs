@@ -56,7 +56,7 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: CallCommand,
     },
-    /// List call detail records
+    /// List and export call detail records
     Cdr {
         #[command(subcommand)]
         command: CdrCommand,
@@ -172,6 +172,48 @@ pub(super) struct CallListArgs {
 pub(super) enum CdrCommand {
     /// List call detail records, in the order of the log
     List(CdrListArgs),
+    /// Write all call detail records as lines, in the order of the log
+    Export(CdrExportArgs),
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct CdrExportArgs {
+    /// How a record is written
+    #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
+    pub(super) format: ExportFormat,
+    /// Only records after this one: the id of the last line that you have
+    #[arg(long, value_name = "ID")]
+    pub(super) after: Option<String>,
+    /// Wait for more at the end, until Ctrl-C
+    #[arg(long)]
+    pub(super) follow: bool,
+    /// Only calls that ended then or later (RFC 3339, or milliseconds since 1970)
+    #[arg(long)]
+    pub(super) from: Option<String>,
+    /// Only calls that ended before
+    #[arg(long)]
+    pub(super) to: Option<String>,
+    /// Only this tenant's calls
+    #[arg(long)]
+    pub(super) account: Option<String>,
+}
+
+/// How a call detail record is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    /// A JSON object a line
+    Jsonl,
+    /// CSV; with a line of column names first, unless --after is given
+    Csv,
+}
+
+impl ExportFormat {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+        }
+    }
 }
 
 #[derive(Clone, Debug, ClapArgs)]

@@ -1,10 +1,13 @@
 //! Asks the admin API: the first node that answers, of a list.
 
+use std::io::{self, BufRead as _, BufReader};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use ureq::Agent;
-use ureq::http::{Method, Request, StatusCode};
+use ureq::http::request::Builder;
+use ureq::http::{Method, Request, Response, StatusCode};
+use ureq::{Body, BodyReader};
 
 use super::args::Target;
 use crate::admin::Problem;
@@ -74,10 +77,38 @@ impl Client {
         path: &str,
         query: &[(&str, Option<String>)],
     ) -> Result<Answer, ClientError> {
-        let pairs = query.iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
-        let pairs: Vec<_> = pairs.map(|(key, value)| format!("{key}={}", encoded(value))).collect();
-        let query = if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) };
-        self.request(&Method::GET, &format!("{path}{query}"))
+        self.request(&Method::GET, &format!("{path}{}", query_string(query)))
+    }
+
+    /// Asks for a stream of lines; `skip` says with how many of the nodes to begin later.
+    pub(super) fn stream(
+        &self,
+        path: &str,
+        query: &[(&str, Option<String>)],
+        skip: u32,
+    ) -> Result<Streamed, ClientError> {
+        let path = format!("{path}{}", query_string(query));
+        let mut tried = Vec::new();
+        let skip = usize::try_from(skip).unwrap_or(0) % self.urls.len().max(1);
+        let (later, first) = self.urls.split_at(skip);
+        for url in first.iter().chain(later) {
+            match self.open(url, &path) {
+                Ok(response) if response.status().is_success() => {
+                    let lines = BufReader::new(response.into_body().into_reader());
+                    return Ok(Streamed { lines, url: url.clone() });
+                }
+                Ok(response) => match self.read(url, response) {
+                    Ok(answer) => {
+                        return Err(answer.checked().err().unwrap_or_else(|| {
+                            ClientError::Unreachable { tried: vec![url.clone()] }
+                        }));
+                    }
+                    Err(error) => tried.push(format!("{url}: {error}")),
+                },
+                Err(error) => tried.push(format!("{url}: {error}")),
+            }
+        }
+        Err(ClientError::Unreachable { tried })
     }
 
     pub(super) fn put(&self, path: &str, body: &str) -> Result<Answer, ClientError> {
@@ -115,19 +146,56 @@ impl Client {
         path: &str,
         body: Option<&str>,
     ) -> Result<Answer, ureq::Error> {
-        let mut request = Request::builder().method(method).uri(format!("{url}{path}"));
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        let mut response = match body {
+        let request = self.head(method, url, path);
+        let response = match body {
             None => self.agent.run(request.body(())?)?,
             Some(body) => {
                 let request = request.header("content-type", "application/json");
                 self.agent.run(request.body(body.to_owned())?)?
             }
         };
+        self.read(url, response)
+    }
+
+    /// Asks, and leaves the body to be read, for as long as a stream may take.
+    fn open(&self, url: &str, path: &str) -> Result<Response<Body>, ureq::Error> {
+        let request = self.head(&Method::GET, url, path).body(())?;
+        let request = self.agent.configure_request(request);
+        self.agent.run(request.timeout_global(Some(STREAM)).build())
+    }
+
+    fn head(&self, method: &Method, url: &str, path: &str) -> Builder {
+        let request = Request::builder().method(method).uri(format!("{url}{path}"));
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "reads well beside the others")]
+    fn read(&self, url: &str, mut response: Response<Body>) -> Result<Answer, ureq::Error> {
         let body = response.body_mut().with_config().limit(MAX_BODY).read_to_string()?;
         Ok(Answer { status: response.status(), body, url: url.to_owned() })
+    }
+}
+
+/// An answer that is read line by line. An answer that takes too long breaks off.
+pub(super) struct Streamed {
+    lines: BufReader<BodyReader<'static>>,
+    url: String,
+}
+
+impl Streamed {
+    pub(super) fn read_until(&mut self, end: u8, line: &mut Vec<u8>) -> io::Result<usize> {
+        self.lines.read_until(end, line)
+    }
+
+    pub(super) fn foreign(&self, detail: &str) -> ClientError {
+        ClientError::Foreign { url: self.url.clone(), detail: detail.to_owned() }
+    }
+
+    pub(super) fn broke_off(&self) -> ClientError {
+        ClientError::Unreachable { tried: vec![format!("{}: its answer breaks off", self.url)] }
     }
 }
 
@@ -152,6 +220,12 @@ impl Answer {
     }
 }
 
+fn query_string(query: &[(&str, Option<String>)]) -> String {
+    let pairs = query.iter().filter_map(|(key, value)| Some((key, value.as_deref()?)));
+    let pairs: Vec<_> = pairs.map(|(key, value)| format!("{key}={}", encoded(value))).collect();
+    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+}
+
 /// Percent-encodes a value of a query string, or a segment of a path.
 pub(super) fn encoded(value: &str) -> String {
     let mut text = String::new();
@@ -167,6 +241,9 @@ pub(super) fn encoded(value: &str) -> String {
 
 const CONNECT: Duration = Duration::from_secs(2);
 const WHOLE: Duration = Duration::from_secs(15);
+
+/// For a stream from its first byte to its last.
+const STREAM: Duration = Duration::from_secs(120);
 
 /// No page is larger, in bytes.
 const MAX_BODY: u64 = 64 << 20;

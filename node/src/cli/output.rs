@@ -39,6 +39,22 @@ impl Output {
         pipe(writeln!(self.out, "{line}").and_then(|()| self.out.flush()))
     }
 
+    /// Bytes of the result as they are, without flushing; false if the reader has closed the pipe.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn bytes(&mut self, bytes: &[u8]) -> io::Result<bool> {
+        open(self.out.write_all(bytes))
+    }
+
+    /// Hands on what [`Output::bytes`] wrote; false if the reader has closed the pipe.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn flush(&mut self) -> io::Result<bool> {
+        open(self.out.flush())
+    }
+
     /// Rows under a header; `right` names the columns of numbers.
     ///
     /// # Errors
@@ -84,6 +100,14 @@ impl Output {
     /// A message on standard error. If that cannot be written, nobody is there to be told.
     pub fn error(&mut self, text: &str) {
         let _unwritable = writeln!(self.err, "holdline: {text}");
+    }
+}
+
+fn open(written: io::Result<()>) -> io::Result<bool> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -257,6 +257,31 @@ fn a_node_that_is_down_is_passed_over() {
 }
 
 #[test]
+fn cdrs_are_exported_from_the_nodes_that_answer() {
+    let served = serve(Fake::populated(), None);
+    let urls = format!("http://127.0.0.1:1,{}", served.url);
+    let export = |arguments: &[&str]| {
+        let ran = holdline(&[&["cdr", "export", "--url", &urls], arguments].concat());
+        ran.result.unwrap();
+        ran.out
+    };
+    let ids = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.split(',').next().unwrap().to_owned()).collect()
+    };
+    let lines = export(&["-o", "json"]);
+    assert_eq!(lines.lines().count(), 3);
+    assert!(lines.starts_with("{\"id\":\"4700.0\","), "{lines}");
+    let csv = ["--format", "csv", "-o", "json"];
+    assert_eq!(ids(&export(&csv)), ["id", "4700.0", "4701.0", "4702.0"]);
+    assert_eq!(ids(&export(&[&csv[..], &["--after", "4700.0"]].concat())), ["4701.0", "4702.0"]);
+    assert_eq!(ids(&export(&[&csv[..], &["--account", "acme"]].concat())), ["id", "4702.0"]);
+    let wrong = ["cdr", "export", "--after", "x", "--url", &served.url];
+    let (code, text) = holdline(&wrong).error();
+    assert_eq!(code, FAILED);
+    assert!(text.contains("after \"x\""), "{text}");
+}
+
+#[test]
 fn the_token_is_sent() {
     let served = serve(Fake::populated(), Some("0123456789abcdef"));
     let (code, text) = holdline(&["status", "--url", &served.url]).error();

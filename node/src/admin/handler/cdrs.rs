@@ -41,14 +41,7 @@ pub(in crate::admin) async fn handle(
 
 impl Query {
     fn read(self) -> Result<CdrQuery, Problem> {
-        let from = self.from.as_deref().map(|text| params::time("from", text)).transpose()?;
-        let to = self.to.as_deref().map(|text| params::time("to", text)).transpose()?;
-        if let (Some(from), Some(to)) = (from, to)
-            && from >= to
-        {
-            let detail = format!("from ({from}) is not before to ({to})");
-            return Err(Problem::malformed(detail, "exchange them; to itself is not included"));
-        }
+        let (from, to) = params::period(self.from.as_deref(), self.to.as_deref())?;
         let after = self.cursor.as_deref();
         let after =
             after.map(|text| params::parse::<CdrId>("cursor", text, "4711.0")).transpose()?;

@@ -2,6 +2,7 @@
 
 mod access;
 mod document;
+mod export;
 mod protection;
 mod reads;
 mod writes;

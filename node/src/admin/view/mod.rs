@@ -4,6 +4,7 @@
 
 mod call;
 mod cdr;
+mod cdr_csv;
 mod cluster;
 mod page;
 mod protection;
@@ -13,6 +14,7 @@ mod user;
 
 pub use call::{CallDetailView, CallEndView, CallView, DialogView, LegView, TargetView};
 pub use cdr::CdrView;
+pub use cdr_csv::CSV_HEADER;
 pub use cluster::{ClusterHealthView, NodeView};
 pub use page::PageView;
 pub use protection::{BanView, OverloadView, ProtectionView, TopItemView, TopView};

@@ -1,18 +1,25 @@
-//! `holdline cdr list`.
+//! `holdline cdr`: `list`, and what [`super::cdr_export`] does.
 
 use std::process::ExitCode;
 
 use crate::admin::view::{CdrView, PageView};
-use crate::cli::args::{CdrCommand, Format, Target};
+use crate::cli::args::{CdrCommand, CdrListArgs, Format, Target};
 use crate::cli::client::Client;
 use crate::cli::output::Output;
 use crate::cli::{CliError, human};
 
 pub(in crate::cli) fn run(
     target: &Target,
-    CdrCommand::List(args): &CdrCommand,
+    command: &CdrCommand,
     output: &mut Output,
 ) -> Result<ExitCode, CliError> {
+    match command {
+        CdrCommand::List(args) => list(target, args, output),
+        CdrCommand::Export(args) => super::cdr_export::run(target, args, output),
+    }
+}
+
+fn list(target: &Target, args: &CdrListArgs, output: &mut Output) -> Result<ExitCode, CliError> {
     let query = [
         ("from", args.from.clone()),
         ("to", args.to.clone()),

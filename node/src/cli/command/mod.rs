@@ -3,6 +3,7 @@
 pub(super) mod ban;
 pub(super) mod call;
 pub(super) mod cdr;
+pub(super) mod cdr_export;
 pub(super) mod config;
 pub(super) mod drain;
 pub(super) mod protection;
