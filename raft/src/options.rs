@@ -73,8 +73,9 @@ pub struct Tuning {
     pub propose_queue: NonZeroUsize,
     /// Writes that a node may have in flight.
     pub propose_writes: NonZeroUsize,
-    /// From the beginning of one write to that of the next, at least: what comes meanwhile shares
-    /// an entry. Longer costs a call up to twice as much time to be set up, and saves syncs.
+    /// From the beginning of one write to that of the next when many commands come: what comes
+    /// meanwhile shares an entry. It is shorter the fewer come, and nothing for a lone one. Longer
+    /// costs a call up to twice as much time to be set up, and saves syncs.
     #[serde(rename = "propose_interval_ms", with = "millis")]
     pub propose_interval: Duration,
     /// Batches from other nodes that a leader works on at a time; more are told to wait.

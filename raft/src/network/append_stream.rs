@@ -333,7 +333,6 @@ mod tests {
         assert!(futures::poll!(&mut rest).is_pending());
         drop(open);
         rest.await;
-        outgoing.rest(&on_time).await;
     }
 
     #[tokio::test]

@@ -1,9 +1,9 @@
 //! Proposals: from a command to its reply, whoever leads meanwhile.
 //!
 //! [`Proposals`] is a queue, and behind it a writer, which begins a write as soon as something waits,
-//! but no sooner than `propose_interval` after the one before; all that queued up meanwhile goes
-//! into it. At few commands per second nobody waits; at many, an entry carries many, and each entry
-//! costs a sync on every node. Writes overlap, up to `propose_writes`, so that a long round trip
+//! but no sooner than an [`interval`] of up to `propose_interval` after the one before; all that queued
+//! up meanwhile goes into it. At few commands per second nobody waits; at many, an entry carries many,
+//! and each entry costs a sync on every node. Writes overlap, up to `propose_writes`, so that a long round trip
 //! costs time, not throughput.
 //!
 //! Commands that are in flight at the same time have no order: whoever needs one waits for the first
@@ -18,6 +18,7 @@
 
 mod decider;
 mod here;
+mod interval;
 mod queue;
 mod remote;
 mod reply;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::proposal::Undecided;
 use crate::proposal::decider::Decider;
+use crate::proposal::interval::Interval;
 use crate::proposal::queue::Pending;
 
 /// See the module's page.
@@ -20,16 +21,17 @@ pub(super) struct Writer {
     /// Writes in flight at most.
     writes: NonZeroUsize,
     /// From the beginning of one write to that of the next, at least.
-    interval: Duration,
-    /// When the next write may begin.
-    free_at: Instant,
+    interval: Interval,
+    /// When the last write began.
+    began: Instant,
     /// Taken from the queue, but not in a batch yet.
     next: Option<Pending>,
 }
 
 impl Writer {
     pub(super) fn new(decider: Decider, writes: NonZeroUsize, interval: Duration) -> Self {
-        Self { decider, writes, interval, free_at: Instant::now(), next: None }
+        let interval = Interval::new(interval);
+        Self { decider, writes, interval, began: Instant::now(), next: None }
     }
 
     pub(super) async fn run(
@@ -64,12 +66,15 @@ impl Writer {
         if self.next.is_none() {
             self.next = Some(waiting.recv().await?);
         }
-        if Instant::now() < self.free_at {
-            tokio::time::sleep_until(self.free_at).await;
+        let free_at = self.began + self.interval.length();
+        if Instant::now() < free_at {
+            tokio::time::sleep_until(free_at).await;
         }
         let first = self.next.take()?;
         let batch = self.collect(first, waiting);
-        self.free_at = Instant::now() + self.interval;
+        let now = Instant::now();
+        self.interval.wrote(batch.len(), now - self.began);
+        self.began = now;
         metrics::histogram!("holdline_propose_batch_commands").record(batch.len() as f64);
         Some(batch)
     }

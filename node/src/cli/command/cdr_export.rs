@@ -3,7 +3,6 @@
 //! It asks for lots of bounded size and goes on after the last line that it has written, at the next
 //! node if one breaks off: so a node may be killed meanwhile, and every record is still written once.
 
-use std::io::BufRead;
 use std::process::ExitCode;
 use std::time::Duration;
 
