@@ -130,7 +130,7 @@ impl Default for Tuning {
             propose_timeout: Duration::from_secs(5),
             propose_queue: NonZeroUsize::MIN.saturating_add(65_535),
             propose_writes: NonZeroUsize::MIN.saturating_add(63),
-            propose_interval: Duration::from_millis(4),
+            propose_interval: Duration::from_millis(8),
             propose_remote: NonZeroUsize::MIN.saturating_add(255),
             actions_queue: NonZeroUsize::MIN.saturating_add(1_023),
             snapshot_every: 200_000,

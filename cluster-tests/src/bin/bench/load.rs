@@ -59,6 +59,7 @@ pub(crate) struct AddedByReplication {
 pub(crate) async fn measure(
     kinds: &[Kind],
     runs: u32,
+    options: &ClusterOptions,
     plan: &Plan,
     broken: &mut Vec<String>,
 ) -> Vec<Load> {
@@ -72,7 +73,7 @@ pub(crate) async fn measure(
             // What finished calls cost later takes half a minute to see: once is enough.
             let care = if round == 1 { plan.care } else { Care::Idle };
             let plan = Plan { care, ..*plan };
-            match run::measure(*kind, &plan, &ClusterOptions::default()).await {
+            match run::measure(*kind, &plan, options).await {
                 Ok(run) => {
                     say(&format!("load {}/s, round {round}/{runs}: {}", plan.rate, line(&run)));
                     done.push(run);

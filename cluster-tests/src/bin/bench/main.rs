@@ -4,6 +4,7 @@
 //! low cost worthless. Exit status 0: measured, no call of Holdline's lost at the base rate or in a
 //! takeover. 1: calls lost. 2: broke off.
 
+mod export;
 mod figures;
 mod kamailio;
 mod load;
@@ -27,6 +28,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
+use holdline_cluster_tests::cluster::ClusterOptions;
 use holdline_cluster_tests::stage::Victim;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -65,9 +67,15 @@ struct Args {
     #[arg(long, value_parser = clap::value_parser!(u32).range(3..=86_400))]
     ramp_seconds: Option<u32>,
     /// Calls that are up, before new ones are measured and their owner is killed
-    /// [default: 1000,10000; quick: 1000].
+    /// [default: 1000,10000,50000,100000; quick: 1000].
     #[arg(long, value_delimiter = ',')]
     up: Vec<u32>,
+    /// MiB per second of call detail records exported beside the load [default: 1,2,4,8; quick: 4].
+    #[arg(long, value_delimiter = ',')]
+    export: Vec<u32>,
+    /// A key of [cluster.raft] and its value, for all parts but pops: `--raft propose_interval_ms=4`.
+    #[arg(long, value_parser = setting)]
+    raft: Vec<(String, u64)>,
     /// Round trips between the sites, in milliseconds [default: 20,60,110; quick: 60].
     #[arg(long, value_delimiter = ',')]
     round_trips: Vec<u64>,
@@ -99,6 +107,8 @@ enum Part {
     Load,
     /// The highest rate without failures.
     Ramp,
+    /// The base rate with call detail records exported beside it.
+    Export,
     /// Many calls up: memory, the cost of new ones, their takeover.
     Up,
     /// Nodes with a long way between them.
@@ -148,11 +158,13 @@ async fn run(args: &Args) -> Result<bool> {
     let mut report = Report::new(Machine::look());
     let kinds = systems(args, &mut report.left_out);
     let short = args.plan(args.ramp_seconds, 6, 4);
+    let options = ClusterOptions { raft: args.raft.clone(), ..ClusterOptions::default() };
     let mut broken = Vec::new();
     if wanted(Part::Load) {
         let mut plan = args.plan(args.seconds, 8, 5);
         plan.care = if args.quick { Care::Idle } else { Care::Aftermath };
-        report.load = load::measure(&kinds, args.pick(args.runs, 5, 2), &plan, &mut broken).await;
+        report.load =
+            load::measure(&kinds, args.pick(args.runs, 5, 2), &options, &plan, &mut broken).await;
         report.added_by_replication = load::AddedByReplication::of(&report.load);
         write(args, &report)?;
     }
@@ -162,12 +174,17 @@ async fn run(args: &Args) -> Result<bool> {
         // The spread callers say nothing about the highest rate that the load part does not say.
         let spread = |kind: &Kind| *kind == Kind::Holdline3Spread && args.systems.is_empty();
         let kinds: Vec<Kind> = kinds.iter().copied().filter(|kind| !spread(kind)).collect();
-        report.ramp = ramp::measure(&kinds, rates, &short, &mut broken).await;
+        report.ramp = ramp::measure(&kinds, rates, &options, &short, &mut broken).await;
+        write(args, &report)?;
+    }
+    if wanted(Part::Export) {
+        let paces = args.list(&args.export, &[1, 2, 4, 8], &[4]);
+        report.export = export::measure(paces, &options, &short, &mut broken).await;
         write(args, &report)?;
     }
     if wanted(Part::Up) {
-        let counts = args.list(&args.up, &[1000, 10_000], &[1000]);
-        report.up = up::measure(counts, &short, &mut broken).await;
+        let counts = args.list(&args.up, &[1000, 10_000, 50_000, 100_000], &[1000]);
+        report.up = up::measure(counts, &options, &short, &mut broken).await;
         write(args, &report)?;
     }
     if wanted(Part::Pops) {
@@ -194,6 +211,11 @@ async fn run(args: &Args) -> Result<bool> {
         say(&format!("Written to {}", path.display()));
     }
     Ok(report.nothing_lost())
+}
+
+fn setting(text: &str) -> Result<(String, u64)> {
+    let (key, value) = text.split_once('=').context("write it as key=value")?;
+    Ok((key.to_owned(), value.parse().context("the value is no number")?))
 }
 
 impl Args {

@@ -47,6 +47,7 @@ impl Run {
 pub(crate) async fn measure(
     kinds: &[Kind],
     rates: &[u32],
+    options: &ClusterOptions,
     plan: &Plan,
     broken: &mut Vec<String>,
 ) -> Vec<Ramp> {
@@ -54,7 +55,7 @@ pub(crate) async fn measure(
     for rate in rates {
         let plan = Plan { rate: *rate, care: Care::Load, ..*plan };
         for ramp in ramps.iter_mut().filter(|ramp| ramp.failed_at.is_none()) {
-            if let Err(error) = ramp.step(&plan).await {
+            if let Err(error) = ramp.step(options, &plan).await {
                 note(broken, format!("ramp {rate}/s: {error:#}"));
                 ramp.failed_at = Some(*rate);
             }
@@ -80,9 +81,9 @@ impl Ramp {
         held
     }
 
-    async fn step(&mut self, plan: &Plan) -> Result<()> {
+    async fn step(&mut self, options: &ClusterOptions, plan: &Plan) -> Result<()> {
         for _ in 0..TRIES {
-            let run = run::measure(self.system, plan, &ClusterOptions::default()).await?;
+            let run = run::measure(self.system, plan, options).await?;
             let verdict = if run.held() { "held" } else { "NOT held" };
             let reached = run.rate_reached.round();
             say(&format!(

@@ -91,10 +91,15 @@ pub(crate) struct Takeover {
 }
 
 /// Measures each number of calls on a fresh cluster.
-pub(crate) async fn measure(counts: &[u32], plan: &Plan, broken: &mut Vec<String>) -> Vec<Up> {
+pub(crate) async fn measure(
+    counts: &[u32],
+    options: &ClusterOptions,
+    plan: &Plan,
+    broken: &mut Vec<String>,
+) -> Vec<Up> {
     let mut all = Vec::new();
     for calls in counts {
-        match one(*calls, plan).await {
+        match one(*calls, options, plan).await {
             Ok(up) => {
                 say(&up.line());
                 all.push(up);
@@ -105,9 +110,9 @@ pub(crate) async fn measure(counts: &[u32], plan: &Plan, broken: &mut Vec<String
     all
 }
 
-async fn one(calls: u32, plan: &Plan) -> Result<Up> {
+async fn one(calls: u32, options: &ClusterOptions, plan: &Plan) -> Result<Up> {
     let max_calls = Some(u64::from(calls) * 2 + 50_000);
-    let options = ClusterOptions { max_calls, ..ClusterOptions::default() };
+    let options = ClusterOptions { max_calls, ..options.clone() };
     let mut stand = Stand::open(Kind::Holdline3, &options).await?;
     stand.warm_up(plan).await?;
     let empty_mib = largest(&stand.system.memory_mib());

@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 
+use super::super::export::Export;
 use super::super::figures::{Spread, Times, short};
 use super::super::load::{AddedByReplication, Load};
 use super::super::ramp::Ramp;
@@ -47,6 +48,7 @@ impl Report {
             self.latency(),
             self.highest(),
             self.by_rate(),
+            self.exports(),
             self.calls_up(),
             self.takeover_of_all(),
             self.long_ways(),
@@ -225,6 +227,40 @@ impl Report {
                 .flat_map(|r| r.runs.iter().map(move |run| row(r, run)))
                 .collect(),
             notes: Vec::new(),
+        }
+    }
+
+    fn exports(&self) -> Grid {
+        let row = |export: &Export| {
+            let run = &export.run;
+            let mut row = vec![
+                export.asked_mib_per_s.to_string(),
+                short(export.reached_mib_per_s),
+                format!("{} / {}", run.calls, run.failed),
+                short(run.cpu_s),
+            ];
+            row.extend(percentiles(run.invite));
+            row.extend(percentiles(run.bye));
+            row
+        };
+        Grid {
+            title: "Call detail records exported by the called node, beside the base rate".into(),
+            head: vec![
+                "MiB/s",
+                "reached",
+                "calls /\nfailed",
+                "CPU s\nper 1,000 calls",
+                "INVITE→200\np50 ms",
+                "p95",
+                "p99",
+                "max",
+                "BYE→200\np50 ms",
+                "p95",
+                "p99",
+                "max",
+            ],
+            rows: self.export.iter().map(row).collect(),
+            notes: vec!["CPU: that of the export included. 0 MiB/s: without one.".into()],
         }
     }
 
