@@ -274,16 +274,16 @@ mod tests {
         assert!(futures::poll!(&mut hurried).is_pending());
         all[0].open = None;
         hurried.await;
-        assert_eq!(spare(&followers, &all, now), [0; 0]);
-        let open = followers.opened(NodeId(2), &all[0].unanswered);
-        assert_eq!(spare(&followers, &all, now), [2], "3 stays prompt");
+        assert_eq!(spare(&followers, &all, now), [2], "3 is prompt now");
+        let _open = followers.opened(NodeId(2), &all[0].unanswered);
+        assert_eq!(spare(&followers, &all, now), [2], "and stays prompt");
         // A stream that was replaced does no harm when it ends.
         let newer = Unanswered::default();
-        let _newer = followers.opened(NodeId(3), &newer);
+        let newer = followers.opened(NodeId(3), &newer);
         all[1].open = None;
         assert_eq!(spare(&followers, &all, now), [2]);
-        drop(open);
-        assert_eq!(spare(&followers, &all, now), [0; 0]);
+        drop(newer);
+        assert_eq!(spare(&followers, &all, now), [3]);
     }
 
     #[test]
