@@ -97,7 +97,11 @@ impl Client {
                     let lines = BufReader::new(response.into_body().into_reader());
                     return Ok(Streamed { lines, url: url.clone() });
                 }
-                Ok(response) => match self.read(url, response) {
+                Ok(response) => match read(url, response) {
+                    // Busy with other exports, or stopping: the next node may not be.
+                    Ok(answer) if answer.status == StatusCode::SERVICE_UNAVAILABLE => {
+                        tried.push(format!("{url}: {}", answer.status));
+                    }
                     Ok(answer) => {
                         return Err(answer.checked().err().unwrap_or_else(|| {
                             ClientError::Unreachable { tried: vec![url.clone()] }
@@ -154,7 +158,7 @@ impl Client {
                 self.agent.run(request.body(body.to_owned())?)?
             }
         };
-        self.read(url, response)
+        read(url, response)
     }
 
     /// Asks, and leaves the body to be read, for as long as a stream may take.
@@ -171,12 +175,11 @@ impl Client {
             None => request,
         }
     }
+}
 
-    #[expect(clippy::unused_self, reason = "reads well beside the others")]
-    fn read(&self, url: &str, mut response: Response<Body>) -> Result<Answer, ureq::Error> {
-        let body = response.body_mut().with_config().limit(MAX_BODY).read_to_string()?;
-        Ok(Answer { status: response.status(), body, url: url.to_owned() })
-    }
+fn read(url: &str, mut response: Response<Body>) -> Result<Answer, ureq::Error> {
+    let body = response.body_mut().with_config().limit(MAX_BODY).read_to_string()?;
+    Ok(Answer { status: response.status(), body, url: url.to_owned() })
 }
 
 /// An answer that is read line by line. An answer that takes too long breaks off.

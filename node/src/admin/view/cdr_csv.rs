@@ -59,7 +59,7 @@ mod tests {
         let view = CdrView::from(&fake::cdr(1));
         assert_eq!(
             view.csv(),
-            "4701.0,00010000000000abc1,default,office,carrier-a,sip:alice@office.example,\
+            "4701.0,0001000000000000abc1,default,office,carrier-a,sip:alice@office.example,\
              sip:49691@127.0.0.11,call-1@office,hl…c,2026-11-23T00:01:00.000Z,,\
              2026-11-23T00:02:00.000Z,0,BUSY,486,Busy Here,callee,2>3>2,2"
         );
