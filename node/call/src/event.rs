@@ -4,6 +4,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use holdline_model::limit::Shortage;
 use holdline_model::{CallId, CdrId, Disposition, HangupBy, Name};
 
 /// Something worth counting or logging.
@@ -34,6 +35,20 @@ pub enum Event {
         call: CallId,
         /// The trunk it came from.
         trunk: Name,
+    },
+    /// A limit refused a call, or its next target, and that is committed.
+    Limited {
+        /// The class, set of buckets or cap.
+        class: Name,
+        /// What it is short of.
+        shortage: Shortage,
+        /// The status of the answer.
+        status: u16,
+    },
+    /// A call was admitted over a limit that marks.
+    Marked {
+        /// Which.
+        call: CallId,
     },
     /// The next target of a call is tried, and that is committed.
     Attempted {
@@ -155,6 +170,8 @@ pub enum Refusal {
     TooBrief,
     /// More bindings than the address, or the cluster, may have: 403, 503.
     TooManyBindings,
+    /// A limit is reached: 429 or 503.
+    Limited,
 }
 
 /// Why something was not acted upon.
@@ -289,6 +306,7 @@ impl Refusal {
             Self::OtherUser => "other_user",
             Self::TooBrief => "too_brief",
             Self::TooManyBindings => "too_many_bindings",
+            Self::Limited => "limited",
         }
     }
 }

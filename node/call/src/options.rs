@@ -3,12 +3,15 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
+use holdline_model::Name;
 use holdline_sip::transaction::TimerConfig;
 
 /// Limits and times of a [`crate::CallEngine`]. Every table and queue of the engine is bounded here
 /// or in [`holdline_model::limits`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
+    /// The site that calls come in at: limits may be set by it.
+    pub pop: Name,
     /// Calls that are up or being set up at most; more get 503 with Retry-After, without state.
     pub max_calls: NonZeroUsize,
     /// Finished calls kept for late retransmissions at most; when there are more, new calls get 503
@@ -50,6 +53,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            pop: Name::default(),
             max_calls: NonZeroUsize::new(100_000).unwrap_or(NonZeroUsize::MAX),
             max_tombstones: NonZeroUsize::new(100_000).unwrap_or(NonZeroUsize::MAX),
             max_waiting: NonZeroUsize::new(16).unwrap_or(NonZeroUsize::MIN),

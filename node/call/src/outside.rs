@@ -1,6 +1,7 @@
 //! Requests that belong to no dialog of ours: new calls, their CANCEL, and the rest (RFC 3261
 //! section 8.2). What is refused here leaves no state.
 
+use holdline_model::limit::Demand;
 use holdline_model::{Admit, CallId, Epoch, Millis, Name, SlotId, Target, mutant};
 use holdline_sip::digest::Use;
 use holdline_sip::message::{Message, Method};
@@ -9,7 +10,7 @@ use crate::call::{Call, Fate, Request};
 use crate::messages::{self, Refuse};
 use crate::nonce::mix;
 use crate::registrar::{Checked, Located, Question, USERS, print_of};
-use crate::{Authentication, CallEngine, DropReason, Event, Refusal, routing};
+use crate::{Authentication, CallEngine, DropReason, Event, Refusal, Routing, routing};
 
 /// How many numbers are drawn for a new call before it is refused. One is enough but for a chance
 /// of one in 2^64 times the number of calls.
@@ -229,6 +230,11 @@ impl CallEngine {
             invite: message.bytes().clone(),
             targets,
             answer_by: now + self.options.answer_timeout,
+            demand: Demand {
+                pop: self.options.pop.clone(),
+                caller: Routing::number(message.from().uri),
+                called: Routing::number(dialled),
+            },
         };
         let Some(id) = self.new_call_id(slot, epoch) else {
             let refuse = Refuse::Unavailable(self.options.retry_after);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use holdline_model::limit::{Demand, Passage};
 use holdline_model::{
     Admission, AnswerState, Aor, Binding, CallId, CallRecord, Cause, Cdr, CdrId, Cidr, Dialog,
     Disposition, EndState, Epoch, Ha1, HangupBy, Hop, Incarnation, LocationRecord, Millis, Name,
@@ -336,6 +337,8 @@ pub(crate) fn call(n: u16) -> CallRecord {
             cseq: 1,
             branch: format!("z9hG4bK{n}"),
             hop: Hop::udp(([127, 0, 0, 11], 5060).into(), ([127, 0, 0, 1], 6060).into()),
+            demand: Demand::default(),
+            passage: Passage::default(),
         },
         invite: Bytes::new(),
         targets: vec![target("carrier-a", 5070), target("carrier-b", 5071)],

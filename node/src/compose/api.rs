@@ -229,9 +229,15 @@ impl ClusterApi for Api {
                 Err(ClusterApiError::UnknownNode(node))
             }
             Ok(Reply::At(index)) => Ok(index),
-            Ok(Reply::Rejected(_) | Reply::Done | Reply::Count(_) | Reply::Ended(_)) => {
-                Err(ClusterApiError::NoMajority)
-            }
+            Ok(
+                Reply::Rejected(_)
+                | Reply::Done
+                | Reply::Count(_)
+                | Reply::Ended(_)
+                | Reply::Admitted(_)
+                | Reply::Refused(_)
+                | Reply::Leased(_),
+            ) => Err(ClusterApiError::NoMajority),
             Err(ProposeError::Submit(SubmitError::Stopped)) => Err(ClusterApiError::Stopping),
             Err(ProposeError::Submit(_)) => Err(ClusterApiError::Overloaded),
             Err(ProposeError::Undecided(_)) => Err(ClusterApiError::Undecided),

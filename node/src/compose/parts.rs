@@ -158,7 +158,8 @@ impl Shared<'_> {
             Arc::new(StateDirectory { state: self.raft.state(), raft: self.raft.clone() });
         for (index, inputs) in inputs.into_iter().enumerate() {
             let seed = getrandom::u64()?;
-            let options = self.config().sip.calls.clone();
+            let mut options = self.config().sip.calls.clone();
+            options.pop = self.config().node.pop.clone();
             let parts = shard::Parts {
                 engine: CallEngine::new(options, Arc::clone(&routing), seed).with_registrar(
                     self.config().registrar.clone(),

@@ -51,9 +51,13 @@ impl Api {
         let command = Command::RemoveBindings(RemoveBindings { aor, key });
         match self.commit(&command).await? {
             Reply::Count(removed) => Ok(removed),
-            Reply::Done | Reply::At(_) | Reply::Ended(_) | Reply::Rejected(_) => {
-                Err(ClusterApiError::NoMajority)
-            }
+            Reply::Done
+            | Reply::At(_)
+            | Reply::Ended(_)
+            | Reply::Rejected(_)
+            | Reply::Admitted(_)
+            | Reply::Refused(_)
+            | Reply::Leased(_) => Err(ClusterApiError::NoMajority),
         }
     }
 
@@ -66,7 +70,12 @@ impl Api {
             Reply::Rejected(Rejection::UnknownUser) => Err(ClusterApiError::UnknownUser),
             Reply::Rejected(Rejection::UserExists) => Err(ClusterApiError::UserExists),
             Reply::Rejected(rejection) => Err(ClusterApiError::Refused(rejection)),
-            Reply::Done | Reply::Count(_) | Reply::Ended(_) => Err(ClusterApiError::NoMajority),
+            Reply::Done
+            | Reply::Count(_)
+            | Reply::Ended(_)
+            | Reply::Admitted(_)
+            | Reply::Refused(_)
+            | Reply::Leased(_) => Err(ClusterApiError::NoMajority),
         }
     }
 

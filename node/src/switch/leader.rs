@@ -1,4 +1,4 @@
-//! The Raft leader's duties: form the cluster, move slots, sweep tombstones.
+//! The Raft leader's duties: form the cluster, move slots, sweep tombstones, let time pass for limits.
 //!
 //! The task runs on every node and does nothing unless the node leads. It proposes and forgets:
 //! every command it makes names what it expects (epochs, a cluster not yet formed), so one that is
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use holdline_cluster::ownership::{NodeState, PlanOptions, Verdict, plan};
 use holdline_model::{
-    ClusterId, Command, FormCluster, NodeId, NodeRecord, SetDraining, SlotId, SlotMove, SlotRecord,
-    Sweep, SweepBindings, TransferSlots,
+    ClusterId, Command, FormCluster, LimitTick, NodeId, NodeRecord, SetDraining, SlotId, SlotMove,
+    SlotRecord, Sweep, SweepBindings, TransferSlots,
 };
 use holdline_raft::{Fence, NodeContact, RaftHandle};
 use holdline_storage::StateReader;
@@ -65,6 +65,7 @@ pub(crate) async fn run(duties: Duties, stop: CancellationToken) {
         if now.saturating_duration_since(swept_at) >= SWEEP_EVERY {
             swept_at = now;
             duties.sweep().await;
+            duties.tick().await;
         }
     }
 }
@@ -147,6 +148,14 @@ impl Duties {
         }
     }
 
+    /// Time passes for buckets that are not full, whether or not calls come.
+    async fn tick(&self) {
+        if self.state.limits(|table| table.needs_tick()).unwrap_or(false) {
+            let tick = LimitTick { node: self.me, at: self.clock.now() };
+            self.propose(Command::LimitTick(tick), "let time pass for the limits").await;
+        }
+    }
+
     async fn propose(&self, command: Command, what: &'static str) {
         match self.raft.propose(&command).await {
             Ok(holdline_model::Reply::Rejected(rejection)) => {
@@ -203,8 +212,8 @@ pub(crate) const fn drain(node: NodeId, draining: bool, clock: holdline_model::M
 /// How often the leader looks after its duties.
 const TURN: Duration = Duration::from_millis(20);
 
-/// How often tombstones are swept.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often tombstones are swept, and time passes for the limits.
+const SWEEP_EVERY: Duration = Duration::from_millis(holdline_model::limits::LIMIT_TICK_MS);
 
 /// A follower that is behind by no more entries than this is caught up.
 const CAUGHT_UP: u64 = 1_000;

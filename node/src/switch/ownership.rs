@@ -231,7 +231,7 @@ fn concerns_ownership(applied: &Applied) -> bool {
         Applied::Replaced { .. } => true,
         Applied::Actions { actions, .. } => actions.iter().any(|action| match action {
             Action::SlotMoved { .. } | Action::NodeChanged(_) | Action::Formed => true,
-            Action::CallEnded(..) => false,
+            Action::CallEnded(..) | Action::LimitsChanged(_) => false,
         }),
     }
 }

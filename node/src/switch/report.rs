@@ -27,6 +27,16 @@ pub(crate) fn event(event: &Event) {
             counter!("holdline_calls_admitted_total").increment(1);
             debug!(%call, %trunk, "admitted");
         }
+        Event::Limited { class, shortage, status } => {
+            let (shortage, status) = (shortage.as_str(), status.to_string());
+            counter!("holdline_limit_refused_total", "shortage" => shortage, "status" => status)
+                .increment(1);
+            debug!(%class, shortage, "a limit refused a call");
+        }
+        Event::Marked { call } => {
+            counter!("holdline_limit_marked_total").increment(1);
+            debug!(%call, "admitted over a limit, and marked");
+        }
         Event::Attempted { call, trunk } => {
             counter!("holdline_calls_failed_over_total").increment(1);
             debug!(%call, %trunk, "trying the next target");

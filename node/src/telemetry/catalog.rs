@@ -105,6 +105,20 @@ const METRICS: &[Metric] = &[
     metric(
         "calls",
         Kind::Counter,
+        "holdline_limit_refused_total",
+        &["shortage", "status"],
+        "Calls, or attempts at a target, that a limit refused: for want of tokens, because of a ceiling, of calls up, or of a full queue.",
+    ),
+    metric(
+        "calls",
+        Kind::Counter,
+        "holdline_limit_marked_total",
+        &[],
+        "Calls admitted over a limit that marks.",
+    ),
+    metric(
+        "calls",
+        Kind::Counter,
         "holdline_calls_answered_total",
         &[],
         "Calls answered, and that is committed.",

@@ -1,13 +1,14 @@
 //! The fence in front of every call command: slot, epoch, call, step, phase.
 
+use holdline_limit::LimitState;
 use holdline_model::{
-    CallChange, CallCommand, CallRecord, Phase, Rejection, Reply, SlotRecord, State, mutant,
+    CallChange, CallCommand, CallRecord, Phase, Rejection, Reply, SlotRecord, mutant,
 };
 
 use crate::{Action, Outcome, Position};
 use crate::{ack_seen, admit, answer, attempt, cancel, early, end, fail, session};
 
-pub(crate) fn apply<S: State>(
+pub(crate) fn apply<S: LimitState>(
     state: &mut S,
     position: Position,
     command: &CallCommand,
@@ -21,7 +22,7 @@ pub(crate) fn apply<S: State>(
     }
     let record = state.call(command.call)?;
     if let CallChange::Admit(admission) = &command.change {
-        return admit::apply(state, command, admission, record.as_ref());
+        return admit::apply(state, slot.owner, command, admission, record.as_ref());
     }
     let Some(mut record) = record else {
         return Ok(Err(Rejection::UnknownCall { call: command.call }));
@@ -36,7 +37,7 @@ pub(crate) fn apply<S: State>(
     record.epoch = command.epoch;
     let outcome = match &command.change {
         CallChange::Admit(_) => Ok(Reply::Done),
-        CallChange::Attempt(change) => attempt::apply(&mut record, *change),
+        CallChange::Attempt(change) => attempt::apply(state, &mut record, *change)?,
         CallChange::Early(change) => early::apply(&mut record, change),
         CallChange::Cancel(change) => cancel::apply(&mut record, *change),
         CallChange::Answer(change) => answer::apply(&mut record, change, command.at),
@@ -53,7 +54,7 @@ pub(crate) fn apply<S: State>(
             return end::apply(state, position, record, &slot, command.at, change, actions);
         }
     };
-    if outcome.is_ok() {
+    if outcome.as_ref().is_ok_and(|reply| !matches!(reply, Reply::Refused(_))) {
         state.put_call(record)?;
     }
     Ok(outcome)

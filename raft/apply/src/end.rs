@@ -2,15 +2,16 @@
 //! a BYE, so that the next owner can send it if this one did not.
 
 use bytes::Bytes;
+use holdline_limit::LimitState;
 use holdline_model::{
     CallRecord, Disposition, End, EndState, HangupBy, Millis, Phase, Reply, Side, SlotRecord,
-    State, limits, mutant,
+    limits, mutant,
 };
 
 use crate::cdr::{self, Ending};
 use crate::{Action, Outcome, Position};
 
-pub(crate) fn apply<S: State>(
+pub(crate) fn apply<S: LimitState>(
     state: &mut S,
     position: Position,
     mut record: CallRecord,
@@ -26,6 +27,7 @@ pub(crate) fn apply<S: State>(
         state.put_cdr(&cdr)?;
     }
     state.put_expiry(at.plus_ms(limits::TOMBSTONE_MS), record.call)?;
+    state.limits(|table| table.call_over(record.call))?;
     // A caller that has not acknowledged its answer may not even have it, and takes no BYE before
     // (RFC 3261 section 15): what it is answered with stays.
     let is_answer_owed = record.phase == Phase::Answered && end.bye_caller;

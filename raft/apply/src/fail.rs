@@ -1,13 +1,14 @@
 //! `Fail`: a call ends before an answer. One entry writes the CDR and the tombstone.
 
+use holdline_limit::LimitState;
 use holdline_model::{
-    CallRecord, EndState, Fail, Millis, Phase, Rejection, Reply, SlotRecord, State, limits,
+    CallRecord, EndState, Fail, Millis, Phase, Rejection, Reply, SlotRecord, limits,
 };
 
 use crate::cdr::{self, Ending};
 use crate::{Action, Outcome, Position};
 
-pub(crate) fn apply<S: State>(
+pub(crate) fn apply<S: LimitState>(
     state: &mut S,
     position: Position,
     mut record: CallRecord,
@@ -23,6 +24,7 @@ pub(crate) fn apply<S: State>(
     let cdr = cdr::compose(position, &record, slot, &ending);
     state.put_cdr(&cdr)?;
     state.put_expiry(at.plus_ms(limits::TOMBSTONE_MS), record.call)?;
+    state.limits(|table| table.call_over(record.call))?;
     record.phase = Phase::Finished;
     record.early = None;
     record.end = Some(Box::new(EndState {

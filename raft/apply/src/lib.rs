@@ -29,6 +29,7 @@ mod early;
 mod end;
 mod fail;
 mod form_cluster;
+mod limits;
 mod location;
 mod node_up;
 mod put_user;
@@ -44,8 +45,9 @@ mod transfer_slots;
 #[cfg(test)]
 mod tests;
 
+use holdline_limit::LimitState;
 use holdline_model::{
-    CdrId, Command, Disposition, Epoch, NodeId, Rejection, Reply, SlotId, State, TransferReason,
+    CdrId, Command, Disposition, Epoch, NodeId, Rejection, Reply, SlotId, TransferReason,
 };
 
 /// The place of a command in the log.
@@ -79,13 +81,15 @@ pub enum Action {
     Formed,
     /// A call ended, and how.
     CallEnded(CdrId, Disposition),
+    /// The limits were replaced; this is their version now.
+    LimitsChanged(u64),
 }
 
 /// Applies one command; `actions` are appended to.
 ///
 /// # Errors
 /// Whatever error the tables return: the node must stop, and apply the entry again after a restart.
-pub fn apply<S: State>(
+pub fn apply<S: LimitState>(
     state: &mut S,
     position: Position,
     command: &Command,
@@ -103,6 +107,10 @@ pub fn apply<S: State>(
         Command::Register(command) => register::apply(state, position, command)?,
         Command::RemoveBindings(command) => remove_bindings::apply(state, command)?,
         Command::SweepBindings(command) => sweep_bindings::apply(state, *command)?,
+        Command::SetLimits(command) => limits::set(state, position, command, actions)?,
+        Command::ResetLimits(command) => limits::reset(state, position, command)?,
+        Command::LeaseTokens(command) => limits::lease(state, command)?,
+        Command::LimitTick(command) => limits::tick(state, *command)?,
     };
     Ok(outcome.unwrap_or_else(Reply::Rejected))
 }

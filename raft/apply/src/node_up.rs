@@ -1,12 +1,13 @@
 //! `NodeUp`: a node's process has started. Slots that it still owns get a new epoch, so that nothing
 //! which an earlier run of it had proposed takes effect any more.
 
-use holdline_model::{NodeRecord, NodeUp, Reply, State, TransferReason};
+use holdline_limit::LimitState;
+use holdline_model::{NodeRecord, NodeUp, Reply, TransferReason};
 
 use crate::transfer_slots::hand_over;
 use crate::{Action, Outcome};
 
-pub(crate) fn apply<S: State>(
+pub(crate) fn apply<S: LimitState>(
     state: &mut S,
     up: &NodeUp,
     actions: &mut Vec<Action>,
@@ -25,6 +26,7 @@ pub(crate) fn apply<S: State>(
         up_at: up.at,
         draining: false,
     })?;
+    state.limits(|table| table.node_up(up.node))?;
     actions.push(Action::NodeChanged(up.node));
     for mut slot in state.slots()? {
         if slot.owner == up.node {

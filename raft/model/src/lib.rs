@@ -13,6 +13,7 @@ mod cidr;
 pub mod command;
 mod hop;
 mod ids;
+pub mod limit;
 pub mod limits;
 pub mod mutant;
 mod name;
@@ -25,9 +26,9 @@ pub use aor::{Aor, InvalidAor};
 pub use cidr::{Cidr, InvalidCidr};
 pub use command::{
     AckSeen, Admit, Answer, Attempt, BindingChange, CallChange, CallCommand, Cancel, Command,
-    Counted, Early, End, Fail, FormCluster, NewTarget, NodeUp, PutUser, Register, RegisterBounds,
-    Reinvited, Reinviting, Rejection, RemoveBindings, RemoveUser, Reply, SetDraining, SlotMove,
-    Sweep, SweepBindings, TransferSlots, Updated,
+    Counted, Early, End, Fail, FormCluster, LimitTick, NewTarget, NodeUp, PutUser, Register,
+    RegisterBounds, Reinvited, Reinviting, Rejection, RemoveBindings, RemoveUser, Reply,
+    ResetLimits, SetDraining, SetLimits, SlotMove, Sweep, SweepBindings, TransferSlots, Updated,
 };
 pub use hop::{Hop, Transport};
 pub use ids::{CallId, CdrId, ClusterId, Epoch, GroupId, Incarnation, NodeId, SlotId, Step};

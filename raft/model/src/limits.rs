@@ -51,3 +51,31 @@ pub const MAX_USERS: u64 = 1_000_000;
 
 /// Bindings that a cluster can have, whatever is configured.
 pub const MAX_BINDINGS: u64 = 2_000_000;
+/// Classes of limits at most.
+pub const MAX_LIMIT_CLASSES: usize = 1_024;
+
+/// Sets of buckets made on demand, at most.
+pub const MAX_LIMIT_EACH: usize = 64;
+
+/// Caps on calls that are up, at most.
+pub const MAX_LIMIT_CAPS: usize = 256;
+
+/// Items that the lists of one match have together, at most.
+pub const MAX_LIMIT_MATCHES: usize = 256;
+
+/// Bytes of a name or number that the limits look at; what is longer is told apart by these.
+pub const MAX_LIMIT_TEXT: usize = 64;
+
+/// Buckets made on demand that exist at the same time, at most. Values that come when there are as
+/// many share one bucket per set: that limits them more, never less.
+pub const MAX_LIMIT_BUCKETS: usize = 4_000_000;
+
+/// Refusals that are remembered, at most; each for [`TOMBSTONE_MS`].
+pub const MAX_LIMIT_REFUSALS: usize = 65_536;
+
+/// Time that one entry may let pass for the buckets, in milliseconds: a clock that is further ahead
+/// is taken for one that was set.
+pub const LIMIT_STEP_MS: u64 = 5_000;
+
+/// How often the leader lets time pass for buckets that nobody takes from, in milliseconds.
+pub const LIMIT_TICK_MS: u64 = 1_000;

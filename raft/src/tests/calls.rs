@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use holdline_model::limit::Demand;
 use holdline_model::{
     Admit, CallChange, CallCommand, CallId, Cause, ClusterId, Command, Disposition, Epoch, Fail,
     FormCluster, HangupBy, Hop, Millis, NodeId, SlotId, Step,
@@ -36,6 +37,7 @@ pub(super) fn admit(number: u64) -> Command {
         invite: Bytes::from_static(&[b'i'; 600]),
         targets: Vec::new(),
         answer_by: Millis(60_000),
+        demand: Demand::default(),
     };
     change(number, 1, CallChange::Admit(Box::new(admit)))
 }

@@ -3,6 +3,7 @@
 
 use std::fmt::Debug;
 
+use holdline_model::limit::*;
 use holdline_model::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -39,6 +40,16 @@ fn records_have_golden_bytes() {
     check("user", &user(), golden("record/user"));
     check("location", &location(), golden("record/location"));
     check("registrar", &RegistrarTotals { users: 3, bindings: 4 }, golden("record/registrar"));
+}
+
+#[test]
+fn limits_have_golden_bytes() {
+    let pinned = include_str!("golden.txt").lines().filter(|line| line.starts_with("limit/"));
+    let changes = limit_changes();
+    assert_eq!(changes.len(), pinned.count());
+    for (name, change) in &changes {
+        check(name, change, golden(&format!("limit/{name}")));
+    }
 }
 
 #[test]
@@ -96,6 +107,14 @@ fn replies_have_golden_bytes() {
     check("ended", &Reply::Ended(CdrId { index: 5, position: 6 }), "02010506");
     check("count", &Reply::Count(7), "020207");
     check("at", &Reply::At(7), "020407");
+    let passage = Passage { marks: vec!["X-A: b".into()], hold_ms: 3, first: 1 };
+    check("admitted", &Reply::Admitted(passage), "02050106582d413a20620301");
+    let (class, shortage) = ("a".into(), Shortage::Ceiling);
+    let refusal = LimitRefusal { class, shortage, status: 429, retry_after_ms: 8 };
+    check("refused", &Reply::Refused(refusal), "0206016101fbad0108");
+    let (granted, version) = (Tokens(4), 7);
+    let grant = TokenGrant { granted, valid_ms: 5, retry_after_ms: 6, version };
+    check("leased", &Reply::Leased(grant), "020704050607");
     let call = call_id(7, 1);
     let (slot, named, current) = (SlotId(7), Epoch(1), Epoch(2));
     let stale = Rejection::StaleEpoch { slot, named, current, owner: NodeId(3) };
@@ -115,6 +134,12 @@ fn replies_have_golden_bytes() {
         (Rejection::OldCSeq { committed: 5, named: 4 }, "02030b0504"),
         (Rejection::TooManyBindings { limit: 3 }, "02030c03"),
         (Rejection::RegistrarFull { what: "x".to_owned(), limit: 3 }, "02030d017803"),
+        (Rejection::LimitVersion { expected: 4, current: 5 }, "02030e0405"),
+        (
+            Rejection::Limits(Box::new(LimitFault::UnknownClass { class: "a".into() })),
+            "02030f140161",
+        ),
+        (Rejection::StaleIncarnation { node: NodeId(3) }, "02031003"),
     ] {
         check("rejected", &Reply::Rejected(rejection), golden);
     }

@@ -4,6 +4,8 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use holdline_limit::{Change, LimitTable};
+use holdline_model::limit::*;
 use holdline_model::*;
 
 pub(crate) fn addr(port: u16) -> SocketAddr {
@@ -120,6 +122,8 @@ pub(crate) fn call(id: CallId, phase: Phase) -> CallRecord {
             from_tag: "ft".to_owned(),
             cseq: 21,
             hop: Hop::udp(addr(5060), addr(5070)),
+            demand: demand(),
+            passage: Passage { marks: vec!["X-Limit: a".into()], hold_ms: 7, first: 1 },
         },
         invite: Bytes::from_static(b"INVITE"),
         targets: vec![target()],
@@ -231,6 +235,111 @@ fn new_target() -> NewTarget {
     NewTarget { uri: "sip:b@h:5090".to_owned(), hop: dialog().hop }
 }
 
+pub(crate) fn demand() -> Demand {
+    Demand { pop: "fra".into(), caller: "+491".to_owned(), called: "+492".to_owned() }
+}
+
+fn lease_tokens(at: Millis) -> LeaseTokens {
+    LeaseTokens {
+        node: NodeId(2),
+        incarnation: Incarnation(0xabcdef),
+        class: "acme".into(),
+        request: 4,
+        spent: Tokens(5),
+        returned: Tokens(6),
+        want: Tokens::ONE,
+        at,
+    }
+}
+
+/// Limits with every field set.
+pub(crate) fn limits() -> LimitConfig {
+    let matches = || Match {
+        operation: vec![Operation::Invite, Operation::Api],
+        pop: vec!["fra".into()],
+        tenant: vec!["acme".into()],
+        trunk: vec!["t1".into()],
+        trunk_out: vec![],
+        source: vec!["192.0.2.0/24".to_owned()],
+        caller: vec!["+49".into()],
+        called: vec!["+1".into()],
+    };
+    let class = |name: &str, parent: Option<Name>, assured, burst| ClassConfig {
+        name: name.into(),
+        parent,
+        matches: Match::default(),
+        assured,
+        burst: Tokens::whole(burst),
+        ceiling: Some(Rate::per_second(200)),
+        ceiling_burst: Some(Tokens::whole(burst + 9)),
+        debt: Tokens::ONE,
+        borrow: Borrow::Sibling,
+        priority: 3,
+        weight: 4,
+        action: Action::Mark,
+        status: Some(429),
+        max_wait_ms: 500,
+        mark: Some("X-Limit: a".into()),
+    };
+    LimitConfig {
+        status: 429,
+        emergency: vec!["112".to_owned()],
+        cost: [(Operation::Register, Tokens(500_000_000))].into(),
+        lease_ms: 1_500,
+        class: vec![
+            class("all", None, Rate::per_second(100), 40),
+            ClassConfig {
+                matches: matches(),
+                ..class("acme", Some("all".into()), Rate::Share(2_500), 10)
+            },
+        ],
+        each: vec![EachConfig {
+            name: "source".into(),
+            matches: matches(),
+            by: Dimension::Source,
+            rate: Rate::per_second(1),
+            burst: Tokens::whole(2),
+            debt: Tokens(0),
+            action: Action::Drop,
+            status: None,
+            mark: None,
+        }],
+        cap: vec![CapConfig {
+            name: "out".into(),
+            matches: Match { trunk_out: vec!["t2".into()], ..matches() },
+            by: Some(Dimension::TrunkOut),
+            calls: 30,
+            status: Some(503),
+        }],
+    }
+}
+
+/// Every kind of record that limits write: made as they are, by using them.
+pub(crate) fn limit_changes() -> Vec<(&'static str, Change)> {
+    let mut table = LimitTable::default();
+    let mut config = limits();
+    config.each[0].matches = Match::default();
+    table.set(0, &config, Millis(1000)).unwrap();
+    table.tick(NodeId(2), Millis(1000));
+    table.lease(&LeaseTokens { class: "all".into(), ..lease_tokens(Millis(1001)) }).unwrap();
+    let (_, command) = commands().swap_remove(0);
+    let Command::Call(command) = command else { panic!("the first command is of a call") };
+    let CallChange::Admit(admit) = command.change else { panic!("it is an admission") };
+    for cseq in 0..3 {
+        let admit = Admit { cseq, ..(*admit).clone() };
+        table.admit(NodeId(2), Millis(1002), command.call, &admit);
+    }
+    let name = |change: &Change| match change {
+        Change::Settings(_) => "settings",
+        Change::Levels(..) => "levels",
+        Change::Bucket(..) => "bucket",
+        Change::Lease(..) => "lease",
+        Change::Refusal(..) => "refusal",
+    };
+    let changes = table.take_changes().into_iter().filter_map(|(_, change)| change);
+    changes.map(|change| (name(&change), change)).collect()
+}
+
 /// Every command variant, and every change of a call.
 pub(crate) fn commands() -> Vec<(&'static str, Command)> {
     let at = Millis(1000);
@@ -253,6 +362,13 @@ pub(crate) fn commands() -> Vec<(&'static str, Command)> {
         ("set_draining", Command::SetDraining(SetDraining { node, draining: true, at })),
         ("form_cluster", Command::FormCluster(form)),
         ("sweep", Command::Sweep(Sweep { up_to: at })),
+        (
+            "set_limits",
+            Command::SetLimits(Box::new(SetLimits { expected: 3, config: limits(), at })),
+        ),
+        ("reset_limits", Command::ResetLimits(ResetLimits { class: Some("all".into()), at })),
+        ("lease_tokens", Command::LeaseTokens(lease_tokens(at))),
+        ("limit_tick", Command::LimitTick(LimitTick { node, at })),
     ]);
     all.extend(registrar_commands());
     all
@@ -276,6 +392,7 @@ fn changes() -> Vec<(&'static str, CallChange)> {
         invite,
         targets,
         answer_by,
+        demand: demand(),
     };
     let response = Bytes::from_static(b"200");
     let answer =

@@ -25,11 +25,13 @@ pub enum Table {
     Locations,
     /// When bindings end.
     BindingEnds,
+    /// Limits and the state of their buckets.
+    Limits,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Log,
         Self::Vote,
         Self::Meta,
@@ -41,11 +43,12 @@ impl Table {
         Self::Users,
         Self::Locations,
         Self::BindingEnds,
+        Self::Limits,
     ];
 
     /// The tables that a snapshot holds. [`Self::Meta`] is last: the applied mark is written
     /// after what it vouches for.
-    pub const STATE: [Self; 9] = [
+    pub const STATE: [Self; 10] = [
         Self::Nodes,
         Self::Slots,
         Self::Calls,
@@ -54,6 +57,7 @@ impl Table {
         Self::Users,
         Self::Locations,
         Self::BindingEnds,
+        Self::Limits,
         Self::Meta,
     ];
 
@@ -72,6 +76,7 @@ impl Table {
             Self::Users => "users",
             Self::Locations => "locations",
             Self::BindingEnds => "binding_ends",
+            Self::Limits => "limits",
         }
     }
 
@@ -112,11 +117,12 @@ mod tests {
             "users",
             "locations",
             "binding_ends",
+            "limits",
         ];
         for (ordinal, (table, name)) in (0_u8..).zip(Table::ALL.into_iter().zip(names)) {
             assert_eq!((table.ordinal(), table.as_str()), (ordinal, name));
             assert_eq!(Table::from_ordinal(ordinal), Some(table));
         }
-        assert_eq!(Table::from_ordinal(11), None);
+        assert_eq!(Table::from_ordinal(12), None);
     }
 }

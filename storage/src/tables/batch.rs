@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use holdline_limit::{LimitState, LimitTable};
 use holdline_model::{
     Aor, CallId, CallRecord, Cdr, CdrId, ClusterRecord, LocationRecord, Millis, NodeId, NodeRecord,
     Phase, RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
@@ -20,7 +21,7 @@ use crate::tables::reader::{read_call, read_phase};
 use crate::tables::registrar::RegistrarWrites;
 use crate::tables::store::Shared;
 use crate::tables::{
-    StateError, applied_key, calls, cdrs, expiry, membership_key, meta, nodes, slots,
+    StateError, applied_key, calls, cdrs, expiry, limits, membership_key, meta, nodes, slots,
 };
 
 /// Writes not yet committed, over the committed state. Dropped without [`StateBatch::commit`], it
@@ -40,6 +41,8 @@ pub struct StateBatch {
     /// No stored note sorts before this one, as the first scan has found.
     first_note: OnceLock<(Millis, CallId)>,
     registrar: RegistrarWrites,
+    /// The limits were changed, or looked at, and not yet written.
+    limits_touched: bool,
 }
 
 impl StateBatch {
@@ -55,6 +58,7 @@ impl StateBatch {
             expiry: BTreeMap::new(),
             first_note: OnceLock::new(),
             registrar: RegistrarWrites::default(),
+            limits_touched: false,
         }
     }
 
@@ -68,14 +72,19 @@ impl StateBatch {
     ///
     /// # Errors
     /// All are fatal: after [`StateError::Engine`] it is unknown whether the batch was written.
-    pub fn commit(self, applied: &[u8]) -> Result<(), StateError> {
-        let batch = self.encode(applied)?;
+    pub fn commit(mut self, applied: &[u8]) -> Result<(), StateError> {
+        let mut batch = self.encode(applied)?;
+        if self.limits_touched {
+            let changes = self.shared.limits(LimitTable::take_changes)?;
+            limits::write(&mut batch, self.shared.group, changes)?;
+        }
         metrics::counter!("holdline_state_written_bytes_total").increment(batch.bytes() as u64);
         metrics::counter!("holdline_cdrs_written_total").increment(self.cdrs.len() as u64);
         self.move_floor();
         self.shared.engine.write(batch, Durability::State)?;
+        self.limits_touched = false;
         let mut recent = self.shared.recent();
-        for (call, record) in self.calls {
+        for (call, record) in std::mem::take(&mut self.calls) {
             recent.written(call, record);
         }
         drop(recent);
@@ -87,10 +96,10 @@ impl StateBatch {
             let mut cache = self.shared.cache_mut();
             cache.totals = self.registrar.totals.unwrap_or(cache.totals);
             if self.cluster.is_some() {
-                cache.cluster = self.cluster;
+                cache.cluster = self.cluster.take();
             }
-            cache.nodes.extend(self.nodes);
-            cache.slots.extend(self.slots);
+            cache.nodes.append(&mut self.nodes);
+            cache.slots.append(&mut self.slots);
         }
         Ok(())
     }
@@ -301,6 +310,21 @@ impl State for StateBatch {
     }
 }
 
+impl LimitState for StateBatch {
+    fn limits<T>(&mut self, act: impl FnOnce(&mut LimitTable) -> T) -> Result<T, StateError> {
+        self.limits_touched = true;
+        self.shared.limits(act)
+    }
+}
+
+impl Drop for StateBatch {
+    fn drop(&mut self) {
+        if self.limits_touched {
+            self.shared.forget_limits();
+        }
+    }
+}
+
 impl StateBatch {
     /// The first `limit` stored notes that this batch does not remove.
     fn stored_expiry(
@@ -353,7 +377,7 @@ pub(super) fn put<T: Serialize>(
     Ok(())
 }
 
-fn encode<T: Serialize>(table: Table, record: &T) -> Result<Vec<u8>, StateError> {
+pub(super) fn encode<T: Serialize>(table: Table, record: &T) -> Result<Vec<u8>, StateError> {
     codec::encode(record).map_err(|cause| StateError::Encode { table, cause })
 }
 

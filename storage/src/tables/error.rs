@@ -39,6 +39,13 @@ pub enum StateError {
         #[source]
         cause: CodecError,
     },
+    /// The stored limits are faulty: another version of the software has other rules.
+    #[error("the stored limits are faulty")]
+    Limits {
+        /// What is wrong with them.
+        #[source]
+        cause: Box<holdline_model::limit::LimitFault>,
+    },
     /// The installation of a snapshot was interrupted, and cannot be finished.
     #[error(
         "the installation of snapshot {} was interrupted and cannot be finished: \

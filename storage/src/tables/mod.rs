@@ -16,6 +16,7 @@ mod cdrs;
 mod error;
 mod expiry;
 mod key;
+mod limits;
 mod locations;
 mod meta;
 mod nodes;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use holdline_limit::LimitTable;
 use holdline_model::{
     Aor, CallId, CallRecord, Cdr, CdrId, ClusterRecord, LocationRecord, Millis, NodeId, NodeRecord,
     Phase, RegistrarTotals, SlotId, SlotRecord, State as _, UserRecord,
@@ -67,6 +68,11 @@ impl StateReader {
     #[must_use]
     pub fn slots(&self) -> Vec<SlotRecord> {
         self.shared.cache().slots.values().cloned().collect()
+    }
+
+    /// Looks at the limits and the calls that are up. Apply waits meanwhile: be quick.
+    pub fn limits<T>(&self, look: impl FnOnce(&LimitTable) -> T) -> Result<T, StateError> {
+        self.shared.limits(|table| look(table))
     }
 
     /// One call, up or finished and not yet swept.

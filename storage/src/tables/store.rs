@@ -3,12 +3,14 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use holdline_limit::LimitTable;
 use holdline_model::GroupId;
 
 use crate::engine::{Engine, Table};
 use crate::snapshot::{SnapshotError, SnapshotFile, SnapshotStore, install};
 use crate::tables::cache::Cache;
 use crate::tables::expiry::Floor;
+use crate::tables::limits;
 use crate::tables::recent::Recent;
 use crate::tables::{StateBatch, StateError, StateReader, applied_key, membership_key};
 
@@ -27,6 +29,8 @@ pub(super) struct Shared {
     cache: RwLock<Cache>,
     recent: Mutex<Recent>,
     floor: Mutex<Floor>,
+    /// `None` after a batch that had changed them was dropped: they are read again.
+    limits: Mutex<Option<LimitTable>>,
 }
 
 impl StateStore {
@@ -42,8 +46,9 @@ impl StateStore {
     ) -> Result<Self, StateError> {
         install::resume(engine.as_ref(), group, snapshots)?;
         let cache = RwLock::new(Cache::load(engine.as_ref(), group)?);
+        let limits = Mutex::new(Some(limits::load(engine.as_ref(), group)?));
         let (recent, floor) = (Mutex::default(), Mutex::default());
-        Ok(Self { shared: Arc::new(Shared { engine, group, cache, recent, floor }) })
+        Ok(Self { shared: Arc::new(Shared { engine, group, cache, recent, floor, limits }) })
     }
 
     /// The group.
@@ -107,7 +112,10 @@ impl StateStore {
         install::install(shared.engine.as_ref(), shared.group, snapshots, file)?;
         let fresh = Cache::load(shared.engine.as_ref(), shared.group)
             .map_err(|cause| SnapshotError::Reload { cause: Box::new(cause) })?;
+        let limits = limits::load(shared.engine.as_ref(), shared.group)
+            .map_err(|cause| SnapshotError::Reload { cause: Box::new(cause) })?;
         *shared.cache_mut() = fresh;
+        *shared.limits_slot() = Some(limits);
         shared.recent().clear();
         shared.floor().forget();
         Ok(())
@@ -127,6 +135,30 @@ impl Shared {
     /// Where the notes of tombstones begin.
     pub(super) fn floor(&self) -> MutexGuard<'_, Floor> {
         self.floor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the limits, or changes them. Whoever changes them is the one who applies.
+    pub(super) fn limits<T>(
+        &self,
+        act: impl FnOnce(&mut LimitTable) -> T,
+    ) -> Result<T, StateError> {
+        let mut slot = self.limits_slot();
+        match slot.as_mut() {
+            Some(table) => Ok(act(table)),
+            None => {
+                let loaded = limits::load(self.engine.as_ref(), self.group)?;
+                Ok(act(slot.insert(loaded)))
+            }
+        }
+    }
+
+    /// What was changed is not going to be written.
+    pub(super) fn forget_limits(&self) {
+        *self.limits_slot() = None;
+    }
+
+    fn limits_slot(&self) -> MutexGuard<'_, Option<LimitTable>> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn cache_mut(&self) -> RwLockWriteGuard<'_, Cache> {

@@ -74,8 +74,15 @@ impl Call {
     fn on_admitted(&mut self, ctx: &mut Ctx<'_>) {
         let trunk = self.record.admission.trunk.clone();
         ctx.event(Event::Admitted { call: self.record.call, trunk });
-        if !self.record.targets.is_empty() {
-            self.say_trying(ctx);
+        if !self.record.admission.passage.marks.is_empty() {
+            ctx.event(Event::Marked { call: self.record.call });
+        }
+        if self.record.targets.is_empty() {
+            return;
+        }
+        self.say_trying(ctx);
+        self.release_at = self.held_until(ctx.now);
+        if self.release_at.is_none() {
             self.try_target(ctx);
         }
     }
@@ -106,7 +113,7 @@ impl Call {
     }
 
     /// The INVITE to the present target.
-    fn try_target(&mut self, ctx: &mut Ctx<'_>) {
+    pub(super) fn try_target(&mut self, ctx: &mut Ctx<'_>) {
         let Some(invite) = self.target_invite() else { return };
         let reliable = self.callee_is_reliable();
         self.legs.callee =

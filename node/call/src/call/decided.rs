@@ -36,7 +36,14 @@ impl Call {
                 ctx.event(Event::Undecided { call: self.record.call });
                 Fate::Keep
             }
-            Ok(Reply::Done | Reply::Count(_) | Reply::At(_)) => self.accepted(ctx, None),
+            Ok(Reply::Done | Reply::Count(_) | Reply::At(_) | Reply::Leased(_)) => {
+                self.accepted(ctx, None)
+            }
+            Ok(Reply::Admitted(passage)) => {
+                self.record.pass(&passage);
+                self.accepted(ctx, None)
+            }
+            Ok(Reply::Refused(refusal)) => self.limited(ctx, refusal),
             Ok(Reply::Ended(cdr)) => self.accepted(ctx, Some(cdr)),
             Ok(Reply::Rejected(rejection)) => self.rejected(ctx, &rejection),
         }
@@ -72,7 +79,10 @@ impl Call {
             | Rejection::UserExists
             | Rejection::OldCSeq { .. }
             | Rejection::TooManyBindings { .. }
-            | Rejection::RegistrarFull { .. } => self.refused(ctx, rejection),
+            | Rejection::RegistrarFull { .. }
+            | Rejection::LimitVersion { .. }
+            | Rejection::Limits(_)
+            | Rejection::StaleIncarnation { .. } => self.refused(ctx, rejection),
         }
     }
 

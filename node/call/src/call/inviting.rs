@@ -231,7 +231,7 @@ impl Call {
 }
 
 /// How a call ends that was given up before an answer. The final answer is ours.
-fn given_up(cause: CancelCause) -> Fail {
+pub(super) fn given_up(cause: CancelCause) -> Fail {
     let (by, status, text, disposition) = match cause {
         CancelCause::Caller => (HangupBy::Caller, 487, "canceled", Disposition::Canceled),
         CancelCause::NoAnswer => {

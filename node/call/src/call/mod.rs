@@ -16,6 +16,7 @@ mod forks;
 mod in_dialog;
 mod inviting;
 mod legs;
+mod limited;
 mod recover;
 mod reinvite;
 mod reinvite_answer;
@@ -103,6 +104,8 @@ pub(crate) struct Call {
     spoken: bool,
     /// When a target that has said nothing is given up.
     target_by: Option<Millis>,
+    /// When the INVITE that a limit holds back may go to the first target.
+    release_at: Option<Millis>,
     /// When a 2xx is acknowledged that a predecessor perhaps did not acknowledge.
     ack_at: Option<Millis>,
     /// No deadline proposes anything before: the last proposal was refused.
@@ -162,6 +165,7 @@ impl Call {
             legs: Legs::default(),
             spoken: false,
             target_by: None,
+            release_at: None,
             ack_at: None,
             hold_until: None,
             seen_cseq,

@@ -51,6 +51,10 @@ impl Call {
         ctx: &mut Ctx<'_>,
         resend_at: Millis,
     ) -> Result<bool, BadRecord> {
+        if let Some(until) = self.held_until(ctx.now) {
+            self.release_at = Some(until);
+            return Ok(false);
+        }
         let Some(invite) = self.target_invite() else { return Ok(false) };
         let (now, timers) = (ctx.now, ctx.options.timers);
         let Some(early) = &self.record.early else {

@@ -20,6 +20,10 @@ impl Call {
             self.ack_at = None;
             self.ack_callee(ctx);
         }
+        if self.release_at.is_some_and(|at| at <= ctx.now) && self.record.cancel.is_none() {
+            self.release_at = None;
+            self.try_target(ctx);
+        }
         self.tick_legs(ctx);
         if self.hold_until.is_some_and(|at| at <= ctx.now) {
             self.hold_until = None;
@@ -39,10 +43,10 @@ impl Call {
             (None, None) => self.next_deadline(),
         };
         let tombstone = self.tombstone_end().filter(|_| !self.has_unfinished_business());
-        [retry, deadline, tombstone, self.ack_at, self.reinvite_ack_at, self.legs.next_timer()]
-            .into_iter()
-            .flatten()
-            .min()
+        let release = self.release_at.filter(|_| self.record.cancel.is_none());
+        let acks = [self.ack_at, self.reinvite_ack_at];
+        let own = [retry, deadline, tombstone, release, self.legs.next_timer()];
+        acks.into_iter().chain(own).into_iter().flatten().min()
     }
 
     fn next_deadline(&self) -> Option<Millis> {
@@ -75,6 +79,10 @@ impl Call {
     fn due_inviting(&mut self, ctx: &mut Ctx<'_>) -> bool {
         if self.record.targets.is_empty() {
             self.fail_without_route(ctx);
+            return true;
+        }
+        if let (Some(cause), Some(_)) = (self.record.cancel, self.release_at) {
+            self.given_up_while_held(ctx, cause);
             return true;
         }
         if self.record.cancel.is_some() {

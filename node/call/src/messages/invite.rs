@@ -16,8 +16,13 @@ pub(crate) fn invite(record: &CallRecord, invite: &Message, attempt: u16) -> Opt
     let hops = invite.max_forwards().unwrap_or(DEFAULT_MAX_FORWARDS).saturating_sub(1);
     let target = record.targets.get(usize::from(attempt))?;
     let contact = OurContact { hop: target.hop, secure: is_sips(&target.uri) };
-    let builder = head(record, Some(invite), attempt, &Method::Invite, None, hops)?
+    let mut builder = head(record, Some(invite), attempt, &Method::Invite, None, hops)?
         .header_display(HeaderName::Contact, contact);
+    for mark in &record.admission.passage.marks {
+        if let Some((name, value)) = mark.split_once(": ") {
+            builder = builder.header_named(name, value);
+        }
+    }
     let builder = pass::with_allow(builder, invite);
     Some(pass::through(builder, invite, pass::Kind::Initial).body(invite.body()))
 }

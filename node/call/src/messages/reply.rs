@@ -42,6 +42,13 @@ pub(crate) enum Refuse {
     NotImplemented,
     /// 503 with Retry-After.
     Unavailable(Duration),
+    /// 429 or 503 with Retry-After: a limit is reached.
+    Limited {
+        /// Which of the two.
+        status: u16,
+        /// When the limit will allow it.
+        retry_after_ms: u64,
+    },
 }
 
 impl Refuse {
@@ -61,6 +68,7 @@ impl Refuse {
             Self::InternalError | Self::Overlapping => 500,
             Self::NotImplemented => 501,
             Self::Unavailable(_) => 503,
+            Self::Limited { status, .. } => status,
         }
     }
 }
@@ -82,7 +90,8 @@ pub(crate) fn refuse(request: &Message, hop: Hop, why: Refuse) -> Bytes {
         | Refuse::Overlapping
         | Refuse::InternalError
         | Refuse::NotImplemented
-        | Refuse::Unavailable(_) => "",
+        | Refuse::Unavailable(_)
+        | Refuse::Limited { .. } => "",
     };
     let builder = Builder::response_to(request, why.status(), reason)
         .with_source(hop.peer)
@@ -104,6 +113,10 @@ pub(crate) fn refuse(request: &Message, hop: Hop, why: Refuse) -> Bytes {
         Refuse::TooBrief(min) => builder.header_display(HeaderName::MinExpires, min),
         // RFC 3261 section 14.2: between 0 and 10 seconds.
         Refuse::Overlapping => builder.header(HeaderName::RetryAfter, "1"),
+        Refuse::Limited { retry_after_ms, .. } => {
+            let seconds = retry_after_ms.div_ceil(1_000).max(1);
+            builder.header(HeaderName::RetryAfter, seconds.to_string())
+        }
         Refuse::BadRequest(_)
         | Refuse::Forbidden
         | Refuse::NotFound

@@ -204,6 +204,10 @@ impl CallEngine {
             // Nothing is said: the device says it again, and apply knows it if it was committed.
             Err(Undecided) => self.event(Event::Registered { outcome: Registration::Undecided }),
             Ok(Reply::Rejected(rejection)) => self.register_rejected(&request, &rejection),
+            Ok(Reply::Admitted(_) | Reply::Refused(_) | Reply::Leased(_)) => {
+                // No REGISTER is answered so.
+                self.dropped(DropReason::StrayDecision);
+            }
             Ok(Reply::Done | Reply::Count(_) | Reply::At(_) | Reply::Ended(_)) => {
                 if let Ok(Reply::At(index)) = outcome {
                     self.registrar.last_index = self.registrar.last_index.max(index);

@@ -143,6 +143,20 @@ impl Routing {
         claims.max_by_key(|(prefix, _)| *prefix).map(|(_, trunk)| trunk)
     }
 
+    /// The number in a URI, as limits look at it: the user part without visual separators, or the whole
+    /// URI in lower case if it has none.
+    #[must_use]
+    pub fn number(uri: &str) -> String {
+        let number = Dialled::of(uri).map(|dialled| dialled.number()).unwrap_or_default();
+        let mut number = if number.is_empty() { uri.to_ascii_lowercase() } else { number };
+        let mut end = number.len().min(limits::MAX_LIMIT_TEXT);
+        while !number.is_char_boundary(end) {
+            end -= 1;
+        }
+        number.truncate(end);
+        number
+    }
+
     /// Where a call to a Request-URI may go, in order; empty if no route's prefix matches. `local`:
     /// the address of ours that it leaves from.
     #[must_use]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
+use holdline_limit::{LimitState, LimitTable};
 use holdline_model::{
     Aor, CallId, CallRecord, Cdr, ClusterRecord, LocationRecord, Millis, NodeId, NodeRecord,
     RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
@@ -20,6 +21,7 @@ pub(crate) struct Tables {
     pub(crate) locations: BTreeMap<Aor, LocationRecord>,
     pub(crate) binding_ends: BTreeSet<(Millis, Aor)>,
     pub(crate) totals: RegistrarTotals,
+    pub(crate) limits: LimitTable,
 }
 
 impl State for Tables {
@@ -147,5 +149,11 @@ impl State for Tables {
     fn put_registrar_totals(&mut self, totals: RegistrarTotals) -> Result<(), Infallible> {
         self.totals = totals;
         Ok(())
+    }
+}
+
+impl LimitState for Tables {
+    fn limits<T>(&mut self, act: impl FnOnce(&mut LimitTable) -> T) -> Result<T, Infallible> {
+        Ok(act(&mut self.limits))
     }
 }

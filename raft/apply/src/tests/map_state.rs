@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
+use holdline_limit::{LimitState, LimitTable};
 use holdline_model::{
     Aor, CallId, CallRecord, Cdr, ClusterRecord, LocationRecord, Millis, NodeId, NodeRecord,
     RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
@@ -20,6 +21,7 @@ pub(super) struct MapState {
     pub(super) locations: BTreeMap<Aor, LocationRecord>,
     pub(super) binding_ends: BTreeSet<(Millis, Aor)>,
     pub(super) totals: RegistrarTotals,
+    pub(super) limits: LimitTable,
 }
 
 impl State for MapState {
@@ -147,5 +149,11 @@ impl State for MapState {
     fn put_registrar_totals(&mut self, totals: RegistrarTotals) -> Result<(), Infallible> {
         self.totals = totals;
         Ok(())
+    }
+}
+
+impl LimitState for MapState {
+    fn limits<T>(&mut self, act: impl FnOnce(&mut LimitTable) -> T) -> Result<T, Infallible> {
+        Ok(act(&mut self.limits))
     }
 }

@@ -9,6 +9,7 @@ mod session;
 mod slots;
 
 use bytes::Bytes;
+use holdline_model::limit::Demand;
 use holdline_model::{
     Admit, CallChange, CallCommand, CallId, ClusterId, Command, Epoch, FormCluster, Hop,
     Incarnation, Millis, Name, NodeId, NodeUp, Reply, SlotId, Step, Target,
@@ -92,6 +93,7 @@ fn admit() -> CallChange {
         invite: Bytes::from_static(b"INVITE ..."),
         targets: vec![target("out-1"), target("out-2")],
         answer_by: Millis(60_000),
+        demand: Demand::default(),
     }))
 }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::limit::Demand;
 use crate::record::{CancelCause, Cause, Dialog, Disposition, HangupBy, Target};
 use crate::{CallId, Counted, Epoch, Hop, Millis, Name, Reinvited, Reinviting, Step, Updated};
 
@@ -82,6 +83,8 @@ pub struct Admit {
     pub targets: Vec<Target>,
     /// When the call is given up if nobody answers.
     pub answer_by: Millis,
+    /// What else the limits have to know.
+    pub demand: Demand,
 }
 
 /// The next target is tried.

@@ -5,6 +5,7 @@
 
 mod call;
 mod cluster;
+mod limits;
 mod registrar;
 mod reply;
 mod session;
@@ -14,6 +15,7 @@ pub use call::{
     AckSeen, Admit, Answer, Attempt, CallChange, CallCommand, Cancel, Early, End, Fail,
 };
 pub use cluster::{FormCluster, NodeUp, SetDraining, Sweep};
+pub use limits::{LimitTick, ResetLimits, SetLimits};
 pub use registrar::{
     BindingChange, PutUser, Register, RegisterBounds, RemoveBindings, RemoveUser, SweepBindings,
 };
@@ -22,6 +24,8 @@ pub use session::{Counted, NewTarget, Reinvited, Reinviting, Updated};
 pub use slots::{SlotMove, TransferSlots};
 
 use serde::{Deserialize, Serialize};
+
+use crate::limit::LeaseTokens;
 
 /// One command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,4 +52,12 @@ pub enum Command {
     RemoveBindings(RemoveBindings),
     /// Removes bindings that have ended.
     SweepBindings(SweepBindings),
+    /// Replaces all limits.
+    SetLimits(Box<SetLimits>),
+    /// Fills buckets.
+    ResetLimits(ResetLimits),
+    /// A node asks for tokens that it spends by itself, and accounts for those it had.
+    LeaseTokens(LeaseTokens),
+    /// Time passes, although nothing is admitted.
+    LimitTick(LimitTick),
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::limit::{LimitFault, LimitRefusal, Passage, TokenGrant};
 use crate::record::Phase;
 use crate::{CallId, CdrId, Epoch, NodeId, SlotId, Step};
 
@@ -18,6 +19,12 @@ pub enum Reply {
     Rejected(Rejection),
     /// An administrator's write took effect as this entry of the log.
     At(u64),
+    /// A call is admitted, or may be held or marked.
+    Admitted(Passage),
+    /// A limit refuses a call, or its next target. Nothing of it is kept but this answer.
+    Refused(LimitRefusal),
+    /// Tokens are leased.
+    Leased(TokenGrant),
 }
 
 /// Why a command took no effect.
@@ -112,5 +119,24 @@ pub enum Rejection {
         what: String,
         /// How many.
         limit: u64,
+    },
+    /// Somebody else has changed the limits meanwhile.
+    #[error(
+        "the limits are at version {current}, the change was made for version {expected}: look at them again"
+    )]
+    LimitVersion {
+        /// The version in the command.
+        expected: u64,
+        /// The present one.
+        current: u64,
+    },
+    /// A fault of the limits' configuration, or of a name in it.
+    #[error(transparent)]
+    Limits(Box<LimitFault>),
+    /// Tokens cannot be leased to a run of a process that is not the node's last.
+    #[error("node {node} runs as another process now")]
+    StaleIncarnation {
+        /// The node.
+        node: NodeId,
     },
 }

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::limit::{Demand, Passage};
 use crate::record::{Cause, Dialog, HangupBy, SessionState};
 use crate::{Admit, CallId, CdrId, Epoch, Hop, Millis, Name, Step};
 
@@ -66,6 +67,8 @@ impl CallRecord {
                 cseq: admit.cseq,
                 branch: admit.branch.clone(),
                 hop: admit.hop,
+                demand: admit.demand.clone(),
+                passage: Passage::default(),
             },
             invite: admit.invite.clone(),
             targets: admit.targets.clone(),
@@ -77,6 +80,12 @@ impl CallRecord {
             end: None,
             session: None,
         }
+    }
+
+    /// Notes how the limits let the admission pass.
+    pub fn pass(&mut self, passage: &Passage) {
+        self.attempt = passage.first;
+        self.admission.passage = passage.clone();
     }
 }
 
@@ -118,6 +127,10 @@ pub struct Admission {
     /// How the INVITE came: from where, which is where answers to it go, and to which address of
     /// ours.
     pub hop: Hop,
+    /// What else the limits know of it: by this it counts as a call that is up.
+    pub demand: Demand,
+    /// How the limits let it pass.
+    pub passage: Passage,
 }
 
 /// A place to try.
