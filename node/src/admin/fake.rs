@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use holdline_model::limit::{Demand, Passage};
+use holdline_model::limit::{Demand, LimitConfig, Passage};
 use holdline_model::{
     Admission, AnswerState, Aor, Binding, CallId, CallRecord, Cause, Cdr, CdrId, Cidr, Dialog,
     Disposition, EndState, Epoch, Ha1, HangupBy, Hop, Incarnation, LocationRecord, Millis, Name,
@@ -18,7 +18,8 @@ use holdline_model::{
 pub(crate) use protection::TRUSTED;
 
 use super::seam::{
-    CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LocalFacts, MemberFacts, Page,
+    CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LimitFacts, LocalFacts,
+    MemberFacts, Page,
 };
 
 /// 2026-11-23T00:00:00Z.
@@ -32,6 +33,7 @@ pub(crate) struct Fake {
     pub(crate) draining: Mutex<BTreeSet<NodeId>>,
     pub(crate) hung_up: Mutex<Vec<CallId>>,
     pub(crate) users: Mutex<BTreeMap<Aor, UserRecord>>,
+    pub(crate) limits: Mutex<holdline_limit::LimitTable>,
     /// Nodes that are down.
     pub(crate) dead: BTreeSet<NodeId>,
     /// There is no leader: reads of the cluster go on, changes fail.
@@ -178,6 +180,25 @@ impl ClusterApi for Fake {
     async fn remove_bindings(&self, aor: Aor, key: Option<String>) -> Result<u32, ClusterApiError> {
         let known = self.users.lock().unwrap().contains_key(&aor);
         Ok(u32::from(known && key.is_none_or(|key| key == "sip:alice@192.0.2.9")))
+    }
+
+    async fn limits(&self) -> Result<LimitFacts, ClusterApiError> {
+        let table = self.limits.lock().unwrap();
+        Ok(LimitFacts { settings: table.settings().clone(), view: table.view() })
+    }
+
+    async fn set_limits(&self, expected: u64, config: LimitConfig) -> Result<u64, ClusterApiError> {
+        self.majority()?;
+        let mut table = self.limits.lock().unwrap();
+        table.set(expected, &config, START).map_err(ClusterApiError::Refused)?;
+        Ok(LOG_INDEX)
+    }
+
+    async fn reset_limits(&self, class: Option<Name>) -> Result<u64, ClusterApiError> {
+        self.majority()?;
+        let mut table = self.limits.lock().unwrap();
+        table.reset(class.as_ref()).map_err(ClusterApiError::Refused)?;
+        Ok(LOG_INDEX)
     }
 
     async fn set_draining(&self, node: NodeId, draining: bool) -> Result<u64, ClusterApiError> {

@@ -41,6 +41,12 @@ pub(super) fn routes() -> Vec<Route> {
             &["get", "delete"],
             get(handler::call::handle).merge(delete(handler::hang_up::handle)),
         ),
+        route(
+            "/v1/limits",
+            &["get", "put"],
+            get(handler::limits::get).merge(put(handler::limits::put)),
+        ),
+        route("/v1/limits/reset", &["post"], post(handler::limits::reset)),
         route("/v1/cdrs", &["get"], get(handler::cdrs::handle)),
         route("/v1/cdrs/export", &["get"], get(handler::cdr_export::handle)),
         route("/v1/users", &["get"], get(handler::users::list)),

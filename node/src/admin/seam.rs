@@ -6,16 +6,20 @@
 
 mod error;
 mod facts;
+mod limits;
 mod protection;
 mod query;
 
 use async_trait::async_trait;
+use holdline_model::limit::LimitConfig;
 use holdline_model::{
-    Aor, CallId, CallRecord, Cdr, CdrId, LocationRecord, Millis, NodeId, SlotRecord, UserRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, LocationRecord, Millis, Name, NodeId, SlotRecord,
+    UserRecord,
 };
 
 pub use error::ClusterApiError;
 pub use facts::{ClusterFacts, LocalFacts, MemberFacts};
+pub use limits::LimitFacts;
 pub use protection::{BanRequest, ProtectionApi, ProtectionFacts};
 pub use query::{CallFilter, CallQuery, CdrQuery, Page};
 
@@ -85,6 +89,17 @@ pub trait ClusterApi: ProtectionApi + Send + Sync + 'static {
 
     /// Commits that a user's binding with this key, or all, are gone; returns how many that were.
     async fn remove_bindings(&self, aor: Aor, key: Option<String>) -> Result<u32, ClusterApiError>;
+
+    /// The limits and how they stand.
+    async fn limits(&self) -> Result<LimitFacts, ClusterApiError>;
+
+    /// Commits that all limits are replaced, if `expected` is the version in force; returns the index
+    /// of that entry. A faulty configuration is refused, and nothing changes.
+    async fn set_limits(&self, expected: u64, config: LimitConfig) -> Result<u64, ClusterApiError>;
+
+    /// Commits that buckets are full: of a class and those beneath it, of a set, or all; returns the
+    /// index of that entry.
+    async fn reset_limits(&self, class: Option<Name>) -> Result<u64, ClusterApiError>;
 
     /// Commits that a node is to own nothing, or may own again; returns the index of that entry.
     /// The leader moves the slots after.

@@ -56,6 +56,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: CallCommand,
     },
+    /// List, show, replace and reset limits
+    Limit {
+        #[command(subcommand)]
+        command: LimitCommand,
+    },
     /// List and export call detail records
     Cdr {
         #[command(subcommand)]
@@ -166,6 +171,27 @@ pub(super) struct CallListArgs {
     /// Go on where the last list ended
     #[arg(long)]
     pub(super) cursor: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LimitCommand {
+    /// Show every class, set of buckets and cap, and how it stands
+    List,
+    /// Print the configuration in force, as `set` takes it
+    Show,
+    /// Replace all limits by a file's; tokens are kept
+    Set {
+        /// The file, TOML or (with .json at the end) JSON
+        file: PathBuf,
+        /// Only if this is the version in force
+        #[arg(long)]
+        version: Option<u64>,
+    },
+    /// Fill the buckets of a class and those beneath it, of a set, or all
+    Reset {
+        /// The class or set
+        class: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

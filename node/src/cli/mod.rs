@@ -69,6 +69,7 @@ fn run(args: Args, runner: &dyn NodeRunner, output: &mut Output) -> Result<ExitC
         Command::Config { command } => command::config::run(&command, output),
         Command::Status => command::status::run(&target, output),
         Command::Call { command } => command::call::run(&target, &command, output),
+        Command::Limit { command } => command::limit::run(&target, &command, output),
         Command::Cdr { command } => command::cdr::run(&target, &command, output),
         Command::User { command } => command::user::run(&target, &command, output),
         Command::Registration { command } => command::registration::run(&target, &command, output),
@@ -93,6 +94,14 @@ pub enum CliError {
     /// The development cluster could not be run.
     #[error("{0}")]
     Dev(#[from] dev::DevError),
+    /// A file of limits cannot be used; nothing was sent.
+    #[error("{file}: {error}; nothing was changed (the format is in docs/limits.md)")]
+    Limits {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        error: String,
+    },
     /// The text is not an address of record.
     #[error("\"{found}\": {error}; write it as alice@example.com")]
     User {
@@ -140,9 +149,11 @@ pub enum CliError {
 impl CliError {
     const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::User { .. } | Self::Password { .. } | Self::Line { .. } => {
-                USAGE
-            }
+            Self::Config(_)
+            | Self::Limits { .. }
+            | Self::User { .. }
+            | Self::Password { .. }
+            | Self::Line { .. } => USAGE,
             Self::Client(ClientError::Unreachable { .. }) => UNREACHABLE,
             Self::Client(error) if error.is_not_found() => NOT_FOUND,
             Self::Client(_)

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use holdline_cluster::forward::{Forwarder, HangUpOutcome, Requests as _};
 use holdline_cluster::gossip::{ClusterView, Heard};
+use holdline_model::limit::LimitConfig;
 use holdline_model::{
     Aor, CallId, CallRecord, Cdr, CdrId, LocationRecord, Millis, Name, NodeId, Rejection, Reply,
     SlotRecord, UserRecord,
@@ -20,7 +21,8 @@ use tokio_util::task::TaskTracker;
 
 use super::hang_up::HangUps;
 use crate::admin::seam::{
-    CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LocalFacts, MemberFacts, Page,
+    CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LimitFacts, LocalFacts,
+    MemberFacts, Page,
 };
 use crate::clock::Clock;
 use crate::protect::Protection;
@@ -220,6 +222,18 @@ impl ClusterApi for Api {
 
     async fn remove_bindings(&self, aor: Aor, key: Option<String>) -> Result<u32, ClusterApiError> {
         self.end_bindings(aor, key).await
+    }
+
+    async fn limits(&self) -> Result<LimitFacts, ClusterApiError> {
+        self.limit_facts().await
+    }
+
+    async fn set_limits(&self, expected: u64, config: LimitConfig) -> Result<u64, ClusterApiError> {
+        self.replace_limits(expected, config).await
+    }
+
+    async fn reset_limits(&self, class: Option<Name>) -> Result<u64, ClusterApiError> {
+        self.fill_buckets(class).await
     }
 
     async fn set_draining(&self, node: NodeId, draining: bool) -> Result<u64, ClusterApiError> {

@@ -25,6 +25,7 @@ mod error;
 mod gossip;
 mod hang_up;
 mod keys;
+mod limits_api;
 mod machine;
 mod parts;
 mod peers;

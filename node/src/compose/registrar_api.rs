@@ -80,7 +80,7 @@ impl Api {
     }
 
     /// Waits a moment until this node has applied an entry, so that whoever wrote it here reads it here.
-    async fn apply_up_to(&self, index: u64) {
+    pub(super) async fn apply_up_to(&self, index: u64) {
         for _ in 0..APPLY_LOOKS {
             if self.raft.applied_index().is_some_and(|applied| applied >= index) {
                 return;
@@ -89,7 +89,7 @@ impl Api {
         }
     }
 
-    async fn commit(&self, command: &Command) -> Result<Reply, ClusterApiError> {
+    pub(super) async fn commit(&self, command: &Command) -> Result<Reply, ClusterApiError> {
         self.raft.propose(command).await.map_err(|error| match error {
             ProposeError::Submit(SubmitError::Stopped) => ClusterApiError::Stopping,
             ProposeError::Submit(_) => ClusterApiError::Overloaded,

@@ -8,6 +8,7 @@ pub(super) mod cdrs;
 pub(super) mod cluster_health;
 pub(super) mod drain;
 pub(super) mod hang_up;
+pub(super) mod limits;
 pub(super) mod livez;
 pub(super) mod metrics;
 pub(super) mod nodes;

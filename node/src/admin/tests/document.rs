@@ -43,6 +43,7 @@ async fn every_route_is_in_the_document_and_every_documented_one_is_a_route() {
             continue;
         }
         let answer = match method == Method::PUT {
+            true if path == "/v1/limits" => put(&fake, &path, "{}").await,
             true => put(&fake, &path, "{\"password\": \"correct horse\", \"replace\": true}").await,
             false => ask(&fake, method.clone(), &path).await,
         };

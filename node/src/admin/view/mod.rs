@@ -6,6 +6,7 @@ mod call;
 mod cdr;
 mod cdr_csv;
 mod cluster;
+mod limits;
 mod page;
 mod protection;
 mod slot;
@@ -16,6 +17,9 @@ pub use call::{CallDetailView, CallEndView, CallView, DialogView, LegView, Targe
 pub use cdr::CdrView;
 pub use cdr_csv::CSV_HEADER;
 pub use cluster::{ClusterHealthView, NodeView};
+pub use limits::{
+    LimitCapView, LimitClassView, LimitCountView, LimitEachView, LimitValueView, LimitsView,
+};
 pub use page::PageView;
 pub use protection::{BanView, OverloadView, ProtectionView, TopItemView, TopView};
 pub use slot::{OwnerView, SlotView};

@@ -6,6 +6,7 @@ pub(super) mod cdr;
 pub(super) mod cdr_export;
 pub(super) mod config;
 pub(super) mod drain;
+pub(super) mod limit;
 pub(super) mod protection;
 pub(super) mod registration;
 pub(super) mod status;
