@@ -38,6 +38,7 @@ mod remove_bindings;
 mod remove_user;
 mod session;
 mod set_draining;
+mod set_trunk;
 mod sweep;
 mod sweep_bindings;
 mod transfer_slots;
@@ -111,6 +112,7 @@ pub fn apply<S: LimitState>(
         Command::ResetLimits(command) => limits::reset(state, position, command)?,
         Command::LeaseTokens(command) => limits::lease(state, command)?,
         Command::LimitTick(command) => limits::tick(state, *command)?,
+        Command::SetTrunk(command) => set_trunk::apply(state, position, command)?,
     };
     Ok(outcome.unwrap_or_else(Reply::Rejected))
 }

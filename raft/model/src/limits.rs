@@ -79,3 +79,9 @@ pub const LIMIT_STEP_MS: u64 = 5_000;
 
 /// How often the leader lets time pass for buckets that nobody takes from, in milliseconds.
 pub const LIMIT_TICK_MS: u64 = 1_000;
+
+/// Trunks that can be disabled at the same time.
+pub const MAX_DISABLED_TRUNKS: usize = 1024;
+
+/// The longest name of a trunk, in bytes.
+pub const MAX_NAME_BYTES: usize = 64;

@@ -2,7 +2,7 @@
 //! implement it over maps. Reads see the writes made before them in the same batch.
 
 use crate::{
-    Aor, CallId, CallRecord, Cdr, ClusterRecord, LocationRecord, Millis, NodeId, NodeRecord, Phase,
+    Aor, CallId, CallRecord, Cdr, ClusterRecord, DisabledTrunks, LocationRecord, Millis, NodeId, NodeRecord, Phase,
     RegistrarTotals, SlotId, SlotRecord, UserRecord,
 };
 
@@ -18,6 +18,11 @@ pub trait State {
     fn cluster(&self) -> Result<Option<ClusterRecord>, Self::Error>;
     /// Writes what the cluster was formed with.
     fn put_cluster(&mut self, record: &ClusterRecord) -> Result<(), Self::Error>;
+
+    /// The trunks that are not to be called.
+    fn disabled_trunks(&self) -> Result<DisabledTrunks, Self::Error>;
+    /// Writes which trunks are not to be called.
+    fn put_disabled_trunks(&mut self, record: &DisabledTrunks) -> Result<(), Self::Error>;
 
     /// One node.
     fn node(&self, node: NodeId) -> Result<Option<NodeRecord>, Self::Error>;

@@ -35,6 +35,7 @@ fn records_have_golden_bytes() {
     check("node", &node(2), golden("record/node"));
     check("slot", &slot(7), golden("record/slot"));
     check("cluster", &cluster(), golden("record/cluster"));
+    check("disabled_trunks", &disabled_trunks(), golden("record/disabled_trunks"));
     check("cdr", &cdr(4711, 3), golden("record/cdr"));
     check("call", &call(call_id(7, 0xfeed), Phase::Finished), golden("record/call"));
     check("user", &user(), golden("record/user"));

@@ -53,6 +53,10 @@ pub(crate) fn cluster() -> ClusterRecord {
     ClusterRecord { cluster: ClusterId(77), slots: 64, formed_at: Millis(1_700_000_000_000) }
 }
 
+pub(crate) fn disabled_trunks() -> DisabledTrunks {
+    DisabledTrunks { trunks: vec![DisabledTrunk { trunk: "t1".into(), since: Millis(1000) }] }
+}
+
 pub(crate) fn dialog() -> Dialog {
     Dialog {
         call_id: "c@h".to_owned(),
@@ -369,6 +373,7 @@ pub(crate) fn commands() -> Vec<(&'static str, Command)> {
         ("reset_limits", Command::ResetLimits(ResetLimits { class: Some("all".into()), at })),
         ("lease_tokens", Command::LeaseTokens(lease_tokens(at))),
         ("limit_tick", Command::LimitTick(LimitTick { node, at })),
+        ("set_trunk", Command::SetTrunk(SetTrunk { trunk: "t1".into(), enabled: false, at })),
     ]);
     all.extend(registrar_commands());
     all

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use holdline_limit::{LimitState, LimitTable};
 use holdline_model::{
-    Aor, CallId, CallRecord, Cdr, CdrId, ClusterRecord, LocationRecord, Millis, NodeId, NodeRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, ClusterRecord, DisabledTrunks, LocationRecord, Millis, NodeId, NodeRecord,
     Phase, RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
 };
 use serde::Serialize;
@@ -30,6 +30,7 @@ use crate::tables::{
 pub struct StateBatch {
     shared: Arc<Shared>,
     cluster: Option<ClusterRecord>,
+    disabled_trunks: Option<DisabledTrunks>,
     membership: Option<Bytes>,
     nodes: BTreeMap<NodeId, NodeRecord>,
     slots: BTreeMap<SlotId, SlotRecord>,
@@ -50,6 +51,7 @@ impl StateBatch {
         Self {
             shared,
             cluster: None,
+            disabled_trunks: None,
             membership: None,
             nodes: BTreeMap::new(),
             slots: BTreeMap::new(),
@@ -88,6 +90,9 @@ impl StateBatch {
             recent.written(call, record);
         }
         drop(recent);
+        if let Some(disabled) = self.disabled_trunks.take() {
+            self.shared.cache_mut().disabled_trunks = disabled;
+        }
         if self.cluster.is_some()
             || !self.nodes.is_empty()
             || !self.slots.is_empty()
@@ -153,6 +158,9 @@ impl StateBatch {
         if let Some(record) = &self.cluster {
             put(&mut batch, Table::Meta, meta::cluster_key(group), record)?;
         }
+        if let Some(record) = &self.disabled_trunks {
+            put(&mut batch, Table::Meta, meta::disabled_trunks_key(group), record)?;
+        }
         if let Some(membership) = &self.membership {
             batch.put(Table::Meta, membership_key(group), membership.clone());
         }
@@ -170,6 +178,16 @@ impl State for StateBatch {
 
     fn put_cluster(&mut self, record: &ClusterRecord) -> Result<(), StateError> {
         self.cluster = Some(record.clone());
+        Ok(())
+    }
+
+    fn disabled_trunks(&self) -> Result<DisabledTrunks, StateError> {
+        let written = self.disabled_trunks.clone();
+        Ok(written.unwrap_or_else(|| self.shared.cache().disabled_trunks.clone()))
+    }
+
+    fn put_disabled_trunks(&mut self, record: &DisabledTrunks) -> Result<(), StateError> {
+        self.disabled_trunks = Some(record.clone());
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! The tables that every command reads, decoded and whole: cluster, nodes, slots, and the registrar's totals. They are small
+//! The tables that every command reads, decoded and whole: cluster, nodes, slots, the registrar's
+//! totals, and what administrators want of the trunks. They are small
 //! (at most [`holdline_model::limits::MAX_SLOTS`] slots), so nothing is ever evicted.
 //!
 //! Invariant: it equals the stored tables as of the last written batch.
@@ -7,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use holdline_model::{
-    ClusterRecord, GroupId, NodeId, NodeRecord, RegistrarTotals, SlotId, SlotRecord,
+    ClusterRecord, DisabledTrunks, GroupId, NodeId, NodeRecord, RegistrarTotals, SlotId, SlotRecord,
 };
 use serde::de::DeserializeOwned;
 
@@ -19,6 +20,7 @@ use crate::tables::{StateError, group_range, meta};
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     pub(super) cluster: Option<ClusterRecord>,
+    pub(super) disabled_trunks: DisabledTrunks,
     pub(super) nodes: BTreeMap<NodeId, NodeRecord>,
     pub(super) slots: BTreeMap<SlotId, SlotRecord>,
     pub(super) totals: RegistrarTotals,
@@ -35,6 +37,10 @@ impl Cache {
         let key = meta::registrar_key(group);
         if let Some(bytes) = engine.get(Table::Meta, &key)? {
             cache.totals = decode(Table::Meta, &key, &bytes)?;
+        }
+        let key = meta::disabled_trunks_key(group);
+        if let Some(bytes) = engine.get(Table::Meta, &key)? {
+            cache.disabled_trunks = decode(Table::Meta, &key, &bytes)?;
         }
         let (from, to) = group_range(group);
         scan(engine, Table::Nodes, &from, &to, |node: NodeRecord| {

@@ -6,6 +6,7 @@
 //! | group, `0x01` | membership: bytes of the Raft glue |
 //! | group, `0x02` | [`holdline_model::ClusterRecord`] |
 //! | group, `0x03` | [`holdline_model::RegistrarTotals`] |
+//! | group, `0x04` | [`holdline_model::DisabledTrunks`] |
 
 use holdline_model::GroupId;
 
@@ -29,4 +30,9 @@ pub(crate) fn cluster_key(group: GroupId) -> Key {
 /// The key of the number of users and bindings.
 pub(crate) fn registrar_key(group: GroupId) -> Key {
     Key::new(group).u8(3)
+}
+
+/// The key of the disabled trunks.
+pub(crate) fn disabled_trunks_key(group: GroupId) -> Key {
+    Key::new(group).u8(4)
 }

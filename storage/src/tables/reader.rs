@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use holdline_limit::LimitTable;
 use holdline_model::{
-    Aor, CallId, CallRecord, Cdr, CdrId, ClusterRecord, LocationRecord, Millis, NodeId, NodeRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, ClusterRecord, DisabledTrunks, LocationRecord, Millis, NodeId, NodeRecord,
     Phase, RegistrarTotals, SlotId, SlotRecord, State as _, UserRecord,
 };
 
@@ -44,6 +44,12 @@ impl StateReader {
     #[must_use]
     pub fn cluster(&self) -> Option<ClusterRecord> {
         self.shared.cache().cluster.clone()
+    }
+
+    /// The trunks that are not to be called.
+    #[must_use]
+    pub fn disabled_trunks(&self) -> DisabledTrunks {
+        self.shared.cache().disabled_trunks.clone()
     }
 
     /// One node.

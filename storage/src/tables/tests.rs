@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use holdline_model::{CallId, CdrId, GroupId, Millis, NodeId, Phase, SlotId, State};
+use holdline_model::{
+    CallId, CdrId, DisabledTrunks, GroupId, Millis, NodeId, Phase, SlotId, State,
+};
 use tempfile::TempDir;
 
-use crate::codec::samples::{aor, call, call_id, cdr, cluster, location, node, slot, user};
+use crate::codec::samples::{aor, call, call_id, cdr, cluster, disabled_trunks, location, node, slot, user};
 use crate::engine::{Batch, Durability, Engine, Fault, MemoryEngine, Table};
 use crate::snapshot::SnapshotStore;
 use crate::tables::{
@@ -32,6 +34,7 @@ fn keys_are_pinned() {
     assert_eq!(hex(meta::applied_key(GROUP)), "010200");
     assert_eq!(hex(meta::membership_key(GROUP)), "010201");
     assert_eq!(hex(meta::cluster_key(GROUP)), "010202");
+    assert_eq!(hex(meta::disabled_trunks_key(GROUP)), "010204");
     assert_eq!(hex(nodes::key(GROUP, NodeId(9))), "01020000000000000009");
     assert_eq!(hex(slots::key(GROUP, SlotId(7))), "01020007");
     assert_eq!(hex(calls::key(GROUP, id)), "01020007000000000000feed");
@@ -46,14 +49,18 @@ fn keys_are_pinned() {
 
 #[test]
 fn a_batch_reads_its_own_writes_and_readers_only_committed_ones() {
-    let (store, _folder) = open(&MemoryEngine::new());
+    let engine = MemoryEngine::new();
+    let (store, _folder) = open(&engine);
     let (reader, id) = (store.reader(), call_id(7, 1));
     let mut batch = store.batch();
     batch.put_cluster(&cluster()).unwrap();
+    batch.put_disabled_trunks(&disabled_trunks()).unwrap();
     batch.put_node(&node(2)).unwrap();
     batch.put_slot(&slot(7)).unwrap();
     batch.put_call(call(id, Phase::Inviting)).unwrap();
     assert_eq!(batch.cluster().unwrap(), Some(cluster()));
+    assert_eq!(batch.disabled_trunks().unwrap(), disabled_trunks());
+    assert_eq!(reader.disabled_trunks(), DisabledTrunks::default());
     assert_eq!(batch.node(NodeId(2)).unwrap(), Some(node(2)));
     assert_eq!(batch.slot(SlotId(7)).unwrap(), Some(slot(7)));
     assert_eq!(batch.call(id).unwrap(), Some(call(id, Phase::Inviting)));
@@ -64,6 +71,9 @@ fn a_batch_reads_its_own_writes_and_readers_only_committed_ones() {
     assert_eq!(reader.call(id).unwrap(), None);
     batch.commit(b"one").unwrap();
     assert_eq!(reader.cluster(), Some(cluster()));
+    assert_eq!(reader.disabled_trunks(), disabled_trunks());
+    let (reopened, _folder) = open(&engine);
+    assert_eq!(reopened.reader().disabled_trunks(), disabled_trunks(), "after a restart");
     assert_eq!((reader.nodes(), reader.slots()), (vec![node(2)], vec![slot(7)]));
     assert_eq!(reader.call(id).unwrap(), Some(call(id, Phase::Inviting)));
     assert_eq!(reader.applied().unwrap().as_deref(), Some(&b"one"[..]));

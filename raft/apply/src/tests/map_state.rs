@@ -5,13 +5,14 @@ use std::convert::Infallible;
 
 use holdline_limit::{LimitState, LimitTable};
 use holdline_model::{
-    Aor, CallId, CallRecord, Cdr, ClusterRecord, LocationRecord, Millis, NodeId, NodeRecord,
+    Aor, CallId, CallRecord, Cdr, ClusterRecord, DisabledTrunks, LocationRecord, Millis, NodeId, NodeRecord,
     RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct MapState {
     pub(super) cluster: Option<ClusterRecord>,
+    pub(super) disabled: DisabledTrunks,
     pub(super) nodes: BTreeMap<NodeId, NodeRecord>,
     pub(super) slots: BTreeMap<SlotId, SlotRecord>,
     pub(super) calls: BTreeMap<CallId, CallRecord>,
@@ -33,6 +34,15 @@ impl State for MapState {
 
     fn put_cluster(&mut self, record: &ClusterRecord) -> Result<(), Infallible> {
         self.cluster = Some(record.clone());
+        Ok(())
+    }
+
+    fn disabled_trunks(&self) -> Result<DisabledTrunks, Infallible> {
+        Ok(self.disabled.clone())
+    }
+
+    fn put_disabled_trunks(&mut self, record: &DisabledTrunks) -> Result<(), Infallible> {
+        self.disabled = record.clone();
         Ok(())
     }
 

@@ -7,6 +7,7 @@ mod properties;
 mod registrar;
 mod session;
 mod slots;
+mod trunks;
 
 use bytes::Bytes;
 use holdline_model::limit::Demand;

@@ -10,6 +10,7 @@ mod registrar;
 mod reply;
 mod session;
 mod slots;
+mod trunk;
 
 pub use call::{
     AckSeen, Admit, Answer, Attempt, CallChange, CallCommand, Cancel, Early, End, Fail,
@@ -22,6 +23,7 @@ pub use registrar::{
 pub use reply::{Rejection, Reply};
 pub use session::{Counted, NewTarget, Reinvited, Reinviting, Updated};
 pub use slots::{SlotMove, TransferSlots};
+pub use trunk::SetTrunk;
 
 use serde::{Deserialize, Serialize};
 
@@ -60,4 +62,6 @@ pub enum Command {
     LeaseTokens(LeaseTokens),
     /// Time passes, although nothing is admitted.
     LimitTick(LimitTick),
+    /// A trunk is to be called, or not.
+    SetTrunk(SetTrunk),
 }

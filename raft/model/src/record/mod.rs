@@ -9,6 +9,7 @@ mod node;
 mod session;
 mod slot;
 mod user;
+mod trunk;
 
 pub use call::{
     Admission, AnswerState, CallRecord, CancelCause, EarlyState, EndState, Phase, Target,
@@ -21,3 +22,4 @@ pub use node::NodeRecord;
 pub use session::{Reinvite, SessionState};
 pub use slot::{OwnerSpan, SlotRecord, TransferReason};
 pub use user::{Ha1, UserRecord};
+pub use trunk::{DisabledTrunk, DisabledTrunks};
