@@ -45,8 +45,8 @@ pub(crate) struct Script {
     pub(crate) confirmed: CallRecord,
 }
 
-/// An engine that owns [`SLOT`] and knows both trunks.
-pub(crate) fn engine() -> CallEngine {
+/// Both trunks, and the route to one of them.
+pub(crate) fn routing() -> Routing {
     let trunk = |name: &str, address| Trunk {
         name: name.into(),
         tenant: "acme".into(),
@@ -55,9 +55,14 @@ pub(crate) fn engine() -> CallEngine {
         sources: Vec::new(),
     };
     let trunks = vec![trunk("pbx", caller()), trunk("carrier", callee())];
-    let route = Route { prefix: "+1".to_owned(), trunks: vec!["carrier".into()], strip: 0 };
-    let routing = Routing::new(trunks, vec![route]).expect("the route names a trunk that exists");
-    let mut engine = CallEngine::new(Options::default(), Arc::new(routing), SEED);
+    let route =
+        Route { prefix: "+1".to_owned(), trunks: vec!["carrier".into()], ..Route::default() };
+    Routing::new(trunks, vec![route]).expect("the route names a trunk that exists")
+}
+
+/// An engine that owns [`SLOT`] and knows both trunks.
+pub(crate) fn engine() -> CallEngine {
+    let mut engine = CallEngine::new(Options::default(), Arc::new(routing()), SEED);
     engine.handle(START, Input::Gained { slot: SLOT, epoch: EPOCH, calls: Vec::new() });
     while engine.poll().is_some() {}
     engine

@@ -10,7 +10,7 @@ use crate::meter::{Group, Meter, Pace, repeat};
 use crate::samples::{
     SDP, callee, caller, carrier_invite, sipp_answer, sipp_invite, sipp_request, switch,
 };
-use crate::script::{CALLS, Script};
+use crate::script::{CALLS, Script, routing};
 
 const GROUP: Group = Group { name: "sip", pace: Pace::Processor };
 
@@ -40,6 +40,15 @@ pub(crate) fn run(meter: &mut dyn Meter) {
             }
         });
     });
+    let routing = routing();
+    // What the switch does with an INVITE's bytes, without transactions and consensus.
+    for (name, invite) in [("invite_through", &invite), ("carrier_invite_through", &carrier)] {
+        repeat(meter, &GROUP, name, || {
+            let read = Message::parse(invite.bytes().clone()).expect("the samples are valid");
+            let targets = routing.targets(read.request_uri().unwrap_or_default(), switch());
+            (targets, relayed_invite(&read))
+        });
+    }
     repeat(meter, &GROUP, "build_trying", || trying(&invite));
     repeat(meter, &GROUP, "build_ack", || in_dialog(&answer));
     repeat(meter, &GROUP, "build_relayed_invite", || relayed_invite(&invite));

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdline_model::{
-    CallId, CallRecord, Epoch, Hop, Millis, Rejection, Reply, SlotId, Step, Token, TokenKind,
+    CallId, CallRecord, Epoch, Hop, Millis, Name, Rejection, Reply, SlotId, Step, Token, TokenKind,
     mutant,
 };
 use holdline_sip::digest::NonceKey;
@@ -26,7 +26,9 @@ use crate::messages::{self, Refuse};
 use crate::nonce::Nonces;
 use crate::refused::Refused;
 use crate::registrar::{Directory, Registrar, RegistrarOptions};
+use crate::routing::Selector;
 use crate::timers::Timers;
+use crate::trunk_calls::TrunkCalls;
 use crate::{DropReason, Event, Input, Options, Output, Refusal, Routing, Undecided};
 
 /// All calls of the slots that this shard of this node owns.
@@ -35,6 +37,8 @@ pub struct CallEngine {
     pub(crate) options: Options,
     pub(crate) routing: Arc<Routing>,
     pub(crate) registrar: Registrar,
+    pub(crate) selector: Selector,
+    pub(crate) trunk_calls: TrunkCalls,
     pub(crate) nonces: Nonces,
     /// The slots we own, with the epoch in which we do.
     pub(crate) slots: BTreeMap<SlotId, Epoch>,
@@ -60,6 +64,8 @@ impl CallEngine {
             options,
             routing,
             registrar: Registrar::none(),
+            selector: Selector::new(seed),
+            trunk_calls: TrunkCalls::default(),
             nonces: Nonces::new(seed),
             slots: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -88,6 +94,7 @@ impl CallEngine {
     /// Uses another routing for calls that come from now on.
     pub fn set_routing(&mut self, routing: Arc<Routing>) {
         self.routing = routing;
+        self.selector.forget_turns();
     }
 
     /// Handles one input; drain [`CallEngine::poll`] afterwards. Never fails: what cannot be acted
@@ -97,6 +104,7 @@ impl CallEngine {
             Input::Gained { slot, epoch, calls } => self.gained(now, slot, epoch, calls),
             Input::Lost { slot } => self.lost(slot),
             Input::Suspended(suspended) => self.suspend(now, suspended),
+            Input::Trunks(view) => self.selector.set_view(view),
             Input::Sip { .. }
             | Input::Malformed { .. }
             | Input::Decided { .. }
@@ -143,6 +151,12 @@ impl CallEngine {
     #[must_use]
     pub const fn tombstones(&self) -> usize {
         self.tombstones
+    }
+
+    /// How many calls are up or being set up to each trunk, if that has changed since it was asked
+    /// last. Exact: it is counted from the records of the calls that we own.
+    pub fn take_trunk_calls(&mut self) -> Option<&BTreeMap<Name, u64>> {
+        self.trunk_calls.take_changed()
     }
 
     fn suspend(&mut self, now: Millis, suspended: bool) {
@@ -353,8 +367,10 @@ impl CallEngine {
     ) -> bool {
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let was_finished = call.is_finished();
+        let before = TrunkCalls::place(call.record());
         let mut ctx = Ctx { now, options: &self.options, out: &mut self.out };
         let fate = handle(call, &mut ctx);
+        self.trunk_calls.moved(before, call.record());
         if call.is_finished() && !was_finished {
             self.tombstones += 1;
         }
@@ -369,6 +385,7 @@ impl CallEngine {
     pub(crate) fn insert(&mut self, call: Call) {
         let id = call.record().call;
         self.index.insert(call.record());
+        self.trunk_calls.add(call.record());
         self.timers.set(id, call.next_timer());
         if call.is_finished() {
             self.tombstones += 1;
@@ -380,6 +397,7 @@ impl CallEngine {
         self.timers.set(id, None);
         if let Some(call) = self.calls.remove(&id) {
             self.index.remove(call.record());
+            self.trunk_calls.remove(call.record());
             if call.is_finished() {
                 self.tombstones = self.tombstones.saturating_sub(1);
             }

@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use holdline_model::limit::Shortage;
 use holdline_model::{CallId, CdrId, Disposition, HangupBy, Name};
 
+use crate::TrunkNews;
+
 /// Something worth counting or logging.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -123,6 +125,8 @@ pub enum Event {
         /// What was sent in vain.
         what: Unconfirmed,
     },
+    /// A call found out something about a trunk.
+    Trunk(TrunkNews),
 }
 
 /// Why a request was refused without state.
@@ -172,6 +176,8 @@ pub enum Refusal {
     TooManyBindings,
     /// A limit is reached: 429 or 503.
     Limited,
+    /// No trunk of its route is usable, and its group is not to be tried all the same: 503.
+    TrunksDown,
 }
 
 /// Why something was not acted upon.
@@ -307,6 +313,7 @@ impl Refusal {
             Self::TooBrief => "too_brief",
             Self::TooManyBindings => "too_many_bindings",
             Self::Limited => "limited",
+            Self::TrunksDown => "trunks_down",
         }
     }
 }

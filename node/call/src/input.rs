@@ -1,7 +1,11 @@
 //! What an engine is fed with.
 
+use std::sync::Arc;
+
 use holdline_model::{CallId, CallRecord, Epoch, Hop, Reply, SlotId, Step};
 use holdline_sip::message::{Message, ParseError};
+
+use crate::TrunkView;
 
 /// One input of a [`crate::CallEngine`].
 #[derive(Clone, Debug)]
@@ -61,6 +65,8 @@ pub enum Input {
         /// Which call.
         call: CallId,
     },
+    /// What is known of the trunks now, for calls that come from now on.
+    Trunks(Arc<TrunkView>),
     /// Time has passed: look at what is due.
     Tick,
     /// The lease was lost (`true`) or is held again (`false`). Without a lease the engine sends

@@ -35,6 +35,8 @@ mod registrar;
 mod routing;
 mod shed;
 mod timers;
+mod trunk_calls;
+mod trunks;
 
 #[cfg(test)]
 mod tests;
@@ -45,5 +47,13 @@ pub use input::{Input, Undecided};
 pub use options::{InvalidOptions, Options};
 pub use output::Output;
 pub use registrar::{Directory, NoUsers, RegistrarOptions, USERS, Unreadable};
-pub use routing::{Cidr, InvalidCidr, Route, Routing, RoutingError, Trunk};
+pub use routing::{
+    Cidr, GroupMember, HashOver, InvalidCidr, Policy, Route, Routing, RoutingError, Trunk,
+    TrunkGroup, WhenDown,
+};
 pub use shed::NewCall;
+pub use trunks::{
+    BreakerOptions, ClusterSays, Gate, Heard, InvalidReport, ProbeId, ProbeOptions, Standing,
+    Trials, TrunkEvent, TrunkHealth, TrunkInput, TrunkNews, TrunkOptions, TrunkOutput, TrunkReport,
+    TrunkView, Trunks, WatchedTrunk,
+};

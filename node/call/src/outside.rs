@@ -1,6 +1,8 @@
 //! Requests that belong to no dialog of ours: new calls, their CANCEL, and the rest (RFC 3261
 //! section 8.2). What is refused here leaves no state.
 
+use std::time::Duration;
+
 use holdline_model::limit::Demand;
 use holdline_model::{Admit, CallId, Epoch, Millis, Name, SlotId, Target, mutant};
 use holdline_sip::digest::Use;
@@ -10,6 +12,7 @@ use crate::call::{Call, Fate, Request};
 use crate::messages::{self, Refuse};
 use crate::nonce::mix;
 use crate::registrar::{Checked, Located, Question, USERS, print_of};
+use crate::routing::{Ask, Choice};
 use crate::{Authentication, CallEngine, DropReason, Event, Refusal, Routing, routing};
 
 /// How many numbers are drawn for a new call before it is refused. One is enough but for a chance
@@ -124,12 +127,10 @@ impl CallEngine {
         }
         let dialled = request.message.request_uri().unwrap_or_default();
         let targets = match self.registrar.locate(now, dialled) {
-            Located::Foreign => self.routing.targets(dialled, request.hop.local),
-            Located::Targets(targets) => targets,
+            Located::Foreign => self.by_trunks(now, &request),
+            Located::Targets(targets) => Some(targets),
             // A number, dialled at our domain.
-            Located::Unknown if routing::is_number(dialled) => {
-                self.routing.targets(dialled, request.hop.local)
-            }
+            Located::Unknown if routing::is_number(dialled) => self.by_trunks(now, &request),
             Located::Unknown => {
                 self.refuse(&request, Refuse::NotFound, Refusal::UnknownUser);
                 return;
@@ -143,7 +144,31 @@ impl CallEngine {
                 return;
             }
         };
-        self.admit(now, request, slot, caller, targets);
+        if let Some(targets) = targets {
+            self.admit(now, request, slot, caller, targets);
+        }
+    }
+
+    /// The trunks for a call, in order; none if no route leads to the number, for which a call is
+    /// admitted all the same and billed as failed. `None`: it was answered.
+    fn by_trunks(&mut self, now: Millis, request: &Request) -> Option<Vec<Target>> {
+        let Request { hop, message } = request;
+        let ask = Ask {
+            uri: message.request_uri().unwrap_or_default(),
+            call_id: message.call_id(),
+            source: hop.peer.ip(),
+            local: hop.local,
+            is_emergency: false,
+        };
+        match self.selector.choose(&self.routing, &ask) {
+            Choice::Targets(targets) => Some(targets),
+            Choice::NoRoute => Some(Vec::new()),
+            Choice::AllDown { until } => {
+                let refuse = Refuse::Unavailable(self.try_again_after(now, until));
+                self.refuse(request, refuse, Refusal::TrunksDown);
+                None
+            }
+        }
     }
 
     /// Whose a new call is: the trunk's that it comes from; else the user's that its From names, if that
@@ -247,6 +272,11 @@ impl CallEngine {
             call.say_trying(&mut ctx);
         }
         self.insert(call);
+    }
+
+    /// What Retry-After says when no trunk is usable: until one is, if that is known.
+    fn try_again_after(&self, now: Millis, until: Option<Millis>) -> Duration {
+        until.map_or(self.options.retry_after, |until| Duration::from_millis(until.since(now)))
     }
 
     /// The epoch goes into the number, so that even owners that were given the same seed do not draw

@@ -35,7 +35,7 @@ pub use ids::{CallId, CdrId, ClusterId, Epoch, GroupId, Incarnation, NodeId, Slo
 pub use name::Name;
 pub use record::{
     Admission, AnswerState, Binding, CallRecord, CancelCause, Cause, Cdr, ClusterRecord, Dialog,
-    Disposition, EarlyState, EndState, Ha1, HangupBy, LocationRecord, NodeRecord, OwnerSpan, Phase,
+    DisabledTrunk, DisabledTrunks, Disposition, EarlyState, EndState, Ha1, HangupBy, LocationRecord, NodeRecord, OwnerSpan, Phase,
     RegistrarTotals, Reinvite, SessionState, Shift, Side, SlotRecord, Target, TransferReason,
     UserRecord,
 };

@@ -6,6 +6,7 @@ use holdline_sip::transaction::{
     InviteClient, InviteClientInput, InviteClientState, InviteServerInput, NonInviteClient,
 };
 
+use super::trial::Trial;
 use super::work::Work;
 use super::{Call, Ctx};
 use crate::messages;
@@ -119,6 +120,7 @@ impl Call {
         self.legs.callee =
             Some(Box::new(InviteClient::new(ctx.now, ctx.options.timers, reliable, invite)));
         self.target_by = Some(ctx.now.plus_ms(millis(ctx.options.target_timeout)));
+        self.trial = Trial::begun(ctx.now);
         self.drain_callee(ctx);
     }
 

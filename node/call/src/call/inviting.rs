@@ -118,6 +118,8 @@ impl Call {
         if attempt != self.record.attempt {
             return;
         }
+        // Also if the caller gave up before: that is what callers do at a trunk that is silent.
+        self.trunk_silent(ctx);
         let change = if let Some(cause) = self.record.cancel {
             CallChange::Fail(Box::new(given_up(cause)))
         } else if let Some(index) = self.next_target(ctx, REQUEST_TIMEOUT) {

@@ -24,6 +24,7 @@ mod responses;
 mod through;
 mod tick;
 mod transact;
+mod trial;
 mod up;
 mod work;
 
@@ -43,6 +44,7 @@ pub(crate) use decided::Fate;
 pub(crate) use work::Request;
 
 use legs::Legs;
+use trial::Trial;
 use work::{Queue, Queued, Work};
 
 /// What a call needs from outside while it handles something.
@@ -106,6 +108,8 @@ pub(crate) struct Call {
     target_by: Option<Millis>,
     /// When the INVITE that a limit holds back may go to the first target.
     release_at: Option<Millis>,
+    /// What is still to be told of the trunk that is tried.
+    trial: Trial,
     /// When a 2xx is acknowledged that a predecessor perhaps did not acknowledge.
     ack_at: Option<Millis>,
     /// No deadline proposes anything before: the last proposal was refused.
@@ -166,6 +170,7 @@ impl Call {
             spoken: false,
             target_by: None,
             release_at: None,
+            trial: Trial::default(),
             ack_at: None,
             hold_until: None,
             seen_cseq,

@@ -56,6 +56,7 @@ impl Call {
                 self.target_by = None;
             }
             self.drain_callee(ctx);
+            self.trunk_answered(ctx, &message);
         }
         match class {
             ResponseClass::Provisional if current => self.provisional(ctx, attempt, message),

@@ -7,6 +7,7 @@
 //! | `to_caller` | answers to the caller's INVITE: 100, 18x, 2xx, failures |
 //! | `invite` | INVITE and CANCEL to a target, ACK of its failure |
 //! | `in_dialog` | ACK of a 2xx, BYE |
+//! | `probe` | OPTIONS to a trunk |
 //! | `registrar` | challenges, the 200 to a REGISTER |
 //! | `through` | requests within a dialog that go through, and their answers |
 //! | `pass` | which header fields go through, and which are ours |
@@ -16,6 +17,7 @@
 mod in_dialog;
 mod invite;
 mod pass;
+mod probe;
 mod registrar;
 mod reply;
 pub(crate) mod through;
@@ -28,6 +30,7 @@ use holdline_sip::message::{Message, Method, Rport, Start, Via, reason_phrase};
 
 pub(crate) use in_dialog::{ack, bye, fork_ack, fork_branch, fork_bye};
 pub(crate) use invite::{cancel, failure_ack, invite, invite_cseq};
+pub(crate) use probe::probe;
 pub(crate) use registrar::{challenge, has_bad_registration_extension, registered};
 pub(crate) use reply::{Refuse, has_bad_extension, malformed, ok, options, refuse};
 pub(crate) use to_caller::{answer, failure, provisional, trying};
@@ -37,6 +40,7 @@ use holdline_model::{Hop, Side, Transport};
 /// The branches of our requests, apart from the mark and the call.
 mod suffix {
     use super::Side;
+    use crate::nonce::fnv;
 
     pub(super) fn invite(attempt: u16) -> String {
         format!("i{attempt}")
@@ -72,10 +76,8 @@ mod suffix {
 
     /// Of requests to a fork that is not the call's: they differ by the fork's tag.
     pub(super) fn fork(kind: char, attempt: u16, tag: &str) -> String {
-        // FNV-1a: short, the same everywhere, and a SIP token whatever the tag is.
-        let hash = tag.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        // A SIP token whatever the tag is.
+        let hash = fnv(tag.as_bytes());
         format!("{kind}{attempt}.{hash:016x}")
     }
 }

@@ -2,11 +2,18 @@
 //!
 //! A value made from configuration and never changed; a new configuration is a new `Routing`. It
 //! does not read configuration (that is `node`) and does not resolve names: trunks have addresses.
+//! It says which trunks serve a number; in which order they are tried for one call is the choice of
+//! a [`Selector`], which knows their state.
 //!
-//! Invariant: every trunk that a route names exists, so resolving cannot fail, only find nothing.
+//! Invariant: every trunk that a route or group names exists, so resolving cannot fail, only find
+//! nothing.
 
 mod dialled;
+mod error;
+mod group;
+mod order;
 mod route;
+mod select;
 mod trunk;
 
 use std::collections::HashMap;
@@ -15,15 +22,20 @@ use std::net::{IpAddr, SocketAddr};
 use holdline_model::{Hop, Name, Target, Transport, limits};
 
 pub use holdline_model::{Cidr, InvalidCidr};
+pub use error::RoutingError;
+pub use group::{GroupMember, HashOver, Policy, TrunkGroup, WhenDown};
 pub use route::Route;
+pub(crate) use select::{Ask, Choice, Selector};
 pub use trunk::Trunk;
 
 use dialled::Dialled;
 
-/// All trunks and routes.
+/// All trunks, groups and routes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routing {
     trunks: Vec<Trunk>,
+    /// The configured groups, then those that routes with trunks of their own amount to.
+    groups: Vec<ResolvedGroup>,
     /// Longest prefix first.
     routes: Vec<ResolvedRoute>,
 }
@@ -32,83 +44,24 @@ pub struct Routing {
 struct ResolvedRoute {
     prefix: String,
     strip: usize,
-    /// Indexes into `trunks`, in order of preference.
-    trunks: Vec<usize>,
+    /// Index into `groups`.
+    group: usize,
+    emergency: bool,
 }
 
-/// What is wrong with the trunks and routes of a configuration.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RoutingError {
-    /// A trunk's name is empty.
-    #[error("a trunk for {address} has an empty name: name it")]
-    UnnamedTrunk {
-        /// Where its calls would go.
-        address: std::net::SocketAddr,
-    },
-    /// Two trunks have one name.
-    #[error("trunk \"{trunk}\" is defined twice: rename one of the two")]
-    DuplicateTrunk {
-        /// The name.
-        trunk: Name,
-    },
-    /// A trunk's address cannot be sent to.
-    #[error("trunk \"{trunk}\": calls cannot be sent to {address}: give an IP address and a port")]
-    UnusableAddress {
-        /// The trunk.
-        trunk: Name,
-        /// Its address.
-        address: std::net::SocketAddr,
-    },
-    /// Two trunks claim the same block of source addresses.
-    #[error(
-        "trunks \"{first}\" and \"{second}\" both claim the source {block}: a source must tell whose a call is"
-    )]
-    SharedSource {
-        /// One trunk.
-        first: Name,
-        /// The other trunk.
-        second: Name,
-        /// What both claim.
-        block: Cidr,
-    },
-    /// A route names a trunk that does not exist.
-    #[error("route \"{prefix}\" names trunk \"{trunk}\", which is not defined")]
-    UnknownTrunk {
-        /// The route.
-        prefix: String,
-        /// The trunk.
-        trunk: Name,
-    },
-    /// A route leads nowhere.
-    #[error("route \"{prefix}\" names no trunk")]
-    NoTrunks {
-        /// The route.
-        prefix: String,
-    },
-    /// A route has more trunks than a call may try.
-    #[error("route \"{prefix}\" names {count} trunks; a call tries at most {max}")]
-    TooManyTrunks {
-        /// The route.
-        prefix: String,
-        /// How many it names.
-        count: usize,
-        /// How many are allowed.
-        max: usize,
-    },
-    /// Two routes have one prefix.
-    #[error("route \"{prefix}\" is defined twice: put its trunks into one route, in order")]
-    DuplicateRoute {
-        /// The prefix.
-        prefix: String,
-    },
-    /// A prefix has a character that is removed from dialled numbers before matching.
-    #[error(
-        "route \"{prefix}\" has a visual separator (one of -.()), which is removed from dialled numbers: leave it out"
-    )]
-    SeparatorInPrefix {
-        /// The prefix.
-        prefix: String,
-    },
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ResolvedGroup {
+    policy: Policy,
+    when_down: WhenDown,
+    /// Members of the same priority, by priority.
+    tiers: Vec<Vec<ResolvedMember>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ResolvedMember {
+    /// Index into `trunks`.
+    trunk: usize,
+    weight: u16,
 }
 
 impl Routing {
@@ -117,17 +70,38 @@ impl Routing {
     /// # Errors
     /// The first fault found, naming the trunk or the route.
     pub fn new(trunks: Vec<Trunk>, routes: Vec<Route>) -> Result<Self, RoutingError> {
+        Self::with_groups(trunks, Vec::new(), routes)
+    }
+
+    /// Checks trunks, groups and routes against each other.
+    ///
+    /// # Errors
+    /// The first fault found, naming the trunk, the group or the route.
+    pub fn with_groups(
+        trunks: Vec<Trunk>,
+        groups: Vec<TrunkGroup>,
+        routes: Vec<Route>,
+    ) -> Result<Self, RoutingError> {
         let index = check_trunks(&trunks)?;
         check_sources(&trunks)?;
+        let mut names: HashMap<Name, usize> = HashMap::with_capacity(groups.len());
+        let mut resolved_groups = Vec::with_capacity(groups.len() + routes.len());
+        for group in groups {
+            let is_taken = index.contains_key(group.name.as_str());
+            if names.insert(group.name.clone(), resolved_groups.len()).is_some() || is_taken {
+                return Err(RoutingError::DuplicateGroup { group: group.name });
+            }
+            resolved_groups.push(resolve_group(group, &index)?);
+        }
         let mut resolved: Vec<ResolvedRoute> = Vec::with_capacity(routes.len());
         for route in routes {
             if resolved.iter().any(|other| other.prefix == route.prefix) {
                 return Err(RoutingError::DuplicateRoute { prefix: route.prefix });
             }
-            resolved.push(resolve_route(route, &index)?);
+            resolved.push(resolve_route(route, &index, &names, &mut resolved_groups)?);
         }
         resolved.sort_by(|a, b| b.prefix.len().cmp(&a.prefix.len()).then(a.prefix.cmp(&b.prefix)));
-        Ok(Self { trunks, routes: resolved })
+        Ok(Self { trunks, groups: resolved_groups, routes: resolved })
     }
 
     /// The trunks, as configured.
@@ -157,26 +131,47 @@ impl Routing {
         number
     }
 
-    /// Where a call to a Request-URI may go, in order; empty if no route's prefix matches. `local`:
-    /// the address of ours that it leaves from.
+    /// Where a call to a Request-URI may go if nothing is known of the trunks, in the order of the
+    /// configuration; empty if no route's prefix matches. `local`: the address of ours that it leaves
+    /// from.
     #[must_use]
     pub fn targets(&self, request_uri: &str, local: SocketAddr) -> Vec<Target> {
-        let Some(dialled) = Dialled::of(request_uri) else { return Vec::new() };
+        let Some((found, dialled)) = self.find(request_uri) else { return Vec::new() };
+        let members = found.group.tiers.iter().flatten();
+        let user = dialled.stripped(found.strip);
+        let trunks = members.filter_map(|member| self.trunks.get(member.trunk));
+        trunks.map(|trunk| target(&user, trunk, local)).take(limits::MAX_TARGETS).collect()
+    }
+
+    /// The route of a Request-URI, and the number taken out of it.
+    fn find<'a>(&self, request_uri: &'a str) -> Option<(Found<'_>, Dialled<'a>)> {
+        let dialled = Dialled::of(request_uri)?;
         let number = dialled.number();
-        let Some(route) = self.routes.iter().find(|route| number.starts_with(&route.prefix)) else {
-            return Vec::new();
-        };
-        let user = dialled.stripped(route.strip);
-        let trunks = route.trunks.iter().filter_map(|index| self.trunks.get(*index));
-        trunks
-            .map(|trunk| Target {
-                trunk: trunk.name.clone(),
-                hop: Hop { transport: trunk.transport, local, peer: trunk.address },
-                uri: target_uri(&user, trunk),
-                together: false,
-                routes: Vec::new(),
-            })
-            .collect()
+        let route = self.routes.iter().find(|route| number.starts_with(&route.prefix))?;
+        let group = self.groups.get(route.group)?;
+        let (index, strip, emergency) = (route.group, route.strip, route.emergency);
+        Some((Found { index, group, strip, emergency }, dialled))
+    }
+}
+
+/// What a route leads to.
+#[derive(Clone, Copy, Debug)]
+struct Found<'a> {
+    /// Of the group, in `groups`.
+    index: usize,
+    group: &'a ResolvedGroup,
+    strip: usize,
+    emergency: bool,
+}
+
+fn target(user: &str, trunk: &Trunk, local: SocketAddr) -> Target {
+    let hop = Hop { transport: trunk.transport, local, peer: trunk.address };
+    Target {
+        trunk: trunk.name.clone(),
+        hop,
+        uri: target_uri(user, trunk),
+        together: false,
+        routes: Vec::new(),
     }
 }
 
@@ -234,14 +229,70 @@ fn check_sources(trunks: &[Trunk]) -> Result<(), RoutingError> {
     Ok(())
 }
 
+fn resolve_group(
+    group: TrunkGroup,
+    index: &HashMap<&str, usize>,
+) -> Result<ResolvedGroup, RoutingError> {
+    let TrunkGroup { name, policy, mut members, when_down } = group;
+    if members.is_empty() {
+        return Err(RoutingError::EmptyGroup { group: name });
+    }
+    if members.len() > TrunkGroup::MAX_MEMBERS {
+        let (count, max) = (members.len(), TrunkGroup::MAX_MEMBERS);
+        return Err(RoutingError::TooManyMembers { group: name, count, max });
+    }
+    // Stable: members of the same priority stay in the order in which they were written.
+    members.sort_by_key(|member| member.priority);
+    let mut tiers: Vec<Vec<ResolvedMember>> = Vec::new();
+    let mut priority = None;
+    for (position, member) in members.iter().enumerate() {
+        let Some(trunk) = index.get(member.trunk.as_str()).copied() else {
+            return Err(RoutingError::UnknownMember { group: name, trunk: member.trunk.clone() });
+        };
+        if members.iter().take(position).any(|other| other.trunk == member.trunk) {
+            return Err(RoutingError::DuplicateMember { group: name, trunk: member.trunk.clone() });
+        }
+        if priority.replace(member.priority) != Some(member.priority) {
+            tiers.push(Vec::new());
+        }
+        if let Some(tier) = tiers.last_mut() {
+            tier.push(ResolvedMember { trunk, weight: member.weight.get() });
+        }
+    }
+    Ok(ResolvedGroup { policy, when_down, tiers })
+}
+
 fn resolve_route(
     route: Route,
     index: &HashMap<&str, usize>,
+    names: &HashMap<Name, usize>,
+    groups: &mut Vec<ResolvedGroup>,
 ) -> Result<ResolvedRoute, RoutingError> {
-    let Route { prefix, trunks, strip } = route;
+    let Route { prefix, trunks, group, strip, emergency } = route;
     if prefix.contains(['-', '.', '(', ')']) {
         return Err(RoutingError::SeparatorInPrefix { prefix });
     }
+    let group = match group {
+        Some(group) if trunks.is_empty() => match names.get(&group) {
+            Some(position) => *position,
+            None => return Err(RoutingError::UnknownGroup { prefix, group }),
+        },
+        Some(group) => return Err(RoutingError::TrunksAndGroup { prefix, group }),
+        None => {
+            groups.push(group_of_route(&prefix, trunks, index)?);
+            groups.len().saturating_sub(1)
+        }
+    };
+    Ok(ResolvedRoute { prefix, strip, group, emergency })
+}
+
+/// A route with trunks of its own: always the first that is usable.
+fn group_of_route(
+    prefix: &str,
+    trunks: Vec<Name>,
+    index: &HashMap<&str, usize>,
+) -> Result<ResolvedGroup, RoutingError> {
+    let prefix = prefix.to_owned();
     if trunks.is_empty() {
         return Err(RoutingError::NoTrunks { prefix });
     }
@@ -249,14 +300,14 @@ fn resolve_route(
         let (count, max) = (trunks.len(), limits::MAX_TARGETS);
         return Err(RoutingError::TooManyTrunks { prefix, count, max });
     }
-    let mut resolved = Vec::with_capacity(trunks.len());
+    let mut tier = Vec::with_capacity(trunks.len());
     for trunk in trunks {
         match index.get(trunk.as_str()) {
-            Some(position) => resolved.push(*position),
+            Some(position) => tier.push(ResolvedMember { trunk: *position, weight: 1 }),
             None => return Err(RoutingError::UnknownTrunk { prefix, trunk }),
         }
     }
-    Ok(ResolvedRoute { prefix, strip, trunks: resolved })
+    Ok(ResolvedGroup { policy: Policy::InOrder, when_down: WhenDown::Try, tiers: vec![tier] })
 }
 
 #[cfg(test)]

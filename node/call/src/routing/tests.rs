@@ -19,6 +19,7 @@ fn route(prefix: &str, trunks: &[&str], strip: usize) -> Route {
         prefix: prefix.to_owned(),
         trunks: trunks.iter().map(|name| Name::from(*name)).collect(),
         strip,
+        ..Route::default()
     }
 }
 

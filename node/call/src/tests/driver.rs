@@ -105,7 +105,7 @@ pub(super) fn routing_over(transport: Transport) -> Arc<Routing> {
     let route = |prefix: &str, trunks: &[&str]| Route {
         prefix: prefix.to_owned(),
         trunks: trunks.iter().map(|name| (*name).into()).collect(),
-        strip: 0,
+        ..Route::default()
     };
     let trunks =
         vec![trunk("pbx", caller()), trunk("carrier-a", target(0)), trunk("carrier-b", target(1))];

@@ -20,6 +20,7 @@ mod session;
 mod setup;
 mod shedding;
 mod transports;
+mod trunks;
 
 /// What the switch takes.
 const ALLOW: &str =

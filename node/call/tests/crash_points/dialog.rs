@@ -26,7 +26,8 @@ impl Path {
     pub(crate) fn callee(flavour: Flavour, index: usize) -> Self {
         match index {
             0 => Self::new("bob", flavour, "10.3.0.1", "10.3.0.91"),
-            _ => Self::new("bea", flavour, "10.3.0.2", "10.3.0.92"),
+            1 => Self::new("bea", flavour, "10.3.0.2", "10.3.0.92"),
+            _ => Self::new("ben", flavour, "10.3.0.3", "10.3.0.93"),
         }
     }
 

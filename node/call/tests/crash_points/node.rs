@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdline_call::{CallEngine, Options, Route, Routing, Trunk};
+use holdline_call::{
+    CallEngine, Gate, Input, Options, Route, Routing, Standing, Trunk, TrunkHealth, TrunkView,
+};
 use holdline_model::{Millis, Name, NodeId, Transport};
 
 use super::point::Fault;
@@ -33,7 +35,8 @@ pub(crate) struct Counts {
 
 impl Node {
     pub(crate) fn new(id: NodeId, routing: &Arc<Routing>) -> Self {
-        let engine = CallEngine::new(options(), Arc::clone(routing), id.0);
+        let mut engine = CallEngine::new(options(), Arc::clone(routing), id.0);
+        engine.handle(Millis(0), Input::Trunks(trunks_seen_by(id, routing)));
         let counts = Counts::default();
         Self { id, engine, alive: true, suspended: false, fault: None, counts, spinning: (0, 0) }
     }
@@ -46,6 +49,20 @@ impl Node {
     pub(crate) fn next_timer(&self) -> Option<u64> {
         self.alive.then(|| self.engine.next_timer())?.map(|at: Millis| at.0)
     }
+}
+
+/// The first node thinks that all trunks work, the others that none does: the order of targets is the
+/// choice of the one that admits the call, and a later owner does not choose again.
+fn trunks_seen_by(id: NodeId, routing: &Routing) -> Arc<TrunkView> {
+    let health = TrunkHealth {
+        gate: if id.0 == 1 { Gate::Open } else { Gate::Shut { until: None } },
+        standing: Standing::Active,
+        prober: None,
+        latency_ms: None,
+        calls: 0,
+    };
+    let trunks = routing.trunks().iter().map(|trunk| (trunk.name.clone(), health.clone()));
+    Arc::new(TrunkView { trunks: trunks.collect() })
 }
 
 /// The address that a node's slots bring with them.
@@ -83,6 +100,6 @@ pub(crate) fn routing(caller: SocketAddr, callees: &[SocketAddr]) -> Arc<Routing
     if names.is_empty() {
         return Arc::new(Routing::new(trunks, Vec::new()).expect("the test's own routing"));
     }
-    let route = Route { prefix: "+49".to_owned(), trunks: names, strip: 0 };
+    let route = Route { prefix: "+49".to_owned(), trunks: names, ..Route::default() };
     Arc::new(Routing::new(trunks, vec![route]).expect("the test's own routing"))
 }

@@ -118,7 +118,7 @@ const PLAIN: Script = Script {
     race: false,
 };
 
-pub(crate) const SCRIPTS: [Script; 33] = [
+pub(crate) const SCRIPTS: [Script; 34] = [
     PLAIN,
     Script {
         name: "callee_hangs_up",
@@ -153,6 +153,12 @@ pub(crate) const SCRIPTS: [Script; 33] = [
         ..PLAIN
     },
     Script { name: "failover_silent", callees: &[DEAD, ANSWERS], ..PLAIN },
+    // One rings and fails, one is not there, the third one answers.
+    Script {
+        name: "failover_twice",
+        callees: &[CalleePlan { answer: Some((503, 900)), ..ANSWERS }, DEAD, ANSWERS],
+        ..PLAIN
+    },
     Script {
         name: "cancel_after_failover",
         caller: CallerPlan { cancel_after_ms: Some(9_000), ..CALLER },

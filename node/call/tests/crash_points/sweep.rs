@@ -54,6 +54,7 @@ sweeps!(
     failover_503,
     failover_exhausted,
     failover_silent,
+    failover_twice,
     cancel_after_failover,
     late_offer,
     early_media,
