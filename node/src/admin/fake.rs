@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use holdline_call::{Gate, Standing, TrunkHealth};
 use holdline_model::limit::{Demand, LimitConfig, Passage};
 use holdline_model::{
     Admission, AnswerState, Aor, Binding, CallId, CallRecord, Cause, Cdr, CdrId, Cidr, Dialog,
@@ -19,7 +20,7 @@ pub(crate) use protection::TRUSTED;
 
 use super::seam::{
     CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LimitFacts, LocalFacts,
-    MemberFacts, Page,
+    MemberFacts, Page, TrunkFacts,
 };
 
 /// 2026-11-23T00:00:00Z.
@@ -34,6 +35,7 @@ pub(crate) struct Fake {
     pub(crate) hung_up: Mutex<Vec<CallId>>,
     pub(crate) users: Mutex<BTreeMap<Aor, UserRecord>>,
     pub(crate) limits: Mutex<holdline_limit::LimitTable>,
+    pub(crate) disabled: Mutex<BTreeSet<Name>>,
     /// Nodes that are down.
     pub(crate) dead: BTreeSet<NodeId>,
     /// There is no leader: reads of the cluster go on, changes fail.
@@ -210,6 +212,46 @@ impl ClusterApi for Fake {
             nodes.remove(&node)
         };
         Ok(LOG_INDEX)
+    }
+
+    async fn trunks(&self) -> Result<Vec<TrunkFacts>, ClusterApiError> {
+        let disabled = self.disabled.lock().unwrap();
+        let mut trunks: Vec<_> = ["carrier-a", "carrier-b"].into_iter().map(trunk).collect();
+        for trunk in &mut trunks {
+            trunk.disabled_since = disabled.contains(&trunk.name).then_some(START);
+        }
+        Ok(trunks)
+    }
+
+    async fn set_trunk(&self, trunk: &Name, enabled: bool) -> Result<u64, ClusterApiError> {
+        self.majority()?;
+        let mut disabled = self.disabled.lock().unwrap();
+        if enabled {
+            disabled.remove(trunk);
+        } else {
+            disabled.insert(trunk.clone());
+        }
+        Ok(LOG_INDEX)
+    }
+}
+
+/// Carrier a is well, carrier b has failed.
+fn trunk(name: &str) -> TrunkFacts {
+    let is_well = name == "carrier-a";
+    let shut = Gate::Shut { until: Some(START.plus_ms(10_000)) };
+    TrunkFacts {
+        name: Name::from(name),
+        tenant: Name::from("default"),
+        address: ([127, 0, 0, 1], if is_well { 5070 } else { 5071 }).into(),
+        is_probed: true,
+        health: Some(TrunkHealth {
+            gate: if is_well { Gate::Open } else { shut },
+            standing: if is_well { Standing::Active } else { Standing::Greylisted },
+            prober: Some(NodeId(2)),
+            latency_ms: is_well.then_some(23),
+            calls: if is_well { 4 } else { 0 },
+        }),
+        disabled_since: None,
     }
 }
 

@@ -102,6 +102,9 @@ impl From<ClusterApiError> for Problem {
                 detail,
                 "remove what is not needed, or correct the request",
             ),
+            ClusterApiError::UnknownTrunk(_) => {
+                Self::not_found(detail, "GET /v1/trunks lists the trunks")
+            }
             ClusterApiError::OwnerUnreachable { .. } => Self::unavailable(
                 detail,
                 "ask again in a second: if the node is dead, another one takes the call over",

@@ -71,6 +71,13 @@ pub(super) fn routes() -> Vec<Route> {
         ),
         route("/v1/top/{dimension}", &["get"], get(handler::top::handle)),
         route("/v1/protection", &["get"], get(handler::protection::handle)),
+        route("/v1/trunks", &["get"], get(handler::trunks::handle)),
+        route("/v1/trunks/{name}", &["get"], get(handler::trunk::handle)),
+        route(
+            "/v1/trunks/{name}/disable",
+            &["post", "delete"],
+            post(handler::trunk::disable).merge(delete(handler::trunk::enable)),
+        ),
     ]
 }
 

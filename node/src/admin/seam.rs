@@ -18,7 +18,7 @@ use holdline_model::{
 };
 
 pub use error::ClusterApiError;
-pub use facts::{ClusterFacts, LocalFacts, MemberFacts};
+pub use facts::{ClusterFacts, LocalFacts, MemberFacts, TrunkFacts};
 pub use limits::LimitFacts;
 pub use protection::{BanRequest, ProtectionApi, ProtectionFacts};
 pub use query::{CallFilter, CallQuery, CdrQuery, Page};
@@ -104,4 +104,10 @@ pub trait ClusterApi: ProtectionApi + Send + Sync + 'static {
     /// Commits that a node is to own nothing, or may own again; returns the index of that entry.
     /// The leader moves the slots after.
     async fn set_draining(&self, node: NodeId, draining: bool) -> Result<u64, ClusterApiError>;
+
+    /// The trunks of this node's configuration, in its order, and what this node knows of them.
+    async fn trunks(&self) -> Result<Vec<TrunkFacts>, ClusterApiError>;
+
+    /// Commits that a trunk is to be called, or not; returns the index of that entry.
+    async fn set_trunk(&self, trunk: &Name, enabled: bool) -> Result<u64, ClusterApiError>;
 }

@@ -61,6 +61,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: LimitCommand,
     },
+    /// List, show, disable and enable trunks
+    Trunk {
+        #[command(subcommand)]
+        command: TrunkCommand,
+    },
     /// List and export call detail records
     Cdr {
         #[command(subcommand)]
@@ -191,6 +196,27 @@ pub(super) enum LimitCommand {
     Reset {
         /// The class or set
         class: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum TrunkCommand {
+    /// List trunks and whether calls are sent to them
+    List,
+    /// Show one trunk
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Keep calls from a trunk, on all nodes and over restarts; calls that are up stay up
+    Disable {
+        /// Its name
+        name: String,
+    },
+    /// Send calls to a disabled trunk again
+    Enable {
+        /// Its name
+        name: String,
     },
 }
 

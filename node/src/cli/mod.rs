@@ -70,6 +70,7 @@ fn run(args: Args, runner: &dyn NodeRunner, output: &mut Output) -> Result<ExitC
         Command::Status => command::status::run(&target, output),
         Command::Call { command } => command::call::run(&target, &command, output),
         Command::Limit { command } => command::limit::run(&target, &command, output),
+        Command::Trunk { command } => command::trunk::run(&target, &command, output),
         Command::Cdr { command } => command::cdr::run(&target, &command, output),
         Command::User { command } => command::user::run(&target, &command, output),
         Command::Registration { command } => command::registration::run(&target, &command, output),

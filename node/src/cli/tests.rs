@@ -320,3 +320,34 @@ fn a_configuration_is_checked_and_the_example_is_printed() {
         format!("{path}: good: node 1 of 3 in cluster \"example\", 3 trunks, 2 routes\n");
     assert_eq!(ran.out, expected);
 }
+
+#[test]
+fn trunks_are_listed_shown_disabled_and_enabled() {
+    let served = serve(Fake::populated(), None);
+    assert_eq!(
+        shown(&served, &["trunk", "list"]),
+        "\
+NAME       ADDRESS         STATE  STANDING    PROBER  LATENCY  CALLS
+carrier-a  127.0.0.1:5070  open   active           2    23 ms      4
+carrier-b  127.0.0.1:5071  shut   greylisted       2        -      0
+"
+    );
+    assert_eq!(
+        shown(&served, &["trunk", "show", "carrier-b"]),
+        "\
+trunk      carrier-b
+address    127.0.0.1:5071
+tenant     default
+state      shut, on trial from 2026-11-23 00:00:10
+probes     greylisted, asked by node 2
+latency    -
+calls      0
+"
+    );
+    let disabled = shown(&served, &["trunk", "disable", "carrier-a"]);
+    assert_eq!(disabled, "no call is sent to trunk carrier-a from now on; its 4 calls stay up\n");
+    let enabled = shown(&served, &["trunk", "enable", "carrier-a"]);
+    assert_eq!(enabled, "calls are sent to trunk carrier-a again\n");
+    let (code, error) = holdline(&["trunk", "show", "nobody", "--url", &served.url]).error();
+    assert_eq!(code, NOT_FOUND, "{error}");
+}

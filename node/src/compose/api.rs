@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use holdline_call::TrunkView;
 use holdline_cluster::forward::{Forwarder, HangUpOutcome, Requests as _};
 use holdline_cluster::gossip::{ClusterView, Heard};
 use holdline_model::limit::LimitConfig;
 use holdline_model::{
-    Aor, CallId, CallRecord, Cdr, CdrId, LocationRecord, Millis, Name, NodeId, Rejection, Reply,
-    SlotRecord, UserRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, Command, LocationRecord, Millis, Name, NodeId, Rejection,
+    Reply, SetTrunk, SlotRecord, UserRecord,
 };
 use holdline_raft::{ProposeError, RaftHandle, SubmitError, Verdict};
 use holdline_storage::{DataDir, StateError, StateReader};
@@ -22,9 +23,10 @@ use tokio_util::task::TaskTracker;
 use super::hang_up::HangUps;
 use crate::admin::seam::{
     CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LimitFacts, LocalFacts,
-    MemberFacts, Page,
+    MemberFacts, Page, TrunkFacts,
 };
 use crate::clock::Clock;
+use crate::config::TrunkConfig;
 use crate::protect::Protection;
 use crate::switch::leader;
 use crate::switch::ownership::Progress;
@@ -47,6 +49,8 @@ pub(super) struct Api {
     pub(super) view: watch::Receiver<ClusterView>,
     pub(super) protection: Arc<Protection>,
     pub(super) heard: watch::Receiver<Arc<Heard>>,
+    pub(super) trunk_view: watch::Receiver<Arc<TrunkView>>,
+    pub(super) trunks: Vec<TrunkConfig>,
 }
 
 #[async_trait]
@@ -237,8 +241,33 @@ impl ClusterApi for Api {
     }
 
     async fn set_draining(&self, node: NodeId, draining: bool) -> Result<u64, ClusterApiError> {
-        let command = leader::drain(node, draining, self.clock.now());
-        match self.raft.propose(&command).await {
+        self.change(&leader::drain(node, draining, self.clock.now())).await
+    }
+
+    async fn trunks(&self) -> Result<Vec<TrunkFacts>, ClusterApiError> {
+        let view = Arc::clone(&self.trunk_view.borrow());
+        let disabled = self.state.disabled_trunks();
+        let facts = self.trunks.iter().map(|trunk| TrunkFacts {
+            name: trunk.name.clone(),
+            tenant: trunk.tenant.clone(),
+            address: trunk.address,
+            is_probed: trunk.probe,
+            health: view.trunks.get(&trunk.name).cloned(),
+            disabled_since: disabled.since(&trunk.name),
+        });
+        Ok(facts.collect())
+    }
+
+    async fn set_trunk(&self, trunk: &Name, enabled: bool) -> Result<u64, ClusterApiError> {
+        let (trunk, at) = (trunk.clone(), self.clock.now());
+        self.change(&Command::SetTrunk(SetTrunk { trunk, enabled, at })).await
+    }
+}
+
+impl Api {
+    /// Commits an administrator's change; the index of its entry.
+    async fn change(&self, command: &Command) -> Result<u64, ClusterApiError> {
+        match self.raft.propose(command).await {
             Ok(Reply::Rejected(Rejection::UnknownNode { node })) => {
                 Err(ClusterApiError::UnknownNode(node))
             }
@@ -257,9 +286,7 @@ impl ClusterApi for Api {
             Err(ProposeError::Undecided(_)) => Err(ClusterApiError::Undecided),
         }
     }
-}
 
-impl Api {
     pub(super) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&StateReader) -> Result<T, StateError> + Send + 'static,

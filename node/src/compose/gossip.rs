@@ -1,15 +1,13 @@
 //! Starts gossip, and tells it once a second how busy this node is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use holdline_cluster::gossip::{
-    Bulletin, ClusterKey, ClusterView, Gossip, GossipNetwork, GossipOptions, Load, NodeFacts,
-};
+use holdline_cluster::gossip::{ClusterKey, Gossip, GossipNetwork, GossipOptions, Load, NodeFacts};
 use holdline_model::NodeUp;
 use metrics::gauge;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{NodeError, keys};
@@ -22,7 +20,7 @@ pub(super) async fn start(
     announcement: &NodeUp,
     calls: Vec<Arc<AtomicUsize>>,
     halt: &CancellationToken,
-) -> Result<(watch::Receiver<ClusterView>, Bulletin), NodeError> {
+) -> Result<Arc<Gossip>, NodeError> {
     let config = &context.config;
     let key = keys::gossip_key(&config.cluster.key);
     let key: ClusterKey = key.parse().map_err(failed)?;
@@ -41,15 +39,15 @@ pub(super) async fn start(
         admin: announcement.admin,
         version: announcement.version.clone(),
         load: Load::default(),
+        trunks: BTreeMap::new(),
     };
-    let gossip =
-        Gossip::start(options, facts, &context.tasks, halt.clone()).await.map_err(failed)?;
-    let (view, bulletin) = (gossip.view(), gossip.bulletin());
-    context.tasks.spawn(tell_load(gossip, calls, halt.clone()));
-    Ok((view, bulletin))
+    let gossip = Gossip::start(options, facts, &context.tasks, halt.clone()).await;
+    let gossip = Arc::new(gossip.map_err(failed)?);
+    context.tasks.spawn(tell_load(Arc::clone(&gossip), calls, halt.clone()));
+    Ok(gossip)
 }
 
-async fn tell_load(gossip: Gossip, calls: Vec<Arc<AtomicUsize>>, halt: CancellationToken) {
+async fn tell_load(gossip: Arc<Gossip>, calls: Vec<Arc<AtomicUsize>>, halt: CancellationToken) {
     loop {
         let up: usize = calls.iter().map(|calls| calls.load(Ordering::Relaxed)).sum();
         gauge!("holdline_calls_up").set(f64::from(u32::try_from(up).unwrap_or(u32::MAX)));

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use holdline_call::{CallEngine, Directory};
+use holdline_call::{CallEngine, Directory, TrunkView, Trunks, WatchedTrunk};
 use holdline_cluster::forward::{self, ForwardOptions, Forwarder, Token};
-use holdline_cluster::gossip::{Bulletin, ClusterView};
+use holdline_cluster::gossip::{Bulletin, ClusterView, Gossip};
 use holdline_cluster::ownership::PlanOptions;
-use holdline_model::{GroupId, Millis, NodeId, NodeUp};
+use holdline_model::{GroupId, Millis, Name, NodeId, NodeUp};
 use holdline_raft::{ClusterToken, Member, RaftHandle, RaftNode};
 use holdline_storage::DataDir;
 use holdline_transport::Sockets;
@@ -36,6 +36,7 @@ use crate::switch::egress::Egress;
 use crate::switch::leader::{self, Duties};
 use crate::switch::ownership::{self, Keeper, Progress};
 use crate::switch::shard::{self, ToShard};
+use crate::switch::trunks::{self, TellTrunks, Wires};
 
 /// A running node.
 #[derive(Debug)]
@@ -58,6 +59,22 @@ struct Shared<'a> {
     sockets: Sockets,
     shards: Vec<mpsc::Sender<ToShard>>,
     protection: Arc<Protection>,
+}
+
+/// Where the shards count their calls.
+#[derive(Default)]
+struct Counts {
+    calls: Vec<Arc<AtomicUsize>>,
+    trunk_calls: Vec<watch::Receiver<BTreeMap<Name, u64>>>,
+}
+
+/// What the API shows of what changes.
+struct Seen {
+    progress: watch::Receiver<Progress>,
+    stopping: watch::Receiver<bool>,
+    view: watch::Receiver<ClusterView>,
+    trunk_view: watch::Receiver<Arc<TrunkView>>,
+    bulletin: Bulletin,
 }
 
 impl Parts {
@@ -99,12 +116,15 @@ impl Parts {
             halt.clone(),
         );
         rpc::serve(incoming, node.routes.add_service(service), &context.tasks, halt.clone());
-        let calls = shared.start_shards(inputs)?;
-        shared.start_dispatcher(Sources { sockets: datagrams, nodes: from_nodes });
+        let wires = Wires::new();
+        let Counts { calls, trunk_calls } = shared.start_shards(inputs, &wires)?;
+        let sources = Sources { sockets: datagrams, nodes: from_nodes };
+        shared.start_dispatcher(sources, wires.tell.clone());
         let announcement = announcement(config)?;
-        let (view, bulletin) =
-            gossip::start(machine.gossip(), context, &announcement, calls, halt).await?;
+        let gossip = gossip::start(machine.gossip(), context, &announcement, calls, halt).await?;
+        let (view, bulletin) = (gossip.view(), gossip.bulletin());
         shared.start_protection(news, bulletin.clone());
+        let trunk_view = shared.start_trunks(wires, trunk_calls, gossip)?;
         let (progress, failed) = shared.start_ownership(announcement, node.applied);
         shared.start_leader();
         let leadership = shared.raft.leadership();
@@ -112,7 +132,9 @@ impl Parts {
             peers::follow(shared.forwarder.clone(), leadership, view.clone(), halt.clone());
         context.tasks.spawn(follow);
         let (stopping, is_stopping) = watch::channel(false);
-        let api = shared.api(hang_ups, data_dir, progress.clone(), is_stopping, (view, bulletin));
+        let (progress_seen, stopping) = (progress.clone(), is_stopping);
+        let seen = Seen { progress: progress_seen, stopping, view, trunk_view, bulletin };
+        let api = shared.api(hang_ups, data_dir, seen);
         let api: Arc<dyn ClusterApi> = Arc::new(api);
         if machine.started(&shared.raft, &api) {
             shared.start_admin(api).await?;
@@ -151,8 +173,9 @@ impl Shared<'_> {
     fn start_shards(
         &self,
         inputs: Vec<mpsc::Receiver<ToShard>>,
-    ) -> Result<Vec<Arc<AtomicUsize>>, NodeError> {
-        let mut counts = Vec::with_capacity(inputs.len());
+        wires: &Wires,
+    ) -> Result<Counts, NodeError> {
+        let mut counts = Counts::default();
         let routing = Arc::new(self.config().routing()?);
         let directory: Arc<dyn Directory> =
             Arc::new(StateDirectory { state: self.raft.state(), raft: self.raft.clone() });
@@ -174,14 +197,52 @@ impl Shared<'_> {
                 protection: Arc::clone(&self.protection),
                 watch: Pressure::shard(index),
                 calls: Arc::new(AtomicUsize::new(0)),
+                trunks: wires.view.clone(),
+                trunk_calls: watch::Sender::default(),
+                tell_trunks: wires.tell.clone(),
             };
-            counts.push(Arc::clone(&parts.calls));
+            counts.calls.push(Arc::clone(&parts.calls));
+            counts.trunk_calls.push(parts.trunk_calls.subscribe());
             self.context.tasks.spawn(shard::run(parts, self.halt.clone()));
         }
         Ok(counts)
     }
 
-    fn start_dispatcher(&self, sources: Sources) {
+    /// Starts the keeper of the trunks.
+    fn start_trunks(
+        &self,
+        wires: Wires,
+        calls: Vec<watch::Receiver<BTreeMap<Name, u64>>>,
+        gossip: Arc<Gossip>,
+    ) -> Result<watch::Receiver<Arc<TrunkView>>, NodeError> {
+        let config = self.config();
+        let watched = config.trunks.iter().map(|trunk| WatchedTrunk {
+            name: trunk.name.clone(),
+            address: trunk.address,
+            transport: trunk.transport,
+            is_probed: trunk.probe,
+        });
+        let options = config.trunk_health.clone();
+        let seed = getrandom::u64()?;
+        let keeper = trunks::Keeper {
+            me: config.node.id,
+            pop: config.node.pop.clone(),
+            trunks: Trunks::new(config.node.id, options, watched.collect(), seed),
+            told: wires.told,
+            calls,
+            publish: wires.publish,
+            cluster: gossip.view(),
+            gossip,
+            state: self.raft.state(),
+            lease: self.raft.lease(),
+            egress: self.egress(),
+            clock: self.context.clock.clone(),
+        };
+        self.context.tasks.spawn(trunks::run(keeper, self.halt.clone()));
+        Ok(wires.view)
+    }
+
+    fn start_dispatcher(&self, sources: Sources, tell_trunks: TellTrunks) {
         let dispatcher = Dispatcher {
             me: self.config().node.id,
             table: self.table.clone(),
@@ -189,6 +250,7 @@ impl Shared<'_> {
             forwarder: self.forwarder.clone(),
             egress: self.egress(),
             protection: Arc::clone(&self.protection),
+            tell_trunks,
         };
         self.context.tasks.spawn(dispatcher::run(dispatcher, sources, self.halt.clone()));
     }
@@ -248,14 +310,7 @@ impl Shared<'_> {
         self.context.tasks.spawn(leader::run(duties, self.halt.clone()));
     }
 
-    fn api(
-        &self,
-        hang_ups: HangUps,
-        data_dir: DataDir,
-        progress: watch::Receiver<Progress>,
-        stopping: watch::Receiver<bool>,
-        (view, bulletin): (watch::Receiver<ClusterView>, Bulletin),
-    ) -> Api {
+    fn api(&self, hang_ups: HangUps, data_dir: DataDir, seen: Seen) -> Api {
         Api {
             me: self.config().node.id,
             cluster: self.config().cluster.name.as_str().into(),
@@ -267,11 +322,13 @@ impl Shared<'_> {
             tasks: self.context.tasks.clone(),
             hang_ups,
             data_dir,
-            progress,
-            stopping,
-            view,
+            progress: seen.progress,
+            stopping: seen.stopping,
+            view: seen.view,
+            trunk_view: seen.trunk_view,
+            trunks: self.config().trunks.clone(),
             protection: Arc::clone(&self.protection),
-            heard: bulletin.heard(),
+            heard: seen.bulletin.heard(),
         }
     }
 

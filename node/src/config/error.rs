@@ -229,6 +229,33 @@ pub enum Fault {
         /// The value.
         found: String,
     },
+    /// A route names a trunk group that is not there.
+    #[error("there is no trunk group \"{found}\"")]
+    UnknownGroup {
+        /// The name.
+        found: String,
+        /// The nearest name that exists.
+        nearest: Option<String>,
+    },
+    /// Something is said about hashing, but the policy is another.
+    #[error("the policy is not \"hash\"")]
+    OnlyWithHash,
+    /// A trunk in doubt would be asked less often than one in good standing.
+    #[error("{doubt:?} is longer than probe.interval_ms, which is {usual:?}")]
+    DoubtInterval {
+        /// As given.
+        doubt: std::time::Duration,
+        /// As given.
+        usual: std::time::Duration,
+    },
+    /// A breaker would be open for longer than the longest time.
+    #[error("{open:?} is longer than breaker.open_max_ms, which is {max:?}")]
+    OpenTime {
+        /// As given.
+        open: std::time::Duration,
+        /// As given.
+        max: std::time::Duration,
+    },
     /// A dialled prefix with characters that no number has.
     #[error("\"{found}\" is not a dialled prefix")]
     NotAPrefix {
@@ -325,6 +352,14 @@ impl Fault {
                 None => "add a [[trunk]] with this name".to_owned(),
             },
             Self::NotATransport { .. } => "write udp, tcp, tls, ws or wss".to_owned(),
+            Self::UnknownGroup { nearest, .. } => match nearest {
+                Some(name) => format!("did you mean \"{name}\"?"),
+                None => "add a [[trunk_group]] with this name".to_owned(),
+            },
+            Self::OnlyWithHash => "set policy = \"hash\", or remove hash_over".to_owned(),
+            Self::DoubtInterval { .. } | Self::OpenTime { .. } => {
+                "change one of them, or leave both out for the defaults".to_owned()
+            }
             Self::NotAPrefix { .. } => {
                 "use digits with an optional + in front, or \"\" for every number".to_owned()
             }

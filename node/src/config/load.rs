@@ -20,7 +20,9 @@ use super::route::RawRoute;
 use super::sip::RawSip;
 use super::storage::RawStorage;
 use super::trunk::RawTrunk;
-use super::{Config, route, trunk};
+use super::trunk_group::RawTrunkGroup;
+use super::trunk_health::{RawBreaker, RawProbe};
+use super::{Config, route, trunk, trunk_group, trunk_health};
 
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
@@ -31,6 +33,12 @@ struct RawConfig {
     sip: Spanned<RawSip>,
     #[serde(default)]
     trunk: Vec<Spanned<RawTrunk>>,
+    #[serde(default)]
+    trunk_group: Vec<Spanned<RawTrunkGroup>>,
+    #[serde(default)]
+    probe: RawProbe,
+    #[serde(default)]
+    breaker: RawBreaker,
     #[serde(default)]
     route: Vec<Spanned<RawRoute>>,
     #[serde(default)]
@@ -70,7 +78,11 @@ pub(super) fn text(text: &str, path: &Path) -> Result<Config, ConfigError> {
     let sip_span = raw.sip.span();
     let sip = raw.sip.into_inner().build(&mut check, sip_span, node.threads);
     let trunks = trunk::build_all(&mut check, raw.trunk);
-    let routes = route::build_all(&mut check, raw.route, &trunks);
+    let groups = trunk_group::build_all(&mut check, raw.trunk_group, &trunks);
+    let routes = route::build_all(&mut check, raw.route, &trunks, &groups);
+    let (timers, target_timeout) = (sip.calls.timers, sip.calls.target_timeout);
+    let trunk_health =
+        trunk_health::build(&mut check, raw.probe, raw.breaker, timers, target_timeout);
     let registrar = raw.registrar.build(&mut check);
     let protection = raw.protection.build(&mut check, &trunks);
     let (admin, admin_span) = raw.admin.build(&mut check);
@@ -81,7 +93,7 @@ pub(super) fn text(text: &str, path: &Path) -> Result<Config, ConfigError> {
         check.warn("there is no [[route]]: every call will be answered 404".to_owned());
     }
     let warnings = check.finish()?;
-    super::routing(&trunks, &routes).map_err(|error| {
+    super::routing(&trunks, &groups, &routes).map_err(|error| {
         let mut check = Checker::new(text, path);
         check.fault("route", 0..0, Fault::Routing(error));
         check.into_error()
@@ -91,6 +103,8 @@ pub(super) fn text(text: &str, path: &Path) -> Result<Config, ConfigError> {
         cluster,
         sip,
         trunks,
+        groups,
+        trunk_health,
         routes,
         registrar,
         protection,

@@ -25,6 +25,8 @@ mod secret;
 mod sip;
 mod storage;
 mod trunk;
+mod trunk_group;
+mod trunk_health;
 
 pub use admin::{AdminConfig, AdminToken};
 pub use cluster::{ClusterConfig, ClusterKey, Member};
@@ -42,7 +44,9 @@ pub use trunk::TrunkConfig;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
-use holdline_call::{Cidr, RegistrarOptions, Route, Routing, RoutingError, Trunk};
+use holdline_call::{
+    Cidr, RegistrarOptions, Route, Routing, RoutingError, Trunk, TrunkGroup, TrunkOptions,
+};
 use holdline_storage::Identity;
 
 /// Everything one node is told by its operator; already checked.
@@ -56,7 +60,11 @@ pub struct Config {
     pub sip: SipConfig,
     /// The peers that calls are exchanged with; names are unique.
     pub trunks: Vec<TrunkConfig>,
-    /// Where calls go; prefixes are unique and every trunk named here is in `trunks`.
+    /// Trunks that serve the same numbers; every trunk named here is in `trunks`.
+    pub groups: Vec<TrunkGroup>,
+    /// How trunks are watched.
+    pub trunk_health: TrunkOptions,
+    /// Where calls go; prefixes are unique and what is named here is in `trunks` or `groups`.
     pub routes: Vec<RouteConfig>,
     /// Domains of users, and how they register.
     pub registrar: RegistrarOptions,
@@ -107,11 +115,15 @@ impl Config {
     /// # Errors
     /// What is wrong with them; never for a configuration that was loaded, which was checked so.
     pub fn routing(&self) -> Result<Routing, RoutingError> {
-        routing(&self.trunks, &self.routes)
+        routing(&self.trunks, &self.groups, &self.routes)
     }
 }
 
-fn routing(trunks: &[TrunkConfig], routes: &[RouteConfig]) -> Result<Routing, RoutingError> {
+fn routing(
+    trunks: &[TrunkConfig],
+    groups: &[TrunkGroup],
+    routes: &[RouteConfig],
+) -> Result<Routing, RoutingError> {
     let trunks = trunks.iter().zip(0_u32..).map(|(trunk, index)| {
         let mut sources = trunk.sources.clone();
         if sources.is_empty() {
@@ -121,10 +133,10 @@ fn routing(trunks: &[TrunkConfig], routes: &[RouteConfig]) -> Result<Routing, Ro
         Trunk { name, tenant, address, transport, sources }
     });
     let routes = routes.iter().map(|route| {
-        let RouteConfig { prefix, trunks, strip } = route.clone();
-        Route { prefix, trunks, strip }
+        let RouteConfig { prefix, trunks, group, strip, emergency } = route.clone();
+        Route { prefix, trunks, group, strip, emergency }
     });
-    Routing::new(trunks.collect(), routes.collect())
+    Routing::with_groups(trunks.collect(), groups.to_vec(), routes.collect())
 }
 
 /// The source of a trunk that sends no calls. An empty list would mean the trunk's own address, so

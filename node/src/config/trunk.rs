@@ -24,6 +24,8 @@ pub struct TrunkConfig {
     pub transport: Transport,
     /// Where calls from it come from; empty for a trunk that sends none.
     pub sources: Vec<Cidr>,
+    /// Whether it is asked by OPTIONS whether it is there.
+    pub probe: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -34,11 +36,18 @@ pub(super) struct RawTrunk {
     address: Spanned<SocketAddr>,
     transport: Option<Spanned<String>>,
     sources: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    probe: bool,
 }
 
 pub(super) fn build_all(check: &mut Checker<'_>, raw: Vec<Spanned<RawTrunk>>) -> Vec<TrunkConfig> {
     let mut trunks: Vec<TrunkConfig> = Vec::with_capacity(raw.len());
     let mut claimed: Vec<(Cidr, Name)> = Vec::new();
+    if let Some(beyond) = raw.get(MAX_TRUNKS) {
+        let count = Spanned::new(beyond.span(), u64::try_from(raw.len()).unwrap_or(u64::MAX));
+        let max = u64::try_from(MAX_TRUNKS).unwrap_or(u64::MAX);
+        check.range("trunk", &count, 0..max + 1);
+    }
     for raw in raw {
         let raw = raw.into_inner();
         if trunks.iter().any(|other| other.name.as_str() == raw.name.get_ref()) {
@@ -78,7 +87,7 @@ impl RawTrunk {
             }
         }
         let tenant = self.tenant.map_or(Name::from(DEFAULT_TENANT), |t| Name::from(t.into_inner()));
-        TrunkConfig { name, tenant, address, transport, sources }
+        TrunkConfig { name, tenant, address, transport, sources, probe: self.probe }
     }
 }
 
@@ -113,3 +122,6 @@ fn claim(
 }
 
 const DEFAULT_TENANT: &str = "default";
+
+/// Their state is gossiped, so their number is bounded.
+const MAX_TRUNKS: usize = 1024;

@@ -7,6 +7,7 @@
 
 use std::net::SocketAddr;
 
+use holdline_call::ProbeId;
 use holdline_cluster::ownership::SlotTable;
 use holdline_model::{Aor, SlotId, Token, TokenKind};
 use holdline_sip::message::{Message, Method, Start, Uri};
@@ -18,6 +19,8 @@ pub(crate) enum Destination {
     Slot(SlotId),
     /// It concerns no call: any node answers it.
     Anywhere,
+    /// It answers a probe of a trunk.
+    Probe(ProbeId),
     /// It starts a call, but at an address that belongs to no slots.
     UnknownAddress,
 }
@@ -25,8 +28,11 @@ pub(crate) enum Destination {
 /// Finds the destination of a message that was sent to `local`.
 pub(crate) fn find(message: &Message, local: SocketAddr, table: &SlotTable) -> Destination {
     let Start::Request { method, .. } = message.start() else {
-        let token = message.top_via().branch.and_then(|b| Token::from_branch(b.as_bytes()));
-        return token.map_or(Destination::Anywhere, |token| Destination::Slot(token.call.slot));
+        let branch = message.top_via().branch.unwrap_or_default();
+        if let Some(Token { call, .. }) = Token::from_branch(branch.as_bytes()) {
+            return Destination::Slot(call.slot);
+        }
+        return ProbeId::from_branch(branch).map_or(Destination::Anywhere, Destination::Probe);
     };
     if let Some(tag) = message.to().tag {
         return by_dialog(tag, message.call_id());

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use holdline_call::Input;
+use holdline_call::{Input, ProbeId};
 use holdline_cluster::forward::{Direction, Forwarded, Forwarder, Received};
 use holdline_cluster::ownership::SlotTable;
 use holdline_model::{Hop, NodeId, SlotId};
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::destination::{self, Destination};
 use super::egress::Egress;
 use super::shard::ToShard;
+use super::trunks::{TellTrunks, ToTrunks};
 use super::{SharedTable, shard_of};
 use crate::protect::Protection;
 use crate::protect::pressure::{Pressure, QueueWatch};
@@ -34,6 +35,7 @@ pub(crate) struct Dispatcher {
     pub(crate) forwarder: Forwarder,
     pub(crate) egress: Egress,
     pub(crate) protection: Arc<Protection>,
+    pub(crate) tell_trunks: TellTrunks,
 }
 
 /// Where datagrams come from.
@@ -108,6 +110,10 @@ impl Dispatcher {
                 self.to_shard(0, Input::Sip { hop, message, slot });
                 return;
             }
+            Destination::Probe(probe) => {
+                self.probe_answered(probe, &message);
+                return;
+            }
             Destination::UnknownAddress => {
                 dropped("unknown_address");
                 return;
@@ -123,6 +129,16 @@ impl Dispatcher {
                 let _outcome = self.forwarder.ingress(owner, hop, bytes, hops);
             }
             None => dropped("unknown_slot"),
+        }
+    }
+
+    /// The answer to a probe of ours; one of another node came too late, its address has moved here.
+    fn probe_answered(&self, probe: ProbeId, message: &Message) {
+        match message.status() {
+            Some(status) if probe.node == self.me => {
+                self.tell_trunks.tell(ToTrunks::Answer { number: probe.number, status });
+            }
+            Some(_) | None => dropped("stray_probe"),
         }
     }
 

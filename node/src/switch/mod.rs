@@ -7,6 +7,7 @@
 //! | [`shard`] | runs one [`holdline_call::CallEngine`], carries out what it asks for | one each |
 //! | [`egress`] | sends from the address that the peer knows, here or through the node that holds it | none |
 //! | [`ownership`] | makes shards and floating addresses follow the replicated slot table and the lease | one |
+//! | [`trunks`] | probes trunks, keeps their breakers, tells the shards which of them may be called | one |
 //! | [`leader`] | while this node leads: forms the cluster, moves slots, sweeps tombstones | one |
 //!
 //! Nothing here decides about calls (`node/call`), about ownership (`raft/apply`, by what the leader
@@ -25,6 +26,7 @@ pub(crate) mod ownership;
 pub(crate) mod report;
 pub(crate) mod shard;
 pub(crate) mod table;
+pub(crate) mod trunks;
 
 pub(crate) use table::SharedTable;
 

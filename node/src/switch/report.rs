@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use holdline_call::{DropReason, Event};
+use holdline_call::{DropReason, Event, Gate, Heard, TrunkEvent, TrunkView};
 use holdline_model::{Epoch, SlotId};
-use metrics::{counter, histogram};
-use tracing::{debug, error, info};
+use metrics::{counter, gauge, histogram};
+use tracing::{debug, error, info, warn};
 
 /// Counts and logs an event of an engine.
 pub(crate) fn event(event: &Event) {
@@ -79,6 +79,8 @@ pub(crate) fn event(event: &Event) {
             counter!("holdline_sip_unconfirmed_total", "what" => what.as_str()).increment(1);
             info!(%call, what = what.as_str(), "the peer never confirmed; gave up");
         }
+        // The keeper of the trunks counts what it makes of them.
+        Event::Trunk(_) => {}
     }
 }
 
@@ -86,6 +88,62 @@ pub(crate) fn event(event: &Event) {
 pub(crate) fn recovered(slot: SlotId, epoch: Epoch, calls: usize, took: Duration) {
     histogram!("holdline_call_recovery_seconds").record(took.as_secs_f64());
     info!(%slot, %epoch, calls, ?took, "acting for the slot");
+}
+
+/// Counts and logs what the keeper of the trunks tells. Trunks are named by the configuration: their
+/// names are no personal data, and there are few.
+pub(crate) fn trunk_event(event: &TrunkEvent) {
+    match event {
+        TrunkEvent::Probed { trunk, is_alive } => {
+            let outcome = if *is_alive { "answered" } else { "missed" };
+            counter!("holdline_trunk_probes_total", "trunk" => trunk.to_string(), "outcome" => outcome)
+                .increment(1);
+        }
+        TrunkEvent::Stands { trunk, standing } => {
+            info!(%trunk, %standing, "probing has come to another verdict on a trunk");
+        }
+        TrunkEvent::Gated { trunk, gate } => gated(trunk, gate),
+        TrunkEvent::Failed { trunk, heard } => {
+            let reason = match heard {
+                Heard::Silent => "silent",
+                Heard::Unreachable => "unreachable",
+                Heard::Failed { .. } | Heard::First { .. } | Heard::Progress => "status",
+            };
+            counter!("holdline_trunk_failures_total", "trunk" => trunk.to_string(), "reason" => reason)
+                .increment(1);
+        }
+    }
+}
+
+fn gated(trunk: &str, gate: &Gate) {
+    match gate {
+        Gate::Shut { .. } => {
+            counter!("holdline_trunk_shut_total", "trunk" => trunk.to_owned()).increment(1);
+            warn!(
+                trunk,
+                "calls are kept from a trunk that fails; see: holdline trunk show {trunk}"
+            );
+        }
+        Gate::Disabled => info!(trunk, "a trunk is disabled by an administrator"),
+        Gate::Trial(_) => info!(trunk, "a trunk gets calls on trial"),
+        Gate::Open => info!(trunk, "a trunk gets calls again"),
+    }
+}
+
+/// Sets the gauges of all trunks.
+pub(crate) fn trunks(view: &TrunkView) {
+    for (trunk, health) in &view.trunks {
+        let label = trunk.to_string();
+        let usable = matches!(health.gate, Gate::Open | Gate::Trial(_));
+        gauge!("holdline_trunk_usable", "trunk" => label.clone()).set(f64::from(u8::from(usable)));
+        let standing = health.standing as u8;
+        gauge!("holdline_trunk_standing", "trunk" => label.clone()).set(f64::from(standing));
+        let calls = u32::try_from(health.calls).unwrap_or(u32::MAX);
+        gauge!("holdline_trunk_calls", "trunk" => label.clone()).set(f64::from(calls));
+        if let Some(ms) = health.latency_ms {
+            gauge!("holdline_trunk_latency_seconds", "trunk" => label).set(f64::from(ms) / 1_000.0);
+        }
+    }
 }
 
 fn dropped(reason: DropReason) {

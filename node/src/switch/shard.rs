@@ -7,23 +7,24 @@
 //! Invariant: the lease is looked at whenever the task wakes, before the engine is; without a valid
 //! lease the engine is suspended, so nothing is sent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use holdline_call::{Authentication, CallEngine, Event, Input, Output, Undecided};
+use holdline_call::{Authentication, CallEngine, Event, Input, Output, TrunkView, Undecided};
 use holdline_model::{
-    CallId, CallRecord, Command, Epoch, Hop, Millis, Reply, SlotId, Step, Transport,
+    CallId, CallRecord, Command, Epoch, Hop, Millis, Name, Reply, SlotId, Step, Transport,
 };
 use holdline_raft::{Decided, Lease, RaftHandle, ReplyTo};
 use holdline_transport::Datagram;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::egress::Egress;
 use super::report;
+use super::trunks::{TellTrunks, ToTrunks};
 use crate::clock::Clock;
 use crate::protect::Protection;
 use crate::protect::pressure::{QueueWatch, nanos};
@@ -64,11 +65,18 @@ pub(crate) struct Parts {
     pub(crate) watch: QueueWatch,
     /// How many calls are up, for whoever wants to know.
     pub(crate) calls: Arc<AtomicUsize>,
+    /// What is known of the trunks.
+    pub(crate) trunks: watch::Receiver<Arc<TrunkView>>,
+    /// How many calls each trunk has here.
+    pub(crate) trunk_calls: watch::Sender<BTreeMap<Name, u64>>,
+    /// Where what calls find out about trunks goes.
+    pub(crate) tell_trunks: TellTrunks,
 }
 
 /// Runs a shard until `stop` is cancelled.
 pub(crate) async fn run(parts: Parts, stop: CancellationToken) {
     let (to, decided) = mpsc::channel(DECIDED_QUEUE);
+    let tell_calls_at = parts.clock.monotonic();
     let shard = Shard {
         parts,
         decided_to: to,
@@ -78,6 +86,7 @@ pub(crate) async fn run(parts: Parts, stop: CancellationToken) {
         suspended: false,
         valid_since: None,
         outbox: Vec::with_capacity(OUTBOX),
+        tell_calls_at,
     };
     shard.run(stop).await;
 }
@@ -111,6 +120,8 @@ struct Shard {
     valid_since: Option<Instant>,
     /// What is to be sent at the end of this turn, at the latest.
     outbox: Vec<Datagram>,
+    /// When calls by trunk may be told again.
+    tell_calls_at: Instant,
 }
 
 impl Shard {
@@ -131,6 +142,7 @@ impl Shard {
             }
             self.measure(!inputs.is_empty());
             self.follow_lease();
+            self.follow_trunks();
             for outcome in decided.drain(..) {
                 self.outcome(outcome);
             }
@@ -140,6 +152,7 @@ impl Shard {
             self.tick();
             self.parts.egress.send_all(&mut self.outbox);
             self.parts.calls.store(self.parts.engine.live_calls(), Ordering::Relaxed);
+            self.tell_trunk_calls();
         }
     }
 
@@ -164,6 +177,27 @@ impl Shard {
             self.suspended = suspended;
             let now = self.parts.clock.now();
             self.feed(now, Input::Suspended(suspended));
+        }
+    }
+
+    /// Before the inputs, so that a call is given to a trunk by what is known of it now.
+    fn follow_trunks(&mut self) {
+        if self.parts.trunks.has_changed().unwrap_or(false) {
+            let view = Arc::clone(&self.parts.trunks.borrow_and_update());
+            let now = self.parts.clock.now();
+            self.feed(now, Input::Trunks(view));
+        }
+    }
+
+    /// At most ten times a second: the counts change with every call.
+    fn tell_trunk_calls(&mut self) {
+        let now = self.parts.clock.monotonic();
+        if now < self.tell_calls_at {
+            return;
+        }
+        if let Some(calls) = self.parts.engine.take_trunk_calls() {
+            self.tell_calls_at = now + TELL_CALLS_EVERY;
+            self.parts.trunk_calls.send_replace(calls.clone());
         }
     }
 
@@ -250,6 +284,9 @@ impl Shard {
                 Output::Register { ticket, command } => {
                     self.propose(now, &Command::Register(command), Proposed::Register(ticket));
                 }
+                Output::Event(Event::Trunk(news)) => {
+                    self.parts.tell_trunks.tell(ToTrunks::News(news));
+                }
                 Output::Event(event) => {
                     if let Event::Authenticated { outcome: Authentication::Wrong, source } = &event
                     {
@@ -296,6 +333,9 @@ const OUTBOX: usize = 64;
 
 /// Outcomes that may wait for a shard; then the batcher waits.
 const DECIDED_QUEUE: usize = 16_384;
+
+/// How often calls by trunk are told at most.
+const TELL_CALLS_EVERY: Duration = Duration::from_millis(100);
 
 /// How long addresses are waited for; then it is better to speak without some of them.
 const ADDRESS_WAIT: Duration = Duration::from_millis(500);

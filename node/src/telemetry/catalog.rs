@@ -1,7 +1,10 @@
 //! All metrics: names, kinds, labels and what they mean. `docs/metrics.md` is made from this list, and
 //! a test holds the list against the source of all crates.
 //!
-//! Invariant: labels have few values; no numbers, addresses, Call-IDs or names of peers.
+//! Invariant: labels have few values; no numbers, addresses or Call-IDs, and no names but those that
+//! the configuration bounds.
+
+mod trunks;
 
 mod protection;
 
@@ -601,7 +604,7 @@ const METRICS: &[Metric] = &[
 
 /// All metrics, by section.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    METRICS.iter().chain(protection::METRICS)
+    METRICS.iter().chain(protection::METRICS).chain(trunks::METRICS)
 }
 
 const fn metric(

@@ -35,9 +35,9 @@ pub use ids::{CallId, CdrId, ClusterId, Epoch, GroupId, Incarnation, NodeId, Slo
 pub use name::Name;
 pub use record::{
     Admission, AnswerState, Binding, CallRecord, CancelCause, Cause, Cdr, ClusterRecord, Dialog,
-    DisabledTrunk, DisabledTrunks, Disposition, EarlyState, EndState, Ha1, HangupBy, LocationRecord, NodeRecord, OwnerSpan, Phase,
-    RegistrarTotals, Reinvite, SessionState, Shift, Side, SlotRecord, Target, TransferReason,
-    UserRecord,
+    DisabledTrunk, DisabledTrunks, Disposition, EarlyState, EndState, Ha1, HangupBy,
+    LocationRecord, NodeRecord, OwnerSpan, Phase, RegistrarTotals, Reinvite, SessionState, Shift,
+    Side, SlotRecord, Target, TransferReason, UserRecord,
 };
 pub use state::State;
 pub use time::Millis;

@@ -2,8 +2,8 @@
 //! implement it over maps. Reads see the writes made before them in the same batch.
 
 use crate::{
-    Aor, CallId, CallRecord, Cdr, ClusterRecord, DisabledTrunks, LocationRecord, Millis, NodeId, NodeRecord, Phase,
-    RegistrarTotals, SlotId, SlotRecord, UserRecord,
+    Aor, CallId, CallRecord, Cdr, ClusterRecord, DisabledTrunks, LocationRecord, Millis, NodeId,
+    NodeRecord, Phase, RegistrarTotals, SlotId, SlotRecord, UserRecord,
 };
 
 /// The tables of one Raft group.

@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use holdline_limit::{LimitState, LimitTable};
 use holdline_model::{
-    Aor, CallId, CallRecord, Cdr, CdrId, ClusterRecord, DisabledTrunks, LocationRecord, Millis, NodeId, NodeRecord,
-    Phase, RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, ClusterRecord, DisabledTrunks, LocationRecord, Millis,
+    NodeId, NodeRecord, Phase, RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
 };
 use serde::Serialize;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use holdline_limit::LimitTable;
 use holdline_model::{
-    Aor, CallId, CallRecord, Cdr, CdrId, ClusterRecord, DisabledTrunks, LocationRecord, Millis, NodeId, NodeRecord,
-    Phase, RegistrarTotals, SlotId, SlotRecord, State as _, UserRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, ClusterRecord, DisabledTrunks, LocationRecord, Millis,
+    NodeId, NodeRecord, Phase, RegistrarTotals, SlotId, SlotRecord, State as _, UserRecord,
 };
 
 use crate::codec::decode_prefix;

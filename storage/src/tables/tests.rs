@@ -7,7 +7,9 @@ use holdline_model::{
 };
 use tempfile::TempDir;
 
-use crate::codec::samples::{aor, call, call_id, cdr, cluster, disabled_trunks, location, node, slot, user};
+use crate::codec::samples::{
+    aor, call, call_id, cdr, cluster, disabled_trunks, location, node, slot, user,
+};
 use crate::engine::{Batch, Durability, Engine, Fault, MemoryEngine, Table};
 use crate::snapshot::SnapshotStore;
 use crate::tables::{

@@ -21,9 +21,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use holdline_model::{Hop, Name, Target, Transport, limits};
 
-pub use holdline_model::{Cidr, InvalidCidr};
 pub use error::RoutingError;
 pub use group::{GroupMember, HashOver, Policy, TrunkGroup, WhenDown};
+pub use holdline_model::{Cidr, InvalidCidr};
 pub use route::Route;
 pub(crate) use select::{Ask, Choice, Selector};
 pub use trunk::Trunk;

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 
 use holdline_limit::{LimitState, LimitTable};
 use holdline_model::{
-    Aor, CallId, CallRecord, Cdr, CdrId, ClusterRecord, DisabledTrunks, LocationRecord, Millis, NodeId, NodeRecord,
-    RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, ClusterRecord, DisabledTrunks, LocationRecord, Millis,
+    NodeId, NodeRecord, RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
 };
 
 #[derive(Clone, Debug, Default)]

@@ -3,6 +3,7 @@
 //! Values come from nodes that hold the cluster key, but maybe from another version of the
 //! software: a value that cannot be read is treated as not said.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use holdline_model::{Incarnation, Name};
@@ -24,6 +25,9 @@ pub struct NodeFacts {
     pub version: String,
     /// How busy it is.
     pub load: Load,
+    /// What it says of trunks, by name: text that whoever watches trunks understands. At most
+    /// [`MAX_TRUNKS`] of at most [`MAX_TRUNK_BYTES`].
+    pub trunks: BTreeMap<Name, String>,
 }
 
 /// How busy a node is.
@@ -48,6 +52,7 @@ impl NodeFacts {
             (VERSION.to_owned(), self.version.clone()),
         ];
         pairs.extend(self.load.to_pairs());
+        pairs.extend(self.trunks.iter().map(|(trunk, said)| (trunk_key(trunk), said.clone())));
         pairs
     }
 
@@ -65,8 +70,28 @@ impl NodeFacts {
                 calls: value(CALLS).and_then(|text| text.parse().ok()).unwrap_or(0),
                 cpu_percent: value(CPU).and_then(|text| text.parse().ok()),
             },
+            trunks: BTreeMap::new(),
         })
     }
+}
+
+impl NodeFacts {
+    /// With what is said of trunks, from all keys and values. More than is allowed is left out, so that
+    /// no node can fill another's memory.
+    pub(super) fn with_trunks<'a>(
+        mut self,
+        pairs: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let said = pairs.filter_map(|(key, said)| Some((key.strip_prefix(TRUNK)?, said)));
+        let said = said.filter(|(_, said)| said.len() <= MAX_TRUNK_BYTES).take(MAX_TRUNKS);
+        self.trunks = said.map(|(trunk, said)| (Name::from(trunk), said.to_owned())).collect();
+        self
+    }
+}
+
+/// The key of what is said of a trunk.
+pub(super) fn trunk_key(trunk: &str) -> String {
+    format!("{TRUNK}{trunk}")
 }
 
 impl Load {
@@ -84,6 +109,13 @@ const ADMIN: &str = "admin";
 const VERSION: &str = "version";
 const CALLS: &str = "calls";
 const CPU: &str = "cpu";
+const TRUNK: &str = "trunk.";
+
+/// Trunks that a node may speak of.
+pub const MAX_TRUNKS: usize = 1024;
+
+/// What it may say of one, in bytes.
+pub const MAX_TRUNK_BYTES: usize = 128;
 
 #[cfg(test)]
 mod tests {
@@ -100,11 +132,13 @@ mod tests {
             admin: "127.0.0.1:8001".parse().unwrap(),
             version: "0.1.0".to_owned(),
             load: Load { calls: 17, cpu_percent: Some(40) },
+            trunks: BTreeMap::from([("carrier-a".into(), "active 7 - 3".to_owned())]),
         }
     }
 
     fn read(pairs: &BTreeMap<String, String>) -> Option<NodeFacts> {
-        NodeFacts::from_lookup(|key| pairs.get(key).map(String::as_str))
+        let facts = NodeFacts::from_lookup(|key| pairs.get(key).map(String::as_str))?;
+        Some(facts.with_trunks(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str()))))
     }
 
     #[test]
@@ -112,6 +146,17 @@ mod tests {
         for facts in [facts(), NodeFacts { sip: Vec::new(), load: Load::default(), ..facts() }] {
             assert_eq!(read(&facts.to_pairs().into_iter().collect()), Some(facts));
         }
+    }
+
+    #[test]
+    fn too_many_or_too_long_words_on_trunks_are_left_out() {
+        let mut pairs: BTreeMap<_, _> = facts().to_pairs().into_iter().collect();
+        pairs.insert(trunk_key("long"), "x".repeat(MAX_TRUNK_BYTES + 1));
+        assert_eq!(read(&pairs), Some(facts()));
+        for trunk in 0..2 * MAX_TRUNKS {
+            pairs.insert(trunk_key(&trunk.to_string()), "x".to_owned());
+        }
+        assert_eq!(read(&pairs).map(|facts| facts.trunks.len()), Some(MAX_TRUNKS));
     }
 
     #[test]

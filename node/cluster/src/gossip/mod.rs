@@ -23,7 +23,7 @@ mod transport;
 mod view;
 
 pub use bulletin::{Bulletin, Heard, TOPIC_BYTES};
-pub use facts::{Load, NodeFacts};
+pub use facts::{Load, MAX_TRUNK_BYTES, MAX_TRUNKS, NodeFacts};
 pub use key::{ClusterKey, InvalidKey};
 pub use options::GossipOptions;
 pub use service::{Gossip, GossipError};

@@ -7,7 +7,7 @@ use chitchat::{
     Chitchat, ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, NodeState,
     spawn_chitchat,
 };
-use holdline_model::NodeId;
+use holdline_model::{Name, NodeId};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -15,9 +15,10 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
 use super::bulletin::{self, Bulletin, Heard};
+use super::facts::trunk_key;
 use super::seal::Seal;
 use super::transport::SealedTransport;
-use super::{ClusterView, GossipOptions, Load, Member, NodeFacts};
+use super::{ClusterView, GossipOptions, Load, MAX_TRUNK_BYTES, MAX_TRUNKS, Member, NodeFacts};
 
 /// Gossip, running. Dropping it does not stop it: `stop` does.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub struct Gossip {
     view: watch::Receiver<ClusterView>,
     load: watch::Sender<Load>,
     bulletin: Bulletin,
+    trunks: watch::Sender<BTreeMap<Name, String>>,
 }
 
 /// Gossip could not be started.
@@ -62,18 +64,29 @@ impl Gossip {
             .await
             .map_err(|error| GossipError::Listen { listen, reason: format!("{error:#}") })?;
         let (load, load_said) = watch::channel(facts.load);
+        let (trunks, trunks_said) = watch::channel(BTreeMap::new());
         let (publish, view) = watch::channel(ClusterView::default());
         info!(%listen, seeds = ?options.seeds, "gossip started");
         let (bulletin, board) = bulletin::channel();
-        let said = Said { load: load_said, board };
+        let said = Said { load: load_said, board, trunks: trunks_said };
         tasks.spawn(run(chitchat, interval, publish, said, stop));
-        Ok(Self { view, load, bulletin })
+        Ok(Self { view, load, bulletin, trunks })
     }
 
     /// The cluster as seen from here; changes with every change of it.
     #[must_use]
     pub fn view(&self) -> watch::Receiver<ClusterView> {
         self.view.clone()
+    }
+
+    /// Says something of a trunk; the others know within about a second. Of more than [`MAX_TRUNKS`]
+    /// trunks nothing is said, nor what is longer than [`MAX_TRUNK_BYTES`].
+    pub fn set_trunk(&self, trunk: &Name, said: String) {
+        self.trunks.send_if_modified(|trunks| {
+            let has_room = trunks.len() < MAX_TRUNKS || trunks.contains_key(trunk);
+            let is_said = has_room && said.len() <= MAX_TRUNK_BYTES;
+            is_said && trunks.insert(trunk.clone(), said.clone()).as_ref() != Some(&said)
+        });
     }
 
     /// Where nodes tell each other what is not about themselves.
@@ -119,13 +132,14 @@ fn config(options: &GossipOptions) -> ChitchatConfig {
 struct Said {
     load: watch::Receiver<Load>,
     board: bulletin::Board,
+    trunks: watch::Receiver<BTreeMap<Name, String>>,
 }
 
 async fn run(
     chitchat: ChitchatHandle,
     interval: std::time::Duration,
     publish: watch::Sender<ClusterView>,
-    Said { mut load, mut board }: Said,
+    Said { mut load, mut board, mut trunks }: Said,
     stop: CancellationToken,
 ) {
     let state = chitchat.chitchat();
@@ -134,6 +148,8 @@ async fn run(
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut load_open = true;
     let mut board_open = true;
+    let mut trunks_open = true;
+    let mut trunks_said: BTreeMap<Name, String> = BTreeMap::new();
     let ended = chitchat.termination_watcher();
     tokio::pin!(ended);
     loop {
@@ -159,6 +175,16 @@ async fn run(
                 for (topic, text) in said {
                     chitchat.self_node_state().set(bulletin::key(topic), text);
                 }
+            }
+            changed = trunks.changed(), if trunks_open => {
+                trunks_open = changed.is_ok();
+                let now_said = trunks.borrow_and_update().clone();
+                let mut chitchat = state.lock().await;
+                let news = now_said.iter().filter(|(trunk, word)| trunks_said.get(*trunk) != Some(*word));
+                for (trunk, word) in news {
+                    chitchat.self_node_state().set(trunk_key(trunk), word);
+                }
+                trunks_said = now_said;
             }
             _ = tick.tick() => {
                 let chitchat = state.lock().await;
@@ -226,5 +252,6 @@ fn newest<'a>(
 fn member(id: &ChitchatId, state: &NodeState) -> Option<(NodeId, Member)> {
     let node = id.node_id.parse().ok()?;
     let facts = NodeFacts::from_lookup(|key| state.get(key))?;
+    let facts = facts.with_trunks(state.key_values());
     Some((node, Member { gossip: id.gossip_advertise_addr, facts }))
 }

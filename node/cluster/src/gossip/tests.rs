@@ -20,6 +20,7 @@ fn free() -> SocketAddr {
 
 fn facts(node: u64) -> NodeFacts {
     NodeFacts {
+        trunks: std::collections::BTreeMap::new(),
         incarnation: Incarnation(node * 100),
         pop: Name::from("fra1"),
         sip: vec![SocketAddr::from(([127, 0, 3, 1], 5060))],

@@ -18,4 +18,6 @@ pub(super) mod readyz;
 pub(super) mod registrations;
 pub(super) mod slots;
 pub(super) mod top;
+pub(super) mod trunk;
+pub(super) mod trunks;
 pub(crate) mod users;

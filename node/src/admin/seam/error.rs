@@ -1,6 +1,6 @@
 //! Why the cluster could not answer a request.
 
-use holdline_model::{CallId, NodeId, Rejection};
+use holdline_model::{CallId, Name, NodeId, Rejection};
 
 /// The cluster could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,9 @@ pub enum ClusterApiError {
     /// The replicated state refused the change.
     #[error("{0}")]
     Refused(Rejection),
+    /// The trunk is not in the configuration of the node that was asked.
+    #[error("there is no trunk \"{0}\" in this node's configuration")]
+    UnknownTrunk(Name),
     /// The call's owner cannot be reached.
     #[error("node {owner}, which owns call {call}, cannot be reached")]
     OwnerUnreachable {

@@ -1,7 +1,10 @@
 //! What a node knows of itself and of the cluster. Facts only: the verdict is in
 //! [`crate::admin::health`].
 
-use holdline_model::{Name, NodeId, NodeRecord};
+use std::net::SocketAddr;
+
+use holdline_call::TrunkHealth;
+use holdline_model::{Millis, Name, NodeId, NodeRecord};
 
 /// What a node knows of itself without asking anybody.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,4 +83,21 @@ pub struct MemberFacts {
     pub slots_home: usize,
     /// Calls it owns that are up.
     pub calls: usize,
+}
+
+/// What a node knows of one trunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrunkFacts {
+    /// Its name.
+    pub name: Name,
+    /// Whose calls those are that come from it.
+    pub tenant: Name,
+    /// Where calls to it go.
+    pub address: SocketAddr,
+    /// Whether it is asked by OPTIONS whether it is there.
+    pub is_probed: bool,
+    /// Its state; `None` before the first look at it, right after the node's start.
+    pub health: Option<TrunkHealth>,
+    /// Since when an administrator keeps calls from it, if one does.
+    pub disabled_since: Option<Millis>,
 }

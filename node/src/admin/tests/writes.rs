@@ -110,3 +110,20 @@ async fn bindings_are_ended_by_key_or_all() {
     let other = format!("{path}?key=sip:other");
     assert_eq!(ask(&fake, Method::DELETE, &other).await.problem().status, 404);
 }
+
+#[tokio::test]
+async fn a_trunk_is_disabled_and_enabled() {
+    let fake = Fake::populated().shared();
+    let listed = get(&fake, "/v1/trunks").await.json();
+    assert_eq!(listed["items"][0]["state"], "open");
+    assert_eq!(listed["items"][1]["state"], "shut");
+    let disabled = ask(&fake, Method::POST, "/v1/trunks/carrier-a/disable").await;
+    assert_eq!((disabled.status.as_u16(), &disabled.json()["state"]), (202, &"disabled".into()));
+    assert_eq!(disabled.headers["holdline-log-index"], LOG_INDEX.to_string());
+    assert_eq!(fake.disabled.lock().unwrap().len(), 1);
+    let enabled = ask(&fake, Method::DELETE, "/v1/trunks/carrier-a/disable").await;
+    assert_eq!((enabled.status.as_u16(), &enabled.json()["state"]), (202, &"open".into()));
+    assert!(fake.disabled.lock().unwrap().is_empty());
+    assert_eq!(get(&fake, "/v1/trunks/nobody").await.problem().status, 404);
+    assert_eq!(ask(&fake, Method::POST, "/v1/trunks/nobody/disable").await.problem().status, 404);
+}

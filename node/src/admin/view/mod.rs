@@ -11,6 +11,7 @@ mod page;
 mod protection;
 mod slot;
 pub mod time;
+mod trunk;
 mod user;
 
 pub use call::{CallDetailView, CallEndView, CallView, DialogView, LegView, TargetView};
@@ -23,4 +24,5 @@ pub use limits::{
 pub use page::PageView;
 pub use protection::{BanView, OverloadView, ProtectionView, TopItemView, TopView};
 pub use slot::{OwnerView, SlotView};
+pub use trunk::TrunkView;
 pub use user::{BindingView, RegistrationView, UserView};

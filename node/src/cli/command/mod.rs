@@ -11,4 +11,5 @@ pub(super) mod protection;
 pub(super) mod registration;
 pub(super) mod status;
 pub(super) mod top;
+pub(super) mod trunk;
 pub(super) mod user;

@@ -305,3 +305,90 @@ fn is_setting(line: &str) -> bool {
         || line.starts_with("[cluster")
         || line.starts_with("[storage")
 }
+
+/// The valid file with a second trunk and a group, and what is wrong with the group.
+fn with_group(group: &str) -> Result<Config, String> {
+    let group = format!(
+        "[[trunk]]\nname = \"carrier-b\"\naddress = \"127.0.0.1:5071\"\nsources = []\n\
+         [[trunk_group]]\n{group}\n[[route]]\nprefix = \"+\"\ngroup = \"out\"\n"
+    );
+    let text = format!("{VALID}{group}");
+    load(&text).map_err(|error| error.to_string().replace("/etc/holdline/", ""))
+}
+
+#[test]
+fn a_trunk_group_is_read_and_its_route_leads_to_it() {
+    let members = "members = [{ trunk = \"carrier-a\", priority = 2 }, { trunk = \"carrier-b\", weight = 3 }]";
+    let config = with_group(&format!("name = \"out\"\npolicy = \"weighted\"\n{members}")).unwrap();
+    let group = &config.groups[0];
+    assert_eq!(group.policy, holdline_call::Policy::Weighted);
+    assert_eq!((group.members[1].weight.get(), group.members[1].priority), (3, 1));
+    let local = "127.0.0.11:5060".parse().unwrap();
+    let targets = config.routing().unwrap().targets("sip:+1@h", local);
+    let trunks: Vec<_> = targets.iter().map(|target| target.trunk.as_str()).collect();
+    assert_eq!(trunks, ["carrier-b", "carrier-a"]);
+}
+
+#[test]
+fn faults_of_trunk_groups_are_named() {
+    let a = "members = [{ trunk = \"carrier-a\" }]";
+    for (group, expected) in [
+        ("name = \"carrier-a\"\n".to_owned() + a, "\"carrier-a\" stands twice"),
+        (
+            "name = \"aut\"\n".to_owned() + a,
+            "there is no trunk group \"out\"; did you mean \"aut\"?",
+        ),
+        ("name = \"out\"\nmembers = []".to_owned(), "trunk_group.members: 0 is out of range"),
+        (
+            "name = \"out\"\nmembers = [{ trunk = \"carrier-c\" }]".to_owned(),
+            "there is no trunk \"carrier-c\"; did you mean \"carrier-a\"?",
+        ),
+        (
+            "name = \"out\"\nmembers = [{ trunk = \"carrier-a\" }, { trunk = \"carrier-a\" }]"
+                .to_owned(),
+            "trunk_group.members: \"carrier-a\" stands twice",
+        ),
+        (
+            format!("name = \"out\"\nhash_over = \"user\"\n{a}"),
+            "trunk_group.hash_over: the policy is not \"hash\"; set policy = \"hash\"",
+        ),
+        (format!("name = \"out\"\npolicy = \"random\"\n{a}"), "unknown variant `random`"),
+        (
+            "name = \"out\"\nmembers = [{ trunk = \"carrier-a\", weight = 101 }]".to_owned(),
+            "weight: 101 is out of range; give a value from 1 to 100",
+        ),
+    ] {
+        let error = with_group(&group).expect_err(&group);
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_route_leads_to_trunks_or_to_a_group() {
+    let both = message("trunks = [\"carrier-a\"]", "trunks = [\"carrier-a\"]\ngroup = \"out\"");
+    assert!(both.contains("both \"trunks\" and \"group\" are set"), "{both}");
+    let neither = message("trunks = [\"carrier-a\"]", "strip = 1");
+    assert!(neither.contains("neither \"trunks\" nor \"group\" is set"), "{neither}");
+}
+
+#[test]
+fn times_of_probes_and_breakers_are_held_against_each_other() {
+    let probe = message("[admin]", "[probe]\ninterval_ms = 1000\n[admin]");
+    assert!(probe.contains("2s is longer than probe.interval_ms, which is 1s"), "{probe}");
+    let breaker = message("[admin]", "[breaker]\nopen_ms = 400000\n[admin]");
+    assert!(
+        breaker.contains("400s is longer than breaker.open_max_ms, which is 300s"),
+        "{breaker}"
+    );
+    let config = load(&VALID.replace("[admin]", "[breaker]\nfailures = 2\n[admin]")).unwrap();
+    assert_eq!(config.trunk_health.breaker.failures.get(), 2);
+    assert_eq!(config.trunk_health.breaker.trial_timeout, Duration::from_secs(35));
+}
+
+#[test]
+fn a_group_by_latency_wants_its_trunks_probed() {
+    let members = "members = [{ trunk = \"carrier-a\" }]";
+    let config = with_group(&format!("name = \"out\"\npolicy = \"lowest_latency\"\n{members}"));
+    let warnings = config.unwrap().warnings;
+    assert!(warnings[0].contains("trunk \"carrier-a\" is not probed"), "{warnings:?}");
+}

@@ -8,8 +8,8 @@ mod location;
 mod node;
 mod session;
 mod slot;
-mod user;
 mod trunk;
+mod user;
 
 pub use call::{
     Admission, AnswerState, CallRecord, CancelCause, EarlyState, EndState, Phase, Target,
@@ -21,5 +21,5 @@ pub use location::{Binding, LocationRecord, RegistrarTotals};
 pub use node::NodeRecord;
 pub use session::{Reinvite, SessionState};
 pub use slot::{OwnerSpan, SlotRecord, TransferReason};
-pub use user::{Ha1, UserRecord};
 pub use trunk::{DisabledTrunk, DisabledTrunks};
+pub use user::{Ha1, UserRecord};
