@@ -82,6 +82,6 @@ bench-micro: setup
 	@$(CARGO) run --locked --quiet -p holdline-micro-report -- $(ARGS)
 
 chaos: build
-	@.ci/setup test
+	@.ci/setup chaos
 	@$(CARGO) build --locked -p holdline-sim
 	@MINUTES=$(MINUTES) .ci/chaos $(ARGS)

@@ -113,6 +113,7 @@ impl Script {
                 | Input::Lost { .. }
                 | Input::HangUp { .. }
                 | Input::Tick
+                | Input::Trunks(_)
                 | Input::Suspended(_) => None,
             })
             .collect()

@@ -52,6 +52,8 @@ pub struct ClusterOptions {
     pub admin_token: Option<String>,
     /// Users register, of `users.test` and of the nodes' SIP addresses.
     pub registrar: bool,
+    /// Text that is added at the end: more trunks, groups, routes or sections.
+    pub more: String,
 }
 
 impl Default for ClusterOptions {
@@ -71,6 +73,7 @@ impl Default for ClusterOptions {
             interface: None,
             admin_token: None,
             registrar: false,
+            more: String::new(),
         }
     }
 }
@@ -148,6 +151,7 @@ impl ClusterOptions {
         for (prefix, trunks) in ROUTES {
             writeln!(text, "[[route]]\nprefix = \"{prefix}\"\ntrunks = {trunks:?}\n")?;
         }
+        writeln!(text, "{}", self.more)?;
         Ok(())
     }
 }

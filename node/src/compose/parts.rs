@@ -132,8 +132,8 @@ impl Parts {
             peers::follow(shared.forwarder.clone(), leadership, view.clone(), halt.clone());
         context.tasks.spawn(follow);
         let (stopping, is_stopping) = watch::channel(false);
-        let (progress_seen, stopping) = (progress.clone(), is_stopping);
-        let seen = Seen { progress: progress_seen, stopping, view, trunk_view, bulletin };
+        let seen =
+            Seen { progress: progress.clone(), stopping: is_stopping, view, trunk_view, bulletin };
         let api = shared.api(hang_ups, data_dir, seen);
         let api: Arc<dyn ClusterApi> = Arc::new(api);
         if machine.started(&shared.raft, &api) {

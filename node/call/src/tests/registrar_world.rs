@@ -87,7 +87,7 @@ pub(super) fn routing() -> Arc<Routing> {
         transport: holdline_model::Transport::Udp,
         sources: Vec::new(),
     };
-    let route = Route { prefix: String::new(), trunks: vec!["carrier".into()], strip: 0 };
+    let route = Route { prefix: String::new(), trunks: vec!["carrier".into()], ..Route::default() };
     Arc::new(Routing::new(vec![trunk], vec![route]).unwrap())
 }
 

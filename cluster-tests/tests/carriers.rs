@@ -1,0 +1,106 @@
+//! Kamailio as a carrier in front of the switch and behind it, and what tshark thinks of the packets.
+//! Part of `make chaos`, for its programs are large; run one by hand with
+//! `cargo nextest run -p holdline-cluster-tests --run-ignored ignored-only -E 'binary(carriers)'`.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use holdline_cluster_tests::cluster::{Cluster, ClusterOptions};
+use holdline_cluster_tests::peers::{PeerError, Program, Proxy, ProxyPlan};
+use holdline_cluster_tests::sipp::{Scenario, SippPlan};
+
+const CALLS: u32 = 50;
+const RATE: u32 = 25;
+const LIMIT: Duration = Duration::from_secs(45);
+
+/// SIPp → Kamailio → switch → Kamailio → SIPp, both proxies on the path by Record-Route.
+async fn through_two_proxies(kill_the_owner: bool) {
+    let mut cluster = Cluster::start(&ClusterOptions::default()).await.unwrap();
+    let (folder, site) = (cluster.folder().to_owned(), cluster.site());
+    let front = ProxyPlan { address: site.caller(), next: cluster.sip(1), challenges: false };
+    let behind = ProxyPlan { address: site.callee(), next: site.sipp_callee(), challenges: false };
+    let mut front = Proxy::start(front, &folder).await.unwrap();
+    let mut behind = Proxy::start(behind, &folder).await.unwrap();
+    let callee = SippPlan::callee(Scenario::Ours("uas.xml"), site.sipp_callee());
+    let callee = callee.start(&folder, "callee").unwrap();
+    let to = site.caller();
+    let mut plan = SippPlan::caller(Scenario::Ours("uac.xml"), site.sipp_caller(), to, CALLS, RATE);
+    plan.number = "19".to_owned();
+    plan.hold_ms = 1500;
+    let caller = plan.start(&folder, "caller").unwrap();
+    if kill_the_owner {
+        let up = |all: &[holdline_cluster_tests::cluster::Health]| {
+            all.iter().any(|health| health.calls >= 20)
+        };
+        cluster.wait(LIMIT, "calls up", up).await.unwrap();
+        cluster.kill(1).unwrap();
+    }
+    let report = caller.wait(LIMIT).await.unwrap();
+    assert_eq!((report.failed, report.successful), (0, u64::from(CALLS)), "{}", report.errors);
+    let report = callee.end().await.unwrap();
+    assert_eq!((report.failed, report.unfinished), (0, 0), "{}", report.errors);
+    front.check_alive().unwrap();
+    behind.check_alive().unwrap();
+    let expected = usize::try_from(CALLS).unwrap();
+    let cdrs = cluster.wait_cdrs(expected, Duration::from_secs(5)).await.unwrap();
+    assert_eq!(cdrs.len(), expected);
+    assert!(cdrs.iter().all(|cdr| cdr.disposition == "ANSWERED"));
+    drop((front, behind));
+    cluster.pass().unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs kamailio: part of make chaos"]
+async fn calls_pass_kamailio_in_front_and_behind() {
+    through_two_proxies(false).await;
+}
+
+#[tokio::test]
+#[ignore = "needs kamailio: part of make chaos"]
+async fn calls_between_two_kamailios_outlive_their_owner() {
+    through_two_proxies(true).await;
+}
+
+/// What is on the wire, by another dissector: no packet of ours is malformed.
+#[tokio::test]
+#[ignore = "needs kamailio, tshark and the right to capture: part of make chaos"]
+async fn tshark_finds_no_malformed_packet() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("sip.pcap");
+    let mut command = Command::new("dumpcap");
+    command.args(["-q", "-i", "lo", "-f", "udp port 5060", "-P", "-w"]).arg(&capture);
+    let dumpcap =
+        Program::start("dumpcap", "tshark", &mut command, &folder.path().join("dumpcap.log"));
+    let mut dumpcap = dumpcap.unwrap();
+    let until = tokio::time::Instant::now() + Duration::from_secs(10);
+    while !capture.exists() {
+        dumpcap.check_alive().unwrap();
+        assert!(tokio::time::Instant::now() < until, "{}", dumpcap.late("capturing", LIMIT));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    through_two_proxies(true).await;
+    drop(dumpcap);
+    let read = |filter: &str| -> Vec<String> {
+        let mut tshark = Command::new("tshark");
+        tshark.args(["-r"]).arg(&capture).args([
+            "-Y",
+            filter,
+            "-T",
+            "fields",
+            "-e",
+            "frame.number",
+        ]);
+        tshark.args(["-e", "sip.Request-Line", "-e", "sip.Status-Line"]).stdin(Stdio::null());
+        let output =
+            tshark.output().map_err(|_| PeerError::Missing { name: "tshark", package: "tshark" });
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+    };
+    let seen = read("sip").len();
+    assert!(seen > 1_000, "only {seen} SIP packets were captured");
+    let malformed = read("_ws.malformed || _ws.expert.severity == error");
+    assert_eq!(malformed, Vec::<String>::new());
+}
