@@ -114,7 +114,7 @@ pub(crate) struct Addressing<'a> {
 /// Request-URI; if the first route is a strict router, it gets its own URI there, and the remote
 /// target goes to the end of the routes.
 pub(crate) fn address(dialog: &Dialog) -> Addressing<'_> {
-    let target = dialog.remote_target.as_str();
+    let target = as_request_uri(&dialog.remote_target);
     let Some((first, rest)) = dialog.route_set.split_first() else {
         return Addressing { uri: target, routes: Vec::new() };
     };
@@ -122,10 +122,18 @@ pub(crate) fn address(dialog: &Dialog) -> Addressing<'_> {
         Some(uri) if !uri.is_loose_router() => {
             let mut routes = rest.to_vec();
             routes.push(format!("<{target}>"));
-            Addressing { uri: uri.raw, routes }
+            Addressing { uri: as_request_uri(uri.raw), routes }
         }
         Some(_) | None => Addressing { uri: target, routes: dialog.route_set.clone() },
     }
+}
+
+/// A URI as it may stand in a start line: without the header fields that a Contact or a route may carry
+/// (RFC 3261 section 19.1.1). With them the peer would refuse our ACK and our BYE.
+fn as_request_uri(uri: &str) -> &str {
+    let headers = Uri::parse(uri).ok().and_then(|uri| uri.headers);
+    let without = headers.and_then(|headers| uri.strip_suffix(headers)?.strip_suffix('?'));
+    without.unwrap_or(uri)
 }
 
 /// How requests within a dialog go, whose messages come over `hop`: to the first route, or to the
@@ -188,6 +196,18 @@ mod tests {
     fn over(transport: Transport, peer: &str) -> Hop {
         let local = "192.0.2.2:5060".parse().unwrap();
         Hop { transport, local, peer: peer.parse().unwrap() }
+    }
+
+    #[test]
+    fn no_header_fields_get_into_a_start_line() {
+        let plain = dialog("sip:a;x=y@h?Subject=x&a=b", &[]);
+        assert_eq!(address(&plain).uri, "sip:a;x=y@h");
+        let strict = dialog("sip:a?b@h?c=d", &["<sip:p?Subject=x>"]);
+        let addressing = address(&strict);
+        assert_eq!(
+            (addressing.uri, &*addressing.routes),
+            ("sip:p", &["<sip:a?b@h>".to_owned()][..])
+        );
     }
 
     #[test]

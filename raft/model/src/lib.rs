@@ -28,7 +28,8 @@ pub use command::{
     AckSeen, Admit, Answer, Attempt, BindingChange, CallChange, CallCommand, Cancel, Command,
     Counted, Early, End, Fail, FormCluster, LimitTick, NewTarget, NodeUp, PutUser, Register,
     RegisterBounds, Reinvited, Reinviting, Rejection, RemoveBindings, RemoveUser, Reply,
-    ResetLimits, SetDraining, SetLimits, SetTrunk, SlotMove, Sweep, SweepBindings, TransferSlots, Updated,
+    ResetLimits, SetDraining, SetLimits, SetTrunk, SlotMove, Sweep, SweepBindings, TransferSlots,
+    Updated,
 };
 pub use hop::{Hop, Transport};
 pub use ids::{CallId, CdrId, ClusterId, Epoch, GroupId, Incarnation, NodeId, SlotId, Step};

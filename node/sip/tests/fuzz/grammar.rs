@@ -107,7 +107,7 @@ pub(crate) fn message(dice: &mut Dice) -> Made {
     };
     let mut made = Made { is_plain, method, status, ..Made::default() };
     // RFC 3261 section 19.1.1: no header fields in a Request-URI.
-    made.uri = uri(dice, is_plain).split('?').next().unwrap_or_default().to_owned();
+    made.uri = without_headers(&uri(dice, is_plain)).to_owned();
     made.call_id = format!("{}@{}", dice.text(TOKEN, 1, 20), host(dice, true));
     made.cseq = u32::try_from(dice.draw() % (1 << 31)).unwrap();
     made.branch = format!("z9hG4bK{}", dice.text(TOKEN, 1, 20));
@@ -200,6 +200,12 @@ fn name_addr(dice: &mut Dice, uri: &str, tag: Option<&str>, is_plain: bool) -> S
 fn quoted(dice: &mut Dice) -> String {
     let pieces = ["a", " ", ",", ";", "<", ">", "\\\"", "\\\\", "\u{fc}", "=", "@", "\t"];
     (0..dice.below(12)).map(|_| pieces[dice.below(pieces.len())]).collect()
+}
+
+/// A question mark may also stand in the user.
+fn without_headers(uri: &str) -> &str {
+    let host = uri.rfind('@').unwrap_or(0);
+    uri[host..].find('?').map_or(uri, |headers| &uri[..host + headers])
 }
 
 /// A URI of any scheme that the grammar knows.
