@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use holdline_cluster_tests::cluster::{Cluster, ClusterOptions};
 use holdline_cluster_tests::phone::Phone;
 use holdline_cluster_tests::stage::Stage;
 use holdline_cluster_tests::ua::{CalleeScript, CallerPlan, Order};
+use tokio::time::Instant;
 
 const USERS: usize = 24;
 const PASSWORD: &str = "correct horse battery";
@@ -36,9 +38,19 @@ fn import(cluster: &Cluster, users: &[String], domain: &str) {
     assert_eq!(said(&output), format!("{} users are written\n", users.len()));
 }
 
-async fn registered(cluster: &Cluster) -> usize {
-    let page = cluster.any_admin().unwrap().document("/v1/registrations?limit=1000").await.unwrap();
-    page["items"].as_array().unwrap().len()
+/// Waits until so many users are registered, as a node sees it that need not be the first to know.
+async fn wait_registered(cluster: &Cluster, users: usize) {
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        let admin = cluster.any_admin().unwrap();
+        let page = admin.document("/v1/registrations?limit=1000").await.unwrap();
+        let count = page["items"].as_array().unwrap().len();
+        if count == users {
+            return;
+        }
+        assert!(Instant::now() < end, "{count} of {users} users are registered");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,7 +70,7 @@ async fn users_stay_registered_and_callable_when_a_node_dies() {
         assert_eq!(answer.contacts, [format!("<sip:{user}@{callee}>;expires=600")]);
         phones.push((phone, node));
     }
-    assert_eq!(registered(&stage.cluster).await, USERS);
+    wait_registered(&stage.cluster, USERS).await;
     call_all(&mut stage, &users[..USERS / 2]).await;
 
     stage.cluster.kill(1).unwrap();
@@ -70,7 +82,7 @@ async fn users_stay_registered_and_callable_when_a_node_dies() {
         assert_eq!(answer.challenges, u32::from(answer.stale), "nobody is asked for a password");
     }
     assert!(stale > 0, "the dead node owned some of the users");
-    assert_eq!(registered(&stage.cluster).await, USERS);
+    wait_registered(&stage.cluster, USERS).await;
     call_all(&mut stage, &users[USERS / 2..]).await;
     assert!(said(&holdline(&stage.cluster, &["registration", "list"])).contains("8000@"));
     stage.cluster.pass().unwrap();

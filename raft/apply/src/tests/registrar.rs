@@ -70,13 +70,12 @@ fn with_users() -> Cluster {
 
 /// `Done` stands for whichever entry it is.
 fn run(cluster: &mut Cluster, register: Register) -> Reply {
-    match cluster.run(&Command::Register(Box::new(register))) {
-        Reply::At(index) => {
-            assert_eq!(index, cluster.index);
-            Reply::Done
-        }
-        other => other,
+    let reply = cluster.run(&Command::Register(Box::new(register)));
+    if let Reply::At(index) = reply {
+        assert_eq!(index, cluster.index);
+        return Reply::Done;
     }
+    reply
 }
 
 fn contacts(cluster: &Cluster, name: &str) -> Vec<String> {
