@@ -131,6 +131,8 @@ fn invite(number: u64, targets: &[&str]) -> Admit {
         trunk: (*trunk).into(),
         hop: Hop::udp(address, address),
         uri: String::new(),
+        together: false,
+        routes: Vec::new(),
     };
     Admit {
         tenant: "acme".into(),
