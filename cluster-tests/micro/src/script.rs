@@ -254,6 +254,7 @@ impl Recorder {
                 | CallChange::ReinviteAcked(_)
                 | CallChange::Updated(_)
                 | CallChange::Counted(_)
+                | CallChange::Pracked(_)
                 | CallChange::Fail(_) => Reply::Done,
             };
             let (call, step) = (command.call, command.step);

@@ -7,7 +7,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use holdline_model::{CallRecord, Dialog, Hop, NewTarget, Shift, Token};
+use holdline_model::{CallRecord, Dialog, Hop, NewTarget, Shift, Token, limits};
 use holdline_sip::message::{Address, Identity, Message, Uri};
 
 use crate::messages;
@@ -49,11 +49,14 @@ pub(crate) fn callee(
     let remote_target = answer.contact_uri().unwrap_or(&target.uri).to_owned();
     let hop = request_hop(&route_set, &remote_target, target.hop);
     let cseq = messages::invite_cseq(attempt);
+    // Requests may have gone through in the early dialog; those of our own come after them.
+    let had_dialog = record.early.as_ref().is_some_and(|early| !early.response.is_empty());
+    let ahead = if had_dialog || record.session.is_some() { limits::CSEQ_AHEAD } else { 0 };
     Some(Dialog {
         call_id: Token::callee_call_id(record.call),
         local,
         remote: answer.to().text().into_owned(),
-        local_cseq: cseq,
+        local_cseq: cseq.saturating_add(ahead),
         shift: Shift::of(i64::from(cseq) - i64::from(record.admission.cseq)),
         remote_cseq: 0,
         remote_target,

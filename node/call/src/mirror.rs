@@ -48,6 +48,7 @@ pub(crate) fn apply(record: &mut CallRecord, command: &CallCommand, cdr: Option<
         CallChange::ReinviteAcked(change) => record.reinvite_acked(&change.ack),
         CallChange::Updated(change) => record.updated(change),
         CallChange::Counted(change) => record.count(change.from, change.cseq),
+        CallChange::Pracked(change) => record.pracked(change.rseq),
         CallChange::Fail(fail) => apply_fail(record, fail, command.at, cdr),
         CallChange::End(end) => apply_end(record, end, command.at, cdr),
     }
@@ -58,6 +59,7 @@ fn apply_early(record: &mut CallRecord, early: &Early) {
         Some(before) if early.response.is_empty() => before.response.clone(),
         Some(_) | None => early.response.clone(),
     };
+    record.reliable_came(early);
     record.early = Some(EarlyState { status: early.status, response });
 }
 
@@ -70,6 +72,7 @@ fn apply_answer(record: &mut CallRecord, answer: &Answer, at: Millis) {
         caller: answer.caller.clone(),
         callee: answer.callee.clone(),
         end_by: answer.end_by,
+        session_by: answer.session_by,
         ack: Bytes::new(),
     }));
 }

@@ -433,6 +433,7 @@ fn answer(at: Millis) -> AnswerState {
         caller: dialog("a"),
         callee: dialog("b"),
         end_by: Some(at.plus_ms(3_600_000)),
+        session_by: None,
         ack: Bytes::new(),
     }
 }

@@ -20,6 +20,7 @@ pub(crate) fn apply(record: &mut CallRecord, answer: &Answer, at: Millis) -> Out
         caller: answer.caller.clone(),
         callee: answer.callee.clone(),
         end_by: answer.end_by,
+        session_by: answer.session_by,
         ack: bytes::Bytes::new(),
     }));
     Ok(Reply::Done)

@@ -47,6 +47,7 @@ pub(crate) fn apply<S: LimitState>(
         CallChange::ReinviteAcked(change) => session::reinvite_acked(&mut record, change),
         CallChange::Updated(change) => session::updated(&mut record, change),
         CallChange::Counted(change) => session::counted(&mut record, *change),
+        CallChange::Pracked(change) => session::pracked(&mut record, *change),
         CallChange::Fail(change) => {
             return fail::apply(state, position, record, &slot, command.at, change, actions);
         }
@@ -102,6 +103,6 @@ const fn possible(phase: Phase, change: &CallChange) -> bool {
         | CallChange::Reinvited(_)
         | CallChange::ReinviteAcked(_)
         | CallChange::Counted(_) => matches!(phase, Phase::Answered | Phase::Confirmed),
-        CallChange::Updated(_) => !matches!(phase, Phase::Finished),
+        CallChange::Updated(_) | CallChange::Pracked(_) => !matches!(phase, Phase::Finished),
     }
 }

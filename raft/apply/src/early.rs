@@ -13,6 +13,11 @@ pub(crate) fn apply(record: &mut CallRecord, early: &Early) -> Outcome {
         Some(before) if early.response.is_empty() => before.response.clone(),
         Some(_) | None => early.response.clone(),
     };
+    let reliable = record.session.as_ref().map_or(0, |state| state.reliable.len());
+    if early.rseq.is_some() && reliable >= limits::MAX_RELIABLE {
+        return Err(Rejection::OutOfBounds { what: "number of reliable answers".to_owned() });
+    }
+    record.reliable_came(early);
     record.early = Some(EarlyState { status: early.status, response });
     Ok(Reply::Done)
 }

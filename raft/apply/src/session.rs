@@ -1,8 +1,9 @@
-//! `Reinviting`, `Reinvited`, `ReinviteAcked`, `Updated`, `Counted`: what changes of the session leave
+//! `Reinviting`, `Reinvited`, `ReinviteAcked`, `Updated`, `Counted`, `Pracked`: what changes of the session leave
 //! behind. The records change as `holdline_model` says, here and in the owner's copy alike.
 
 use holdline_model::{
-    AckSeen, CallRecord, Counted, Millis, Reinvited, Reinviting, Rejection, Reply, Updated, limits,
+    AckSeen, CallRecord, Counted, Millis, Pracked, Reinvited, Reinviting, Rejection, Reply,
+    Updated, limits,
 };
 
 use crate::Outcome;
@@ -33,6 +34,11 @@ pub(crate) fn updated(record: &mut CallRecord, change: &Updated) -> Outcome {
 
 pub(crate) fn counted(record: &mut CallRecord, change: Counted) -> Outcome {
     record.count(change.from, change.cseq);
+    Ok(Reply::Done)
+}
+
+pub(crate) fn pracked(record: &mut CallRecord, change: Pracked) -> Outcome {
+    record.pracked(change.rseq);
     Ok(Reply::Done)
 }
 

@@ -26,8 +26,8 @@ pub use aor::{Aor, InvalidAor};
 pub use cidr::{Cidr, InvalidCidr};
 pub use command::{
     AckSeen, Admit, Answer, Attempt, BindingChange, CallChange, CallCommand, Cancel, Command,
-    Counted, Early, End, Fail, FormCluster, LimitTick, NewTarget, NodeUp, PutUser, Register,
-    RegisterBounds, Reinvited, Reinviting, Rejection, RemoveBindings, RemoveUser, Reply,
+    Counted, Early, End, Fail, FormCluster, LimitTick, NewTarget, NodeUp, Pracked, PutUser,
+    Register, RegisterBounds, Reinvited, Reinviting, Rejection, RemoveBindings, RemoveUser, Reply,
     ResetLimits, SetDraining, SetLimits, SetTrunk, SlotMove, Sweep, SweepBindings, TransferSlots,
     Updated,
 };
@@ -37,8 +37,8 @@ pub use name::Name;
 pub use record::{
     Admission, AnswerState, Binding, CallRecord, CancelCause, Cause, Cdr, ClusterRecord, Dialog,
     DisabledTrunk, DisabledTrunks, Disposition, EarlyState, EndState, Ha1, HangupBy,
-    LocationRecord, NodeRecord, OwnerSpan, Phase, RegistrarTotals, Reinvite, SessionState, Shift,
-    Side, SlotRecord, Target, TransferReason, UserRecord,
+    LocationRecord, NodeRecord, OwnerSpan, Phase, RegistrarTotals, Reinvite, Reliable,
+    SessionState, Shift, Side, SlotRecord, Target, TransferReason, UserRecord,
 };
 pub use state::State;
 pub use time::Millis;

@@ -21,6 +21,9 @@ pub const MAX_TARGETS: usize = 16;
 /// Largest SIP message that may become part of an entry, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 65_535;
 
+/// Reliable provisional answers that one call may have.
+pub const MAX_RELIABLE: usize = 16;
+
 /// How far the CSeq numbers of requests that went through may run ahead of what is committed: a new
 /// owner's own requests begin above.
 pub const CSEQ_AHEAD: u32 = 1_000;

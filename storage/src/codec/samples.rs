@@ -141,6 +141,7 @@ pub(crate) fn call(id: CallId, phase: Phase) -> CallRecord {
             caller: dialog(),
             callee: dialog(),
             end_by: Some(Millis(7_202_000)),
+            session_by: Some(Millis(92_000)),
             ack: Bytes::from_static(b"ACK"),
         })),
         end: Some(Box::new(EndState {
@@ -158,6 +159,12 @@ pub(crate) fn call(id: CallId, phase: Phase) -> CallRecord {
             before: Some(reinvite(21)),
             caller_target: Some(new_target()),
             callee_target: None,
+            reliable: vec![Reliable {
+                attempt: 1,
+                rseq: 5,
+                response: Bytes::from_static(b"183"),
+                acked: true,
+            }],
         })),
     }
 }
@@ -400,8 +407,13 @@ fn changes() -> Vec<(&'static str, CallChange)> {
         demand: demand(),
     };
     let response = Bytes::from_static(b"200");
-    let answer =
-        Answer { response: response.clone(), caller: dialog(), callee: dialog(), end_by: None };
+    let answer = Answer {
+        response: response.clone(),
+        caller: dialog(),
+        callee: dialog(),
+        end_by: None,
+        session_by: None,
+    };
     let fail = Fail {
         by: HangupBy::Switch,
         cause: cause(),
@@ -421,7 +433,7 @@ fn changes() -> Vec<(&'static str, CallChange)> {
     vec![
         ("admit", CallChange::Admit(Box::new(admit))),
         ("attempt", CallChange::Attempt(Attempt { index: 1 })),
-        ("early", CallChange::Early(Early { status: 183, response })),
+        ("early", CallChange::Early(Early { status: 183, response, rseq: Some(5) })),
         ("cancel", CallChange::Cancel(Cancel { cause: CancelCause::Admin })),
         ("answer", CallChange::Answer(Box::new(answer))),
         ("ack_seen", CallChange::AckSeen(AckSeen { ack: Bytes::from_static(b"ACK") })),
@@ -447,8 +459,10 @@ fn session_changes() -> Vec<(&'static str, CallChange)> {
         response: Bytes::from_static(b"200"),
         caller_target: caller_target.clone(),
         callee_target: None,
+        session_by: Some(Millis(9000)),
     };
-    let updated = Updated { from, cseq, caller_target, callee_target };
+    let session_by = None;
+    let updated = Updated { from, cseq, caller_target, callee_target, session_by };
     let ack = Bytes::from_static(b"ACK");
     vec![
         ("reinviting", CallChange::Reinviting(Box::new(reinviting))),
@@ -456,5 +470,6 @@ fn session_changes() -> Vec<(&'static str, CallChange)> {
         ("reinvite_acked", CallChange::ReinviteAcked(AckSeen { ack })),
         ("updated", CallChange::Updated(Box::new(updated))),
         ("counted", CallChange::Counted(Counted { from, cseq })),
+        ("pracked", CallChange::Pracked(Pracked { rseq: 2 })),
     ]
 }

@@ -63,7 +63,8 @@ impl RuleOne {
             | CallChange::Reinvited(_)
             | CallChange::ReinviteAcked(_)
             | CallChange::Updated(_)
-            | CallChange::Counted(_) => {}
+            | CallChange::Counted(_)
+            | CallChange::Pracked(_) => {}
         }
     }
 

@@ -48,6 +48,11 @@ impl Call {
                     self.answer_through(ctx, from, number, &message);
                 }
             }
+            CallChange::Pracked(_) => {
+                if let Some(Work::Pracked { number, message }) = trigger {
+                    self.answer_through(ctx, Side::Caller, number, &message);
+                }
+            }
             CallChange::Counted(_) => {
                 if let Some(Work::Through(side, request)) = trigger {
                     self.on_counted(ctx, side, request);

@@ -1,6 +1,7 @@
 //! A finished call: a tombstone that gives late messages their old answer (RFC 3261 timers H to J).
 //! Nothing is proposed any more.
 
+use holdline_model::Side;
 use holdline_sip::message::Message;
 
 use super::work::Work;
@@ -20,6 +21,9 @@ impl Call {
             Work::Through(side, request) => self.count(ctx, side, request),
             Work::Updated { from, number, message } => {
                 self.answer_through(ctx, from, number, &message);
+            }
+            Work::Pracked { number, message } => {
+                self.answer_through(ctx, Side::Caller, number, &message);
             }
             Work::Ack(_)
             | Work::NoAck

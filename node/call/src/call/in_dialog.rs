@@ -105,7 +105,10 @@ impl Call {
                 self.reinvite(ctx, side, request);
                 return;
             }
-            Method::Prack => (Refuse::NoDialog, Refusal::NoDialog),
+            Method::Prack => {
+                self.prack(ctx, side, request);
+                return;
+            }
             Method::Other(_) => (Refuse::NotImplemented, Refusal::Method),
             Method::Ack
             | Method::Cancel

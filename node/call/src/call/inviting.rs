@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use holdline_model::{
     Answer, Attempt, CallChange, Cancel, CancelCause, Cause, Dialog, Disposition, Early, Fail,
-    HangupBy, Side,
+    HangupBy, Side, limits,
 };
 use holdline_sip::message::{Message, Method};
 
@@ -37,6 +37,7 @@ impl Call {
             Work::Updated { from, number, message } => {
                 self.update_answered(ctx, from, number, message);
             }
+            Work::Pracked { number, message } => self.prack_answered(ctx, number, message),
             // Within an answered call only.
             Work::NoAck
             | Work::ReinviteProgress { .. }
@@ -53,12 +54,25 @@ impl Call {
             return;
         }
         let response = message.bytes().clone();
+        if let Some((_, reliable)) = self.record.reliable(&response) {
+            // The callee repeats it until the caller's PRACK comes through.
+            if !reliable.acked {
+                self.relay_provisional(ctx, &message);
+            }
+            return;
+        }
         if self.record.early.as_ref().is_some_and(|early| early.response == response) {
             // Committed before; the callee repeats it to keep the call from timing out (13.3.1.1).
             self.relay_provisional(ctx, &message);
             return;
         }
-        let early = Early { status: status_of(&message), response };
+        let rseq = self.rseq_of(&message);
+        let known = self.record.session.as_ref().map_or(0, |state| state.reliable.len());
+        if rseq.is_some() && known >= limits::MAX_RELIABLE {
+            ctx.dropped(DropReason::QueueFull);
+            return;
+        }
+        let early = Early { status: status_of(&message), response, rseq };
         let trigger = Work::Provisional { attempt, message };
         self.propose(ctx, CallChange::Early(early), Some(trigger));
     }
@@ -87,7 +101,8 @@ impl Call {
     fn answer(&self, ctx: &Ctx<'_>, callee: Dialog, message: &Message) -> Option<Answer> {
         let caller = dialogs::caller(&self.record, self.invite.as_deref()?);
         let end_by = ctx.options.max_call_duration.map(|limit| ctx.now + limit);
-        Some(Answer { response: message.bytes().clone(), caller, callee, end_by })
+        let session_by = messages::through::session_by(ctx.now, message);
+        Some(Answer { response: message.bytes().clone(), caller, callee, end_by, session_by })
     }
 
     fn target_failed(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: Message) {
@@ -188,7 +203,11 @@ impl Call {
         if self.record.early.is_some() || self.record.cancel.is_some() {
             return false;
         }
-        self.propose(ctx, CallChange::Early(Early { status, response: Bytes::new() }), None);
+        self.propose(
+            ctx,
+            CallChange::Early(Early { status, response: Bytes::new(), rseq: None }),
+            None,
+        );
         true
     }
 
@@ -204,6 +223,7 @@ impl Call {
             | Work::NoAck
             | Work::Through(..)
             | Work::Updated { .. }
+            | Work::Pracked { .. }
             | Work::ReinviteProgress { .. }
             | Work::Reinvited { .. }
             | Work::ReinviteAck(_)

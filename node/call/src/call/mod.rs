@@ -17,6 +17,7 @@ mod in_dialog;
 mod inviting;
 mod legs;
 mod limited;
+mod prack;
 mod recover;
 mod reinvite;
 mod reinvite_answer;

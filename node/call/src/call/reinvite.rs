@@ -116,7 +116,7 @@ impl Call {
         }
         let to = side.other();
         let Some(dialog) = self.dialog(to) else { return };
-        let bytes = messages::through::request(&self.record, to, dialog, &request.message);
+        let bytes = messages::through::request(&self.record, to, dialog, &request.message, None);
         let (timers, reliable) = (ctx.options.timers, dialog.hop.transport.is_reliable());
         let passed = dialog.passed_cseq(number);
         self.used(to, passed);

@@ -57,6 +57,7 @@ impl Call {
             response: message.bytes().clone(),
             caller_target,
             callee_target,
+            session_by: messages::through::session_by(ctx.now, &message),
         }));
         self.propose(ctx, change, Some(Work::Reinvited { from, number, message }));
     }
@@ -223,7 +224,7 @@ impl Call {
         if known.is_pending() {
             let to = known.from.other();
             let bytes =
-                messages::through::request(&self.record, to, dialog, &invite.request.message);
+                messages::through::request(&self.record, to, dialog, &invite.request.message, None);
             invite.client = Some(InviteClient::recover_calling(now, timers, far, bytes, resend_at));
         } else {
             let answer = Message::parse(known.response.clone())?;

@@ -77,7 +77,7 @@ impl Call {
             // Section 16.7 step 5 for proxies; here too, it says nothing beyond the next hop.
             return;
         }
-        if message.has_sdp() {
+        if message.has_sdp() || self.rseq_of(&message).is_some() {
             self.push(ctx, Work::Provisional { attempt, message });
             return;
         }

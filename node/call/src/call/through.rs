@@ -15,7 +15,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use holdline_model::{CallChange, Counted, Dialog, Millis, Phase, Side, Updated, limits};
+use holdline_model::{CallChange, Counted, Dialog, Hop, Millis, Phase, Side, Updated, limits};
 use holdline_sip::message::{Message, Method};
 use holdline_sip::transaction::{NonInviteClient, NonInviteClientInput, ResponseClass};
 
@@ -33,6 +33,8 @@ pub(crate) struct Exchange {
     pub(crate) from: Side,
     /// As it came.
     pub(crate) request: Box<Request>,
+    /// How it goes on.
+    pub(crate) hop: Hop,
     /// Ours.
     pub(crate) client: NonInviteClient,
     /// The answer that its sender got; empty before.
@@ -42,7 +44,7 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    fn is(&self, from: Side, number: u32) -> bool {
+    pub(crate) fn is(&self, from: Side, number: u32) -> bool {
         self.from == from && self.request.message.cseq().number == number
     }
 
@@ -127,6 +129,23 @@ impl Call {
         if let Some(objection) = self.objection_within(side, request) {
             return Some(objection);
         }
+        if self.record.answer.is_none() && self.runs_ahead(side, request.cseq().number) {
+            return Some((Refuse::Overlapping, Refusal::TooManyRequests));
+        }
+        self.objection_to_more(ctx)
+    }
+
+    /// Whether a number is too far above that of the INVITE to be passed on in an early dialog.
+    pub(super) fn runs_ahead(&self, side: Side, number: u32) -> bool {
+        let above = match side {
+            Side::Caller => number.saturating_sub(self.record.admission.cseq),
+            Side::Callee => 0,
+        };
+        above > limits::CSEQ_AHEAD
+    }
+
+    /// Makes room for one more request that goes through.
+    pub(super) fn objection_to_more(&mut self, ctx: &Ctx<'_>) -> Option<(Refuse, Refusal)> {
         self.legs.through.retain(|exchange| exchange.is_pending() || ctx.now < exchange.over_at);
         if self.legs.through.len() >= ctx.options.max_through.get() {
             // Those that are answered are kept for repetitions only.
@@ -158,13 +177,28 @@ impl Call {
     }
 
     fn pass_now(&mut self, ctx: &mut Ctx<'_>, side: Side, request: Request) {
+        let dialog = self.dialog_within(side.other()).map(Cow::into_owned);
+        if let Some(dialog) = dialog {
+            self.pass_in(ctx, side, request, &dialog, None);
+        }
+    }
+
+    /// Passes a request on within a dialog of the other side.
+    pub(super) fn pass_in(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        side: Side,
+        request: Request,
+        dialog: &Dialog,
+        rack: Option<(u32, u16)>,
+    ) {
         let to = side.other();
-        let Some(dialog) = self.dialog_within(to) else { return };
-        let bytes = messages::through::request(&self.record, to, &dialog, &request.message);
+        let bytes = messages::through::request(&self.record, to, dialog, &request.message, rack);
         let reliable = dialog.hop.transport.is_reliable();
         self.used(to, dialog.passed_cseq(request.message.cseq().number));
         let exchange = Exchange {
             from: side,
+            hop: dialog.hop,
             client: NonInviteClient::new(ctx.now, ctx.options.timers, reliable, bytes),
             request: Box::new(request),
             answer: Bytes::new(),
@@ -201,6 +235,10 @@ impl Call {
             self.push(ctx, Work::Updated { from, number, message });
             return;
         }
+        if method == Method::Prack && class == ResponseClass::Success {
+            self.push(ctx, Work::Pracked { number, message });
+            return;
+        }
         self.answer_through(ctx, from, number, &message);
         let is_gone = matches!(status_of(&message), 481 | 408);
         if method == Method::Update && is_gone {
@@ -220,7 +258,8 @@ impl Call {
         let Some(exchange) = known.find(|exchange| exchange.is(from, number)) else { return };
         let request = &exchange.request;
         let (caller_target, callee_target) = self.new_targets(from, request, &message);
-        let updated = Updated { from, cseq: number, caller_target, callee_target };
+        let session_by = messages::through::session_by(ctx.now, &message);
+        let updated = Updated { from, cseq: number, caller_target, callee_target, session_by };
         let trigger = Work::Updated { from, number, message };
         self.propose(ctx, CallChange::Updated(Box::new(updated)), Some(trigger));
     }
@@ -268,23 +307,11 @@ impl Call {
     /// Sends what requests that went through want to send, and drops those that are over.
     pub(super) fn drain_through(&mut self, ctx: &mut Ctx<'_>) {
         let mut gone = None;
-        let mut hops = [None, None];
-        for (side, hop) in [Side::Caller, Side::Callee].into_iter().zip(&mut hops) {
-            *hop = self.dialog_within(side).map(|dialog| dialog.hop);
-        }
-        let [caller, callee] = hops;
         let call = self.record.call;
         let now = ctx.now;
         self.legs.through.retain_mut(|exchange| {
-            let hop = match exchange.from {
-                Side::Caller => callee,
-                Side::Callee => caller,
-            };
-            let outcome = drain_request(&mut exchange.client, |bytes| {
-                if let Some(hop) = hop {
-                    ctx.send(hop, bytes);
-                }
-            });
+            let hop = exchange.hop;
+            let outcome = drain_request(&mut exchange.client, |bytes| ctx.send(hop, bytes));
             if outcome.gave_up {
                 ctx.event(Event::GaveUp { call, what: Unconfirmed::Request });
                 if *exchange.request.message.method() == Method::Update {

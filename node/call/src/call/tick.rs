@@ -58,7 +58,8 @@ impl Call {
                 .min(),
             Phase::Answered | Phase::Confirmed => {
                 let end_by = self.record.answer.as_ref().and_then(|answer| answer.end_by);
-                end_by.into_iter().chain(self.note_at).min()
+                let session_by = self.record.answer.as_ref().and_then(|answer| answer.session_by);
+                end_by.into_iter().chain(session_by).chain(self.note_at).min()
             }
             Phase::Inviting | Phase::Finished => None,
         }

@@ -27,6 +27,7 @@ impl Call {
             Work::Updated { from, number, message } => {
                 self.update_answered(ctx, from, number, message);
             }
+            Work::Pracked { number, message } => self.prack_answered(ctx, number, message),
             Work::ReinviteProgress { from, number, message } => {
                 self.reinvite_progress(ctx, from, number, message);
             }
@@ -80,6 +81,14 @@ impl Call {
         let end_by = self.record.answer.as_ref().and_then(|answer| answer.end_by);
         if end_by.is_some_and(|at| at <= ctx.now) {
             self.end_by_duration(ctx);
+            return true;
+        }
+        let session_by = self.record.answer.as_ref().and_then(|answer| answer.session_by);
+        if session_by.is_some_and(|at| at <= ctx.now) {
+            // RFC 4028 section 10: nobody has refreshed it.
+            let cause = Cause { status: 408, text: "session expired".into() };
+            let end = self.end(HangupBy::Timer, cause);
+            self.propose(ctx, CallChange::End(end), None);
             return true;
         }
         if self.is_note_due(ctx.now) {

@@ -65,6 +65,13 @@ pub(crate) enum Work {
         /// The answer.
         message: Message,
     },
+    /// A 2xx to a PRACK that was passed on.
+    Pracked {
+        /// The PRACK's CSeq number.
+        number: u32,
+        /// The answer.
+        message: Message,
+    },
     /// A provisional answer to an INVITE that was passed on.
     ReinviteProgress {
         /// Who sent the INVITE.
@@ -124,6 +131,7 @@ impl Work {
                 Self::Reinvited { from, number, .. },
                 Self::Reinvited { from: other_from, number: other, .. },
             ) => from == other_from && number == other,
+            (Self::Pracked { number, .. }, Self::Pracked { number: other, .. }) => number == other,
             (
                 Self::ReinviteProgress { message, .. },
                 Self::ReinviteProgress { message: other, .. },
@@ -146,6 +154,7 @@ impl Work {
                 | Self::Bye(..)
                 | Self::Through(..)
                 | Self::Updated { .. }
+                | Self::Pracked { .. }
                 | Self::ReinviteProgress { .. }
                 | Self::Reinvited { .. }
                 | Self::ReinviteAck(_)

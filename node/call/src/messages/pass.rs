@@ -2,20 +2,24 @@
 //! agent; what it does not act on it passes on, byte for byte).
 //!
 //! Not passed: what belongs to one leg (Via, routes, identities, Contact, CSeq, credentials), and
-//! what offers or asks for an extension that the switch would have to take part in and does not
-//! (reliable provisional answers, session timers, transfer).
+//! what says who or what the other side is (User-Agent, Server, the agent of a Warning), and what
+//! offers or asks for an extension that the switch would have to take part in and does not.
 
 use holdline_sip::message::{Builder, HeaderName, Message};
 
 /// Methods that we take, for Allow: those that we act on, and those that go through.
 pub(super) const ALLOW: &str =
-    "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
 
 /// Those of them that work whatever the other side can do.
 const ALWAYS: &[&str] = &["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"];
 
 /// Option tags that work through us because all they ask for is that header fields pass.
-const TRANSPARENT_OPTIONS: &[&str] = &["histinfo", "resource-priority", "answermode", "norefersub"];
+const TRANSPARENT_OPTIONS: &[&str] =
+    &["histinfo", "resource-priority", "answermode", "norefersub", "timer"];
+
+/// Those that work through us in the call's INVITE and its answers only.
+const INITIAL_OPTIONS: &[&str] = &["100rel"];
 
 /// What a message is, for what goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +33,10 @@ pub(crate) enum Kind {
 }
 
 /// Whether an option tag that a peer insists on is one that works through us.
-pub(crate) fn is_transparent(option: &str, _kind: Kind) -> bool {
-    TRANSPARENT_OPTIONS.iter().any(|known| known.eq_ignore_ascii_case(option))
+pub(crate) fn is_transparent(option: &str, kind: Kind) -> bool {
+    let initial = if kind == Kind::Initial { INITIAL_OPTIONS } else { &[] };
+    let mut options = TRANSPARENT_OPTIONS.iter().chain(initial);
+    options.any(|known| known.eq_ignore_ascii_case(option))
 }
 
 /// Adds Allow: what we take of that which the other side, which said `from`, takes. All that we take
@@ -55,7 +61,12 @@ pub(super) fn through(mut builder: Builder, from: &Message, kind: Kind) -> Build
             Verdict::Contact if kind == Kind::Redirection => {
                 builder = builder.header(HeaderName::Contact, header.value);
             }
-            Verdict::Contact | Verdict::Stop | Verdict::Options => {}
+            Verdict::Contact | Verdict::Stop | Verdict::Options | Verdict::Warning => {}
+        }
+    }
+    for warning in from.list(HeaderName::Warning) {
+        if let Some(warning) = by_us(warning) {
+            builder = builder.header(HeaderName::Warning, warning);
         }
     }
     for name in [HeaderName::Require, HeaderName::Supported] {
@@ -68,6 +79,16 @@ pub(super) fn through(mut builder: Builder, from: &Message, kind: Kind) -> Build
     builder
 }
 
+/// A Warning as if it were ours: who gave it is hidden (RFC 3261 section 20.43).
+fn by_us(warning: &str) -> Option<String> {
+    let (code, rest) = warning.split_once(' ')?;
+    let (_agent, text) = rest.trim_start().split_once(' ')?;
+    Some(format!("{code} {AGENT} {text}"))
+}
+
+/// Our name where one must be given.
+const AGENT: &str = "holdline";
+
 enum Verdict {
     /// Goes through as it is.
     Pass,
@@ -75,6 +96,8 @@ enum Verdict {
     Contact,
     /// Goes through with the option tags that work through us.
     Options,
+    /// Goes through in our name.
+    Warning,
     /// Ends here.
     Stop,
 }
@@ -83,6 +106,7 @@ fn verdict(name: HeaderName) -> Verdict {
     use HeaderName as H;
     match name {
         H::Contact => Verdict::Contact,
+        H::Warning => Verdict::Warning,
         H::Require | H::Supported => Verdict::Options,
         // One leg's own, or written anew.
         H::Via
@@ -104,19 +128,19 @@ fn verdict(name: HeaderName) -> Verdict {
         | H::Allow
         // Extensions that both ends would think they had agreed upon.
         | H::Unsupported
-        | H::SessionExpires
-        | H::MinSe
+        // What a side runs on is its own.
+        | H::UserAgent
+        | H::Server
         | H::RSeq
         | H::RAck
         | H::Replaces => Verdict::Stop,
         H::ContentType
-        | H::UserAgent
-        | H::Server
+        | H::SessionExpires
+        | H::MinSe
         | H::Expires
         | H::MinExpires
         | H::Reason
         | H::RetryAfter
-        | H::Warning
         | H::Date
         | H::Subject
         | H::Organization

@@ -3,21 +3,36 @@
 //! whoever passes a request on sends the same one.
 
 use bytes::Bytes;
-use holdline_model::{CallRecord, Dialog, Hop, Reinvite, Side, Token};
+use holdline_model::{CallRecord, Dialog, Hop, Millis, Reinvite, Side, Token};
 use holdline_sip::message::{Builder, HeaderName, Message, Method};
 
 use super::in_dialog::{carry_body, head};
-use super::invite::DEFAULT_MAX_FORWARDS;
+use super::invite::{DEFAULT_MAX_FORWARDS, invite_cseq};
 use super::{OurContact, is_sips, pass, reason_of, status_of, suffix};
 
 /// A request, passed on to `to` within its dialog.
-pub(crate) fn request(record: &CallRecord, to: Side, dialog: &Dialog, request: &Message) -> Bytes {
+///
+/// `rack`: of a PRACK, the RSeq that the provisional answer came with.
+pub(crate) fn request(
+    record: &CallRecord,
+    to: Side,
+    dialog: &Dialog,
+    request: &Message,
+    rack: Option<(u32, u16)>,
+) -> Bytes {
     let number = request.cseq().number;
     let branch = Token::branch(record.call, &suffix::through(to, number));
     let hops = request.max_forwards().unwrap_or(DEFAULT_MAX_FORWARDS).saturating_sub(1);
     let cseq = dialog.passed_cseq(number);
     let builder = head(dialog, request.method(), cseq, &branch, hops);
     let builder = with_contact(builder, record, dialog, request);
+    let builder = match rack {
+        Some((rseq, attempt)) => {
+            let cseq = invite_cseq(attempt);
+            builder.header_display(HeaderName::RAck, format_args!("{rseq} {cseq} INVITE"))
+        }
+        None => builder,
+    };
     pass::through(builder, request, pass::Kind::Within).body(request.body())
 }
 
@@ -66,6 +81,13 @@ pub(crate) fn answer(
 /// An answer of ours to a request within a dialog.
 pub(crate) fn own_answer(request: &Message, hop: Hop, status: u16) -> Bytes {
     Builder::response_to(request, status, "").with_source(hop.peer).finish()
+}
+
+/// When a session expires that a 2xx has agreed upon at `at` (RFC 4028 section 4).
+pub(crate) fn session_by(at: Millis, answer: &Message) -> Option<Millis> {
+    let value = std::str::from_utf8(answer.header(HeaderName::SessionExpires)?).ok()?;
+    let seconds: u32 = value.split(';').next()?.trim().parse().ok()?;
+    Some(at.plus_ms(u64::from(seconds.max(1)).saturating_mul(1_000)))
 }
 
 /// Our Contact where the message that goes through has one, and what both ends can do.

@@ -49,5 +49,12 @@ fn in_dialog(record: &CallRecord, invite: &Message, answer: &Message) -> Bytes {
         .record_routes_of(invite)
         .header_display(HeaderName::Contact, contact);
     let builder = pass::with_allow(builder, answer);
-    pass::through(builder, answer, pass::Kind::Initial).body(answer.body())
+    match record.reliable(answer.bytes()) {
+        Some((rseq, _)) => {
+            let builder = builder.header_display(HeaderName::RSeq, rseq);
+            pass::through(builder, answer, pass::Kind::Initial).body(answer.body())
+        }
+        // One that is not relayed reliably does not say that it is.
+        None => pass::through(builder, answer, pass::Kind::Within).body(answer.body()),
+    }
 }

@@ -33,9 +33,9 @@ fn used_up_max_forwards_is_483() {
 #[test]
 fn a_required_extension_that_we_lack_is_420_and_named() {
     let mut world = World::new();
-    let text = invite("1").replace("Supported: ", "Require: histinfo, ");
+    let text = invite("1").replace("Supported: ", "Require: histinfo, eventlist, ");
     let answer = refused(&mut world, text, "420 INVITE > caller", Refusal::BadExtension);
-    assert_eq!(values(&answer, "Unsupported"), ["100rel, timer"]);
+    assert_eq!(values(&answer, "Unsupported"), ["eventlist"]);
 }
 
 #[test]

@@ -253,3 +253,99 @@ fn an_update_is_relayed_when_its_2xx_is_committed() {
     world.commit_held();
     assert_eq!(world.the("200 UPDATE > caller").message().body(), SDP.as_bytes());
 }
+
+/// A 183 with SDP that is reliable at the callee.
+fn reliable(invite: &Message, rseq: u32) -> String {
+    let text = String::from_utf8(response(invite, 183, SDP).to_vec()).unwrap();
+    let more = format!("Require: 100rel\r\nRSeq: {rseq}\r\nServer: theirs\r\nX-Callee: ");
+    text.replace("X-Callee: ", &more)
+}
+
+fn prack(early: &Message, rack: &str) -> String {
+    let text = request_from_caller("PRACK", 2, early, "");
+    text.replace("Max-Forwards", &format!("RAck: {rack}\r\nMax-Forwards"))
+}
+
+#[test]
+fn a_reliable_answer_and_its_prack_are_renumbered_between_the_legs() {
+    let mut world = World::new();
+    let invite = world.inviting();
+    world.receive(target(0), reliable(&invite, 77));
+    let early = world.the("183 INVITE > caller").message();
+    assert_eq!((early.rseq(), early.require()), (Some(1), vec!["100rel"]));
+    assert!(values(&early, "Server").is_empty(), "what it runs on is its own");
+    world.receive(target(0), reliable(&invite, 77));
+    assert_eq!(world.summaries(), ["183 INVITE > caller"], "the callee's repetitions drive ours");
+    world.receive(caller(), prack(&early, "1 1 INVITE"));
+    let passed = world.the("PRACK > target0").message();
+    assert_eq!(values(&passed, "RAck"), ["77 1 INVITE"]);
+    assert_eq!(passed.cseq().number, 2);
+    world.decide = Decide::Withhold;
+    world.receive(target(0), response(&passed, 200, ""));
+    assert_eq!(world.summaries(), Vec::<String>::new());
+    world.commit_held();
+    assert_eq!(world.summaries(), ["200 PRACK > caller"]);
+    world.decide = Decide::Commit;
+    world.receive(target(0), reliable(&invite, 77));
+    assert_eq!(world.summaries(), Vec::<String>::new(), "it is acknowledged");
+}
+
+#[test]
+fn a_prack_that_matches_nothing_is_481() {
+    let mut world = World::new();
+    let invite = world.inviting();
+    world.receive(target(0), reliable(&invite, 77));
+    let early = world.the("183 INVITE > caller").message();
+    for rack in ["2 1 INVITE", "0 1 INVITE", "1 9 INVITE", "1 1 UPDATE"] {
+        let text = prack(&early, rack).replace("z9hG4bKPRACK2", &format!("z9hG4bK{}", rack.len()));
+        world.receive(caller(), text);
+        assert_eq!(world.summaries(), ["481 PRACK > caller"], "{rack}");
+    }
+}
+
+#[test]
+fn to_a_caller_that_cannot_it_is_not_relayed_as_a_reliable_one() {
+    let mut world = World::new();
+    world.receive(caller(), super::driver::invite("1").replace("100rel, ", ""));
+    let invite = world.the("INVITE > target0").message();
+    world.receive(target(0), reliable(&invite, 77));
+    let early = world.the("183 INVITE > caller").message();
+    assert_eq!((early.rseq(), early.require().len()), (None, 0));
+}
+
+#[test]
+fn a_session_that_nobody_refreshes_expires_and_a_refresh_moves_its_end() {
+    let mut world = World::new();
+    let timed = |answer: bytes::Bytes| {
+        let text = String::from_utf8(answer.to_vec()).unwrap();
+        let more = "Require: timer\r\nSession-Expires: 90;refresher=uac\r\nX-Callee: ";
+        text.replace("X-Callee: ", more)
+    };
+    let invite = world.ringing();
+    world.receive(target(0), timed(response(&invite, 200, SDP)));
+    let ok = world.sent()[0].message();
+    assert_eq!(values(&ok, "Session-Expires"), ["90;refresher=uac"]);
+    world.receive(caller(), request_from_caller("ACK", 1, &ok, ""));
+    world.pass(80_000);
+    world.receive(caller(), request_from_caller("UPDATE", 2, &ok, ""));
+    let update = world.the("UPDATE > target0").message();
+    world.receive(target(0), timed(response(&update, 200, "")));
+    assert_eq!(world.summaries(), ["200 UPDATE > caller"]);
+    world.take_over();
+    world.pass(89_000);
+    assert_eq!(world.summaries(), Vec::<String>::new(), "the deadline is the replicated one");
+    world.pass(1_000);
+    assert_eq!(world.summaries(), ["BYE > target0", "BYE > caller"]);
+    assert_eq!(world.cdr().cause.text.as_str(), "session expired");
+}
+
+#[test]
+fn a_warning_goes_out_in_our_name() {
+    let mut world = World::new();
+    let (_, passed) = reinviting(&mut world);
+    let text = String::from_utf8(response(&passed, 488, "").to_vec()).unwrap();
+    let warning = "Warning: 304 secret.example.com:5060 \"No, not that\"\r\nX-Callee: ";
+    world.receive(target(0), text.replace("X-Callee: ", warning));
+    let failure = world.sent()[0].message();
+    assert_eq!(values(&failure, "Warning"), ["304 holdline \"No, not that\""]);
+}

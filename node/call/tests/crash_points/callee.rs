@@ -22,6 +22,7 @@ pub(crate) struct Callee {
     tag: String,
     call: Option<Call>,
     pub(crate) within: Within,
+    prack: Option<(String, String)>,
     /// The first INVITE carried SDP, so the ACK needs none.
     offered: bool,
     pub(crate) status: Option<u16>,
@@ -55,6 +56,7 @@ impl Callee {
             path: Path::callee(flavour, index),
             tag: format!("callee{index}"),
             call: None,
+            prack: None,
             within: Within::new(&format!("callee {index}"), &format!("callee{index}"), plan.habit),
             offered: true,
             status: None,
@@ -101,6 +103,7 @@ impl Callee {
         match (message.status(), message.method()) {
             (None, "INVITE") => self.on_invite(now, from, message, bytes, wish),
             (None, "ACK") => self.on_ack(now, at, message, wish),
+            (None, "PRACK") => self.on_prack(from, at, message, bytes, wish),
             (None, "CANCEL") => self.on_cancel(now, from, message, wish),
             (None, "BYE") => self.on_bye(from, at, message, wish),
             (Some(200), "BYE") => {
@@ -123,7 +126,7 @@ impl Callee {
         }
         let tagged = !message.tag("To").is_empty();
         match message.method() {
-            "BYE" => false,
+            "BYE" | "PRACK" => false,
             "ACK" => tagged && self.status == Some(200) && !call.dialog.is_first_ack(message),
             "CANCEL" => tagged,
             _ => tagged,
@@ -159,11 +162,14 @@ impl Callee {
         if call.ring_at.is_some_and(|at| at <= now) {
             call.ring_at = None;
             if self.status.is_none() {
-                self.ring(wish);
+                self.ring(now, wish);
             }
         }
         let due = self.call.as_ref().and_then(|call| call.answer_at).filter(|(_, at)| *at <= now);
-        if let (Some((status, _)), None) = (due, self.status) {
+        let waits = self.plan.ring == Ring::Reliable && self.prack.is_none();
+        if let (Some(_), true, Some(call)) = (due, waits, &mut self.call) {
+            call.answer_at = call.answer_at.map(|(status, _)| (status, now + 100));
+        } else if let (Some((status, _)), None) = (due, self.status) {
             self.answer(now, status, wish);
         }
         let Some(call) = &mut self.call else { return };
@@ -224,8 +230,49 @@ impl Callee {
         });
     }
 
-    fn ring(&mut self, wish: &mut Wish) {
+    fn on_prack(
+        &mut self,
+        from: SocketAddr,
+        at: SocketAddr,
+        prack: &Text,
+        bytes: &str,
+        wish: &mut Wish,
+    ) {
+        let who = self.who.clone();
+        let Some(call) = &mut self.call else {
+            wish.complain(&who, "a PRACK without a call");
+            return;
+        };
+        call.resends.stop(What::Reliable);
+        if prack.get("RAck") != "7 1 INVITE" {
+            wish.complain(&who, format!("RAck is {:?}", prack.get("RAck")));
+        }
+        let answer = text::respond(prack, 200, "", &[], None);
+        match &self.prack {
+            Some((first, _)) if first != bytes => {
+                wish.complain(&who, "the PRACK was not resent byte for byte");
+            }
+            Some(_) => {}
+            None => {
+                if let Some(fault) = call.dialog.fault_in_request(at, prack, &self.path) {
+                    wish.complain(&who, fault);
+                }
+                self.prack = Some((bytes.to_owned(), answer.clone()));
+            }
+        }
+        wish.sends.push(self.datagram(from, answer));
+    }
+
+    fn ring(&mut self, now: u64, wish: &mut Wish) {
         match self.plan.ring {
+            Ring::Reliable => {
+                let reliable = [("Require", "100rel".to_owned()), ("RSeq", "7".to_owned())];
+                let text = self.response_with(183, Some(EARLY), &reliable);
+                let Some(call) = &mut self.call else { return };
+                call.last = Some(text.clone());
+                let datagram = Datagram { from: self.path.source(), to: call.from, text };
+                call.resends.start(now, What::Reliable, datagram, wish);
+            }
             Ring::WithSdp => self.say(183, Some(EARLY), wish),
             Ring::Plain | Ring::Not | Ring::Dead => self.say(180, None, wish),
         }
@@ -234,6 +281,9 @@ impl Callee {
     /// Gives the final answer, and repeats it until the ACK.
     fn answer(&mut self, now: u64, status: u16, wish: &mut Wish) {
         self.status = Some(status);
+        if let Some(call) = &mut self.call {
+            call.resends.stop(What::Reliable);
+        }
         let (what, sdp) =
             if status < 300 { (What::Success, Some(ANSWER)) } else { (What::Failure, None) };
         let text = self.response(status, sdp);
@@ -252,9 +302,14 @@ impl Callee {
     }
 
     fn response(&self, status: u16, sdp: Option<&str>) -> String {
+        self.response_with(status, sdp, &[])
+    }
+
+    fn response_with(&self, status: u16, sdp: Option<&str>, with: &[(&str, String)]) -> String {
         let Some(call) = &self.call else { return String::new() };
         let mut more = vec![("Contact", format!("<{}>", self.path.contact_uri()))];
         more.extend(self.path.record_route());
+        more.extend(with.iter().cloned());
         text::respond(&call.invite, status, &self.tag, &more, sdp)
     }
 

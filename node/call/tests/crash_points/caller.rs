@@ -32,6 +32,9 @@ pub(crate) struct Caller {
     was_busy: bool,
     cancelled: bool,
     dialog: Option<FarDialog>,
+    early: Option<FarDialog>,
+    rseq: u32,
+    pub(crate) pracked: bool,
     pub(crate) within: Within,
     /// What it has come to know.
     pub(crate) provisional: bool,
@@ -53,6 +56,9 @@ impl Caller {
             was_busy: false,
             cancelled: false,
             dialog: None,
+            early: None,
+            rseq: 0,
+            pracked: false,
             within: Within::new(WHO, "alice", plan.habit),
             provisional: false,
             early_sdp: false,
@@ -77,6 +83,7 @@ impl Caller {
             ("CSeq", "1 INVITE".to_owned()),
             ("Contact", format!("<{}>", self.path.contact_uri())),
             ("Max-Forwards", "70".to_owned()),
+            ("Supported", "100rel".to_owned()),
             ("X-Passed-Through", "yes, and twice".to_owned()),
         ]);
         let uri = format!("sip:+4930123@{}", self.switch);
@@ -111,6 +118,10 @@ impl Caller {
                 None => wish.complain(WHO, format!("no dialog for {}", message.brief())),
             },
             (Some(status), "INVITE") => self.on_invite_answer(now, status, message, wish),
+            (Some(200), "PRACK") => {
+                self.pracked = true;
+                self.resends.stop(What::Prack);
+            }
             (Some(200), "CANCEL") => self.resends.stop(What::Cancel),
             (Some(200), "BYE") => {
                 self.resends.stop(What::Bye);
@@ -162,6 +173,7 @@ impl Caller {
         match status {
             100..=199 => {
                 self.early_sdp |= answer.has_sdp();
+                self.acknowledge(now, answer, wish);
                 if !self.provisional {
                     self.provisional = true;
                     self.cancel_at = self.plan.cancel_after_ms.map(|wait_ms| now + wait_ms);
@@ -180,6 +192,24 @@ impl Caller {
         }
     }
 
+    /// Acknowledges a reliable provisional answer, if it is the next one (RFC 3262 section 4).
+    fn acknowledge(&mut self, now: u64, answer: &Text, wish: &mut Wish) {
+        let Ok(rseq) = answer.get("RSeq").parse::<u32>() else { return };
+        if answer.get("Require") != "100rel" {
+            wish.complain(WHO, "RSeq without Require");
+        }
+        if rseq != self.rseq + 1 {
+            return;
+        }
+        self.rseq = rseq;
+        let (switch, path) = (self.switch, &self.path);
+        let dialog = self.early.get_or_insert_with(|| FarDialog::of_answer(answer, switch, path));
+        let mut prack = dialog.request("PRACK", "z9hG4bKcaller-prack", None, path);
+        let rack = format!("RAck: {rseq} 1 INVITE\r\nMax-Forwards: 70\r\n");
+        prack.text = prack.text.replacen("Max-Forwards: 70\r\n", &rack, 1);
+        self.resends.start(now, What::Prack, prack, wish);
+    }
+
     fn on_success(&mut self, now: u64, status: u16, answer: &Text, wish: &mut Wish) {
         if self.status.is_some_and(|before| before != status) {
             wish.complain(WHO, format!("a 2xx after a failure: {}", answer.brief()));
@@ -190,7 +220,11 @@ impl Caller {
         }
         let first = self.status.replace(status).is_none();
         if first {
-            self.dialog = Some(FarDialog::of_answer(answer, self.switch, &self.path));
+            let mut dialog = FarDialog::of_answer(answer, self.switch, &self.path);
+            if let Some(early) = &self.early {
+                dialog.go_on_from(early);
+            }
+            self.dialog = Some(dialog);
             let wait_ms = if self.cancelled { Some(20) } else { self.plan.hang_up_after_ms };
             self.hang_up_at = wait_ms.map(|wait_ms| now + wait_ms);
             self.within.start(now, self.plan.asks);

@@ -173,6 +173,11 @@ impl FarDialog {
         self.write("ACK", cseq, branch, sdp, path)
     }
 
+    /// Goes on with the numbers of the early dialog.
+    pub(crate) fn go_on_from(&mut self, early: &Self) {
+        self.local_cseq = self.local_cseq.max(early.local_cseq);
+    }
+
     /// CSeq number of its last request.
     pub(crate) fn local_cseq(&self) -> u32 {
         self.local_cseq

@@ -102,6 +102,8 @@ fn each_row_of_the_table_is_watched() {
         ("reinvite_late_offer", "the changed session, or its ACK"),
         ("reinvite_slow", "the change that takes long"),
         ("update_both_ways", "the update"),
+        ("reliable_early_media", "the provisional answer"),
+        ("reliable_early_media", "the acknowledged provisional answer"),
     ] {
         let mutant = Mutant::SpeaksEarly;
         let early = run(&Point { mutant, ..Point::new(script(name), Flavour::Rfc) });

@@ -32,6 +32,10 @@ pub(crate) enum What {
     Bye,
     Success,
     Failure,
+    /// A reliable provisional answer.
+    Reliable,
+    /// Its PRACK.
+    Prack,
     /// A request within the dialog, by its number.
     Ask(usize),
     /// An INVITE within the dialog.

@@ -19,6 +19,7 @@ struct Committed {
     attempt: u16,
     /// The provisional answers with SDP.
     early: Vec<Bytes>,
+    pracked: bool,
     cancelled: bool,
     answered: bool,
     ack_seen: bool,
@@ -98,6 +99,7 @@ fn commit(calls: &mut BTreeMap<String, Committed>, command: &CallCommand, reply:
         CallChange::Updated(change) => {
             call.updated.insert((change.from, change.cseq));
         }
+        CallChange::Pracked(_) => call.pracked = true,
         CallChange::Counted(_) => {}
     }
 }
@@ -143,6 +145,7 @@ fn missing_for_response(call: &mut Committed, status: u16, text: &Text) -> Optio
         (300..=699, "INVITE") => (call.failed, "the failure"),
         (200, "CANCEL") if is_within => (true, ""),
         (200..=299, "UPDATE") => (call.updated.contains(&key), "the update"),
+        (200..=299, "PRACK") => (call.pracked, "the acknowledged provisional answer"),
         (_, "INFO" | "REFER" | "NOTIFY" | "UPDATE") => (over, "the answer"),
         (200, "CANCEL") => (call.cancelled || over, "the cancellation"),
         (200, "BYE") => (call.ended || call.cancelled || call.failed, "the end"),
@@ -201,6 +204,7 @@ fn missing_for_passed(call: &Committed, text: &Text, suffix: &str) -> Option<&'s
         ("INVITE" | "CANCEL" | "UPDATE" | "INFO" | "REFER" | "NOTIFY", 'p') => {
             (call.answered, "the answer")
         }
+        ("PRACK", 'p') => (!call.early.is_empty(), "the provisional answer"),
         _ => (false, "anything (an unknown request within a dialog)"),
     };
     (!allowed).then_some(entry)

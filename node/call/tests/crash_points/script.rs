@@ -56,6 +56,8 @@ pub(crate) enum Ring {
     Not,
     Plain,
     WithSdp,
+    /// With SDP, reliably; it answers only when that is acknowledged.
+    Reliable,
     /// There is nobody at the address.
     Dead,
 }
@@ -118,7 +120,7 @@ const PLAIN: Script = Script {
     race: false,
 };
 
-pub(crate) const SCRIPTS: [Script; 34] = [
+pub(crate) const SCRIPTS: [Script; 35] = [
     PLAIN,
     Script {
         name: "callee_hangs_up",
@@ -280,6 +282,11 @@ pub(crate) const SCRIPTS: [Script; 34] = [
             asks: &[Ask { after_ms: 1_200, method: "NOTIFY", ..INFO }],
             ..ANSWERS
         }],
+        ..PLAIN
+    },
+    Script {
+        name: "reliable_early_media",
+        callees: &[CalleePlan { ring: Ring::Reliable, answer: Some((200, 4_000)), ..ANSWERS }],
         ..PLAIN
     },
     // Both change the session at the same time; then each asks again, later.

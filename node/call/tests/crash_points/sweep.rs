@@ -76,6 +76,7 @@ sweeps!(
     reinvite_refused,
     update_both_ways,
     info_refer_notify,
+    reliable_early_media,
     race_reinvite_glare,
     race_reinvite_cancelled,
 );

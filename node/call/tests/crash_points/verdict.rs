@@ -15,6 +15,7 @@ use super::world::{START, World};
 pub(crate) struct Outcome {
     pub(crate) caller: (Option<u16>, Option<Ended>),
     pub(crate) early_sdp: bool,
+    pub(crate) pracked: bool,
     pub(crate) within: WithinOutcome,
     pub(crate) callees: Vec<CalleeOutcome>,
     pub(crate) bills: Vec<(Disposition, u16, HangupBy)>,
@@ -146,6 +147,7 @@ fn outcome(world: &World) -> Outcome {
     Outcome {
         caller: (world.caller.status, world.caller.ended),
         early_sdp: world.caller.early_sdp,
+        pracked: world.caller.pracked,
         within: world.caller.within.outcome(),
         callees: callees.collect(),
         bills: cdrs.map(|cdr| (cdr.disposition, cdr.cause.status, cdr.hangup_by)).collect(),

@@ -30,6 +30,7 @@ pub(super) fn answer() -> CallChange {
         caller: dialog("alice"),
         callee: dialog("bob"),
         end_by: Some(Millis(100_000)),
+        session_by: None,
     }))
 }
 
@@ -104,7 +105,7 @@ fn a_failed_call_is_billed_with_no_duration() {
 fn the_next_target_forgets_what_the_last_one_said() {
     let mut cluster = Cluster::new();
     cluster.call(1, 1, 2_000, admit());
-    let ringing = CallChange::Early(Early { status: 180, response: Bytes::new() });
+    let ringing = CallChange::Early(Early { status: 180, response: Bytes::new(), rseq: None });
     assert_eq!(cluster.call(1, 2, 2_100, ringing), Reply::Done);
     assert_eq!(cluster.call(1, 3, 2_200, CallChange::Attempt(Attempt { index: 1 })), Reply::Done);
     let record = &cluster.state.calls[&CALL];
@@ -120,8 +121,18 @@ fn a_provisional_without_sdp_does_not_replace_early_media() {
     let mut cluster = Cluster::new();
     cluster.call(1, 1, 2_000, admit());
     let media = Bytes::from_static(b"SIP/2.0 183 ...");
-    cluster.call(1, 2, 2_100, CallChange::Early(Early { status: 183, response: media.clone() }));
-    cluster.call(1, 3, 2_200, CallChange::Early(Early { status: 180, response: Bytes::new() }));
+    cluster.call(
+        1,
+        2,
+        2_100,
+        CallChange::Early(Early { status: 183, response: media.clone(), rseq: None }),
+    );
+    cluster.call(
+        1,
+        3,
+        2_200,
+        CallChange::Early(Early { status: 180, response: Bytes::new(), rseq: None }),
+    );
     let early = cluster.state.calls[&CALL].early.clone().expect("it rang");
     assert_eq!((early.status, early.response), (180, media));
 }

@@ -18,7 +18,7 @@ fn change() -> impl Strategy<Value = CallChange> {
     prop_oneof![
         Just(admit()),
         (0u16..3).prop_map(|index| CallChange::Attempt(Attempt { index })),
-        Just(CallChange::Early(Early { status: 180, response: Bytes::new() })),
+        Just(CallChange::Early(Early { status: 180, response: Bytes::new(), rseq: None })),
         Just(CallChange::Cancel(Cancel { cause: CancelCause::Caller })),
         Just(answer()),
         Just(CallChange::AckSeen(AckSeen { ack: Bytes::new() })),

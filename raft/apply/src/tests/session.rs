@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use holdline_model::{
-    AckSeen, CallChange, Counted, HangupBy, Hop, NewTarget, Phase, Reinvited, Reinviting,
-    Rejection, Reply, Side, Updated,
+    AckSeen, CallChange, Counted, Early, HangupBy, Hop, Millis, NewTarget, Phase, Pracked,
+    Reinvited, Reinviting, Rejection, Reply, Side, Updated,
 };
 
 use super::calls::{answer, end};
@@ -24,6 +24,7 @@ pub(super) fn reinvited(cseq: u32, status: u16) -> CallChange {
         response: Bytes::from_static(b"SIP/2.0 200 OK"),
         caller_target: Some(target(5070)),
         callee_target: None,
+        session_by: Some(Millis(90_000)),
     }))
 }
 
@@ -43,6 +44,7 @@ fn a_change_moves_the_targets_and_counts_the_numbers_on() {
     let dialogs = record.answer.as_ref().expect("answered");
     assert_eq!(dialogs.caller.remote_target, "sip:alice@127.0.0.31:5070");
     assert_eq!((dialogs.caller.remote_cseq, dialogs.callee.local_cseq), (9, 9));
+    assert_eq!(dialogs.session_by, Some(Millis(90_000)));
     let reinvite = record.session.as_ref().and_then(|state| state.reinvite.as_ref());
     let reinvite = reinvite.expect("it is kept until its ACK");
     assert_eq!((reinvite.status, reinvite.answered_at.0, reinvite.acked), (200, 4_000, false));
@@ -85,10 +87,31 @@ fn an_update_before_the_answer_keeps_the_callers_target() {
         cseq: 2,
         caller_target: Some(target(5070)),
         callee_target: None,
+        session_by: None,
     };
     assert_eq!(cluster.call(1, 2, 2_100, CallChange::Updated(Box::new(change))), Reply::Done);
     let state = cluster.state.calls[&CALL].session.clone().expect("changed");
     assert_eq!(state.caller_target, Some(target(5070)));
+}
+
+#[test]
+fn reliable_answers_are_numbered_and_remember_their_acknowledgement() {
+    let mut cluster = Cluster::new();
+    cluster.call(1, 1, 2_000, admit());
+    let early = |text: &'static [u8]| {
+        let response = Bytes::from_static(text);
+        CallChange::Early(Early { status: 183, response, rseq: Some(77) })
+    };
+    cluster.call(1, 2, 2_100, early(b"183 first"));
+    cluster.call(1, 3, 2_200, early(b"183 second"));
+    cluster.call(1, 4, 2_300, CallChange::Pracked(Pracked { rseq: 2 }));
+    let record = &cluster.state.calls[&CALL];
+    let (ours, second) = record.reliable(b"183 second").expect("known");
+    assert_eq!((ours, second.rseq, second.acked), (2, 77, true));
+    assert_eq!(
+        record.reliable(b"183 first").map(|(ours, first)| (ours, first.acked)),
+        Some((1, false))
+    );
 }
 
 #[test]

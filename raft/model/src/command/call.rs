@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::limit::Demand;
 use crate::record::{CancelCause, Cause, Dialog, Disposition, HangupBy, Target};
-use crate::{CallId, Counted, Epoch, Hop, Millis, Name, Reinvited, Reinviting, Step, Updated};
+use crate::{
+    CallId, Counted, Epoch, Hop, Millis, Name, Pracked, Reinvited, Reinviting, Step, Updated,
+};
 
 /// A change of one call, fenced by its slot's epoch and made idempotent by its step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +55,8 @@ pub enum CallChange {
     Updated(Box<Updated>),
     /// Requests went through. Committed before their numbers run too far ahead.
     Counted(Counted),
+    /// A reliable provisional answer was acknowledged. Committed before the 200 to the PRACK.
+    Pracked(Pracked),
 }
 
 /// An INVITE is admitted.
@@ -101,6 +105,8 @@ pub struct Early {
     pub status: u16,
     /// The answer as received; empty when it carried no SDP.
     pub response: Bytes,
+    /// Its RSeq, if it is a reliable one (RFC 3262): then the answer is here, with or without SDP.
+    pub rseq: Option<u32>,
 }
 
 /// The call is given up before an answer.
@@ -121,6 +127,8 @@ pub struct Answer {
     pub callee: Dialog,
     /// When the switch ends the call; `None` without a limit.
     pub end_by: Option<Millis>,
+    /// When the session expires unless it is refreshed (RFC 4028); `None` if nobody asked for that.
+    pub session_by: Option<Millis>,
 }
 
 /// The caller's ACK came.

@@ -21,7 +21,7 @@ pub use registrar::{
     BindingChange, PutUser, Register, RegisterBounds, RemoveBindings, RemoveUser, SweepBindings,
 };
 pub use reply::{Rejection, Reply};
-pub use session::{Counted, NewTarget, Reinvited, Reinviting, Updated};
+pub use session::{Counted, NewTarget, Pracked, Reinvited, Reinviting, Updated};
 pub use slots::{SlotMove, TransferSlots};
 pub use trunk::SetTrunk;
 

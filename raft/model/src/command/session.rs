@@ -7,8 +7,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::Hop;
 use crate::record::Side;
+use crate::{Hop, Millis};
 
 /// An INVITE within the dialogs was passed on, and takes long. Committed before any provisional
 /// answer to it.
@@ -44,6 +44,8 @@ pub struct Reinvited {
     pub caller_target: Option<NewTarget>,
     /// Where the callee wants its requests from now on, if that changed.
     pub callee_target: Option<NewTarget>,
+    /// When the session expires unless it is refreshed again; a failure changes nothing.
+    pub session_by: Option<Millis>,
 }
 
 /// An UPDATE was answered with a 2xx. Committed before that is relayed.
@@ -57,6 +59,15 @@ pub struct Updated {
     pub caller_target: Option<NewTarget>,
     /// Where the callee wants its requests from now on, if that changed.
     pub callee_target: Option<NewTarget>,
+    /// When the session expires unless it is refreshed again.
+    pub session_by: Option<Millis>,
+}
+
+/// A reliable provisional answer was acknowledged, and that was confirmed by who gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pracked {
+    /// Our RSeq of it.
+    pub rseq: u32,
 }
 
 /// Requests went through. Committed before the numbers that they took run more than

@@ -181,6 +181,8 @@ pub struct AnswerState {
     pub callee: Dialog,
     /// When the call is ended by the switch; `None` without a limit.
     pub end_by: Option<Millis>,
+    /// When the session expires unless it is refreshed (RFC 4028).
+    pub session_by: Option<Millis>,
     /// The caller's ACK as received, kept only if it carries SDP (late offer).
     pub ack: Bytes,
 }

@@ -19,7 +19,7 @@ pub use cluster::ClusterRecord;
 pub use dialog::{Dialog, Shift, Side};
 pub use location::{Binding, LocationRecord, RegistrarTotals};
 pub use node::NodeRecord;
-pub use session::{Reinvite, SessionState};
+pub use session::{Reinvite, Reliable, SessionState};
 pub use slot::{OwnerSpan, SlotRecord, TransferReason};
 pub use trunk::{DisabledTrunk, DisabledTrunks};
 pub use user::{Ha1, UserRecord};

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::record::{CallRecord, Side};
-use crate::{End, Hop, Millis, NewTarget, Reinvited, Updated};
+use crate::{Early, End, Hop, Millis, NewTarget, Reinvited, Updated};
 
 /// Changes of a call's session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,22 @@ pub struct SessionState {
     pub caller_target: Option<NewTarget>,
     /// The same for the callee.
     pub callee_target: Option<NewTarget>,
+    /// The reliable provisional answers in the order in which they were committed: our RSeq of the
+    /// first is 1. At most [`crate::limits::MAX_RELIABLE`].
+    pub reliable: Vec<Reliable>,
+}
+
+/// A reliable provisional answer (RFC 3262).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reliable {
+    /// Index of the target that gave it.
+    pub attempt: u16,
+    /// RSeq that it came with.
+    pub rseq: u32,
+    /// As received.
+    pub response: Bytes,
+    /// The caller has acknowledged it.
+    pub acked: bool,
 }
 
 /// An INVITE within the dialogs: from one side through us to the other.
@@ -91,6 +107,9 @@ impl CallRecord {
             reinvite.answered_at = at;
         }
         self.retarget(change.caller_target.as_ref(), change.callee_target.as_ref());
+        if let Some(answer) = self.answer.as_mut().filter(|_| change.status < 300) {
+            answer.session_by = change.session_by;
+        }
     }
 
     /// The ACK of that answer came.
@@ -107,6 +126,34 @@ impl CallRecord {
     pub fn updated(&mut self, change: &Updated) {
         self.count(change.from, change.cseq);
         self.retarget(change.caller_target.as_ref(), change.callee_target.as_ref());
+        if let Some(answer) = &mut self.answer {
+            answer.session_by = change.session_by;
+        }
+    }
+
+    /// A provisional answer came: a reliable one is remembered.
+    pub fn reliable_came(&mut self, early: &Early) {
+        let Some(rseq) = early.rseq else { return };
+        let (attempt, response) = (self.attempt, early.response.clone());
+        let state = self.session.get_or_insert_default();
+        state.reliable.push(Reliable { attempt, rseq, response, acked: false });
+    }
+
+    /// The caller has acknowledged one.
+    pub fn pracked(&mut self, rseq: u32) {
+        let index = usize::try_from(rseq).unwrap_or(usize::MAX).wrapping_sub(1);
+        if let Some(state) = &mut self.session
+            && let Some(reliable) = state.reliable.get_mut(index)
+        {
+            reliable.acked = true;
+        }
+    }
+
+    /// A provisional answer, if it is a reliable one that is remembered, and our RSeq of it.
+    #[must_use]
+    pub fn reliable(&self, response: &[u8]) -> Option<(u32, &Reliable)> {
+        let state = self.session.as_ref()?;
+        (1..).zip(&state.reliable).find(|(_, reliable)| reliable.response == response)
     }
 
     /// Another target is tried: what the last one wanted no longer counts.
