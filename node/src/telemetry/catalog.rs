@@ -4,9 +4,10 @@
 //! Invariant: labels have few values; no numbers, addresses or Call-IDs, and no names but those that
 //! the configuration bounds.
 
-mod trunks;
-
+mod limits;
+mod process;
 mod protection;
+mod trunks;
 
 /// A metric.
 #[derive(Clone, Copy, Debug)]
@@ -104,20 +105,6 @@ const METRICS: &[Metric] = &[
         "holdline_calls_admitted_total",
         &[],
         "Calls admitted, and that is committed.",
-    ),
-    metric(
-        "calls",
-        Kind::Counter,
-        "holdline_limit_refused_total",
-        &["shortage", "status"],
-        "Calls, or attempts at a target, that a limit refused: for want of tokens, because of a ceiling, of calls up, or of a full queue.",
-    ),
-    metric(
-        "calls",
-        Kind::Counter,
-        "holdline_limit_marked_total",
-        &[],
-        "Calls admitted over a limit that marks.",
     ),
     metric(
         "calls",
@@ -590,21 +577,12 @@ const METRICS: &[Metric] = &[
         &[],
         "Call detail records sent by exports.",
     ),
-    metric("process", Kind::Gauge, "process_resident_memory_bytes", &[], "Memory in use."),
-    metric(
-        "process",
-        Kind::Counter,
-        "process_cpu_seconds_total",
-        &[],
-        "User and system time used.",
-    ),
-    metric("process", Kind::Gauge, "process_open_fds", &[], "File descriptors open."),
-    metric("process", Kind::Gauge, "process_max_fds", &[], "File descriptors that may be open."),
 ];
 
 /// All metrics, by section.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    METRICS.iter().chain(protection::METRICS).chain(trunks::METRICS)
+    let more = [process::METRICS, protection::METRICS, trunks::METRICS, limits::METRICS];
+    METRICS.iter().chain(more.into_iter().flatten())
 }
 
 const fn metric(
