@@ -11,5 +11,6 @@
 )]
 
 pub mod digest;
+pub mod framing;
 pub mod message;
 pub mod transaction;
