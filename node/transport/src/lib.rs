@@ -1,7 +1,7 @@
-//! UDP sockets and floating addresses: everything between the switch and the wire.
+//! UDP sockets, connections and floating addresses: everything between the switch and the wire.
 //!
-//! [`Sockets`] binds and unbinds addresses while the node runs, because they come and go with the
-//! slots that the node owns. [`floating`] brings an address to this host in the first place.
+//! [`Sockets`] (UDP) and [`Streams`] (TCP, TLS, WebSocket) bind and unbind addresses while the node
+//! runs, because they come and go with the slots that the node owns; [`Ports`] does both. [`floating`] brings an address to this host in the first place.
 //!
 //! This crate does not parse SIP, knows no slots and decides nothing about ownership: it is told
 //! which addresses to hold.
@@ -14,13 +14,20 @@ mod datagram;
 pub mod floating;
 mod mutant;
 mod options;
+mod ports;
 mod receive;
 mod receive_many;
 mod send_many;
 mod sockets;
+mod stream;
 mod wire;
 
 pub use datagram::Datagram;
 pub use options::SocketOptions;
+pub use ports::{Plan, Ports};
 pub use sockets::{BindError, SendOutcome, Sockets};
+pub use stream::{
+    ClientCertificates, Packet, StreamEvents, StreamOptions, StreamOutcome, Streams, Tls, TlsError,
+    TlsFiles, Unsent,
+};
 pub use wire::Wire;

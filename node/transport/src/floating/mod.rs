@@ -41,7 +41,7 @@ pub use error::MoveError;
 pub use netlink::{Netlink, NetlinkOptions};
 pub use options::FloatingOptions;
 
-use crate::Sockets;
+use crate::Ports;
 use reconcile::Reconciler;
 
 /// Brings one address to this host, or gives it up. One implementation per kind.
@@ -69,7 +69,7 @@ pub trait Mover: Debug + Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct FloatingAddresses {
     wish: Arc<Wish>,
-    sockets: Sockets,
+    ports: Ports,
     held: watch::Receiver<BTreeSet<SocketAddr>>,
 }
 
@@ -90,16 +90,17 @@ impl FloatingAddresses {
     pub fn start(
         options: FloatingOptions,
         mover: Arc<dyn Mover>,
-        sockets: Sockets,
+        ports: impl Into<Ports>,
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Self {
+        let ports = ports.into();
         let wish = Arc::new(Wish::default());
         let (publish, held) = watch::channel(BTreeSet::new());
         let reconciler =
-            Reconciler::new(options, mover, sockets.clone(), Arc::clone(&wish), publish, stop);
+            Reconciler::new(options, mover, ports.clone(), Arc::clone(&wish), publish, stop);
         tasks.spawn(reconciler.run());
-        Self { wish, sockets, held }
+        Self { wish, ports, held }
     }
 
     /// Says which addresses to hold from now on; replaces what was said before. Does not wait:
@@ -111,7 +112,7 @@ impl FloatingAddresses {
             return;
         }
         for gone in wanted.difference(&addresses) {
-            self.sockets.unbind(*gone);
+            self.ports.unbind(*gone);
         }
         *wanted = addresses;
         drop(wanted);

@@ -19,13 +19,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{FloatingOptions, MoveError, Mover, Wish};
-use crate::Sockets;
+use crate::Ports;
 
 /// Owns the state of all floating addresses of this node.
 pub(super) struct Reconciler {
     options: FloatingOptions,
     mover: Arc<dyn Mover>,
-    sockets: Sockets,
+    ports: Ports,
     wish: Arc<Wish>,
     publish: watch::Sender<BTreeSet<SocketAddr>>,
     stop: CancellationToken,
@@ -67,7 +67,7 @@ impl Reconciler {
     pub(super) fn new(
         options: FloatingOptions,
         mover: Arc<dyn Mover>,
-        sockets: Sockets,
+        ports: Ports,
         wish: Arc<Wish>,
         publish: watch::Sender<BTreeSet<SocketAddr>>,
         stop: CancellationToken,
@@ -76,7 +76,7 @@ impl Reconciler {
         let leftover = |addr: &IpAddr| (*addr, Address::new(Place::Unknown, now));
         let addresses = options.leftovers.iter().map(leftover).collect();
         let moves = FuturesUnordered::new();
-        Self { options, mover, sockets, wish, publish, stop, addresses, moves }
+        Self { options, mover, ports, wish, publish, stop, addresses, moves }
     }
 
     /// Runs until told to stop, then gives everything up.
@@ -193,10 +193,10 @@ impl Reconciler {
         // The lock is held while binding: see `Wish`.
         let wanted = self.wish.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         for socket in wanted.iter().filter(|socket| socket.ip() == addr) {
-            if self.sockets.is_bound(*socket) {
+            if self.ports.is_bound(*socket) {
                 continue;
             }
-            match self.sockets.bind(*socket) {
+            match self.ports.bind(*socket) {
                 Ok(_) => newly_bound = true,
                 Err(error) => {
                     failed = true;
@@ -261,7 +261,7 @@ impl Reconciler {
             &mut *self.wish.addresses.lock().unwrap_or_else(PoisonError::into_inner),
         );
         for socket in &wanted {
-            self.sockets.unbind(*socket);
+            self.ports.unbind(*socket);
         }
         self.publish.send_replace(BTreeSet::new());
         let deadline = Instant::now() + self.options.release_timeout;
@@ -290,7 +290,7 @@ impl Reconciler {
     fn publish_held(&self, wanted: &BTreeSet<SocketAddr>) {
         let here =
             |addr| self.addresses.get(&addr).is_some_and(|address| address.place == Place::Here);
-        let held = |socket: &&SocketAddr| here(socket.ip()) && self.sockets.is_bound(**socket);
+        let held = |socket: &&SocketAddr| here(socket.ip()) && self.ports.is_bound(**socket);
         let held: BTreeSet<SocketAddr> = wanted.iter().filter(held).copied().collect();
         gauge!(HELD).set(u32::try_from(held.len()).unwrap_or(u32::MAX));
         self.publish.send_if_modified(|published| {
