@@ -174,5 +174,6 @@ fn node_up(node: NodeId) -> Command {
         admin: switch(),
         version: "0.1.0".to_owned(),
         at: START,
+        listeners: Vec::new(),
     }))
 }

@@ -107,6 +107,7 @@ impl Script {
             .filter_map(|(_, input)| match input {
                 Input::Sip { message, .. } => Some(message.bytes().clone()),
                 Input::Malformed { .. }
+                | Input::Unsent { .. }
                 | Input::Decided { .. }
                 | Input::Registered { .. }
                 | Input::Gained { .. }

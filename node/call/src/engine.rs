@@ -29,7 +29,7 @@ use crate::registrar::{Directory, Registrar, RegistrarOptions};
 use crate::routing::Selector;
 use crate::timers::Timers;
 use crate::trunk_calls::TrunkCalls;
-use crate::{DropReason, Event, Input, Options, Output, Refusal, Routing, Undecided};
+use crate::{DropReason, Event, Input, Listeners, Options, Output, Refusal, Routing, Undecided};
 
 /// All calls of the slots that this shard of this node owns.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ pub struct CallEngine {
     pub(crate) registrar: Registrar,
     pub(crate) selector: Selector,
     pub(crate) trunk_calls: TrunkCalls,
+    pub(crate) listeners: Arc<Listeners>,
     pub(crate) nonces: Nonces,
     /// The slots we own, with the epoch in which we do.
     pub(crate) slots: BTreeMap<SlotId, Epoch>,
@@ -66,6 +67,7 @@ impl CallEngine {
             registrar: Registrar::none(),
             selector: Selector::new(seed),
             trunk_calls: TrunkCalls::default(),
+            listeners: Arc::default(),
             nonces: Nonces::new(seed),
             slots: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -97,6 +99,11 @@ impl CallEngine {
         self.selector.forget_turns();
     }
 
+    /// Uses other listeners for calls that come from now on.
+    pub fn set_listeners(&mut self, listeners: Arc<Listeners>) {
+        self.listeners = listeners;
+    }
+
     /// Handles one input; drain [`CallEngine::poll`] afterwards. Never fails: what cannot be acted
     /// upon is dropped and told as an [`Event`].
     pub fn handle(&mut self, now: Millis, input: Input) {
@@ -107,6 +114,7 @@ impl CallEngine {
             Input::Trunks(view) => self.selector.set_view(view),
             Input::Sip { .. }
             | Input::Malformed { .. }
+            | Input::Unsent { .. }
             | Input::Decided { .. }
             | Input::Registered { .. }
             | Input::HangUp { .. }
@@ -116,6 +124,7 @@ impl CallEngine {
             }
             Input::Sip { hop, message, slot } => self.sip(now, hop, message, slot),
             Input::Malformed { hop, error } => self.malformed(hop, &error),
+            Input::Unsent { message } => self.unsent(now, &message),
             Input::Decided { call, step, outcome } => self.decided(now, call, step, outcome),
             Input::Registered { ticket, outcome } => self.register_decided(now, ticket, outcome),
             Input::HangUp { call } => self.hang_up(now, call),
@@ -275,7 +284,7 @@ impl CallEngine {
             return;
         }
         if !message.is_request() {
-            self.response(now, message);
+            self.response(now, hop, message);
             return;
         }
         self.event(Event::Request { method: messages::label(message.method()) });
@@ -299,18 +308,31 @@ impl CallEngine {
         }
     }
 
-    fn response(&mut self, now: Millis, message: Message) {
+    fn response(&mut self, now: Millis, hop: Hop, message: Message) {
         let branch = message.top_via().branch.map(str::to_owned).unwrap_or_default();
         let known = Token::from_branch(branch.as_bytes()).is_some_and(|token| {
             self.with_call(now, token.call, |call, ctx| {
                 ctx.heard(&message);
                 let suffix = branch.split_once('.').map_or("", |(_, suffix)| suffix);
-                call.response(ctx, message, suffix);
+                call.response(ctx, hop, message, suffix);
                 Fate::Keep
             })
         });
         if !known {
             self.dropped(DropReason::StrayResponse);
+        }
+    }
+
+    /// Of a request of ours it is known that it did not leave.
+    fn unsent(&mut self, now: Millis, message: &Message) {
+        let branch = message.top_via().branch.map(str::to_owned).unwrap_or_default();
+        let token = Token::from_branch(branch.as_bytes()).filter(|_| message.is_request());
+        if let Some(token) = token {
+            self.with_call(now, token.call, |call, ctx| {
+                let suffix = branch.split_once('.').map_or("", |(_, suffix)| suffix);
+                call.unsent(ctx, message.method(), suffix);
+                Fate::Keep
+            });
         }
     }
 

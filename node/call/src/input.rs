@@ -30,6 +30,11 @@ pub enum Input {
         /// What is wrong with it.
         error: ParseError,
     },
+    /// A request of ours could not be sent: its connection cannot be opened.
+    Unsent {
+        /// The request.
+        message: Message,
+    },
     /// A proposal was decided, or will not be by this attempt.
     Decided {
         /// The call.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use holdline_model::limit::Demand;
-use holdline_model::{Admit, CallId, Epoch, Millis, Name, SlotId, Target, mutant};
+use holdline_model::{Admit, CallId, Epoch, Hop, Millis, Name, SlotId, Target, mutant};
 use holdline_sip::digest::Use;
 use holdline_sip::message::{Message, Method};
 
@@ -101,7 +101,7 @@ impl CallEngine {
         if let Some(id) = self.index.find(&request.message) {
             if self.transaction_of(&request.message).is_some() {
                 self.with_call(now, id, |call, ctx| {
-                    call.invite_again(ctx);
+                    call.invite_again(ctx, request.hop);
                     Fate::Keep
                 });
             } else {
@@ -161,7 +161,7 @@ impl CallEngine {
             is_emergency: false,
         };
         match self.selector.choose(&self.routing, &ask) {
-            Choice::Targets(targets) => Some(targets),
+            Choice::Targets(targets) => Some(self.reached_from(*hop, targets)),
             Choice::NoRoute => Some(Vec::new()),
             Choice::AllDown { until } => {
                 let refuse = Refuse::Unavailable(self.try_again_after(now, until));
@@ -169,6 +169,17 @@ impl CallEngine {
                 None
             }
         }
+    }
+
+    /// The targets with the addresses of ours that they are reached from; without one a target is
+    /// passed over.
+    fn reached_from(&self, hop: Hop, targets: Vec<Target>) -> Vec<Target> {
+        let reached = targets.into_iter().filter_map(|target| {
+            let Hop { transport, peer, .. } = target.hop;
+            let local = self.listeners.address_for(hop.local, transport, peer)?;
+            Some(Target { hop: Hop { transport, local, peer }, ..target })
+        });
+        reached.collect()
     }
 
     /// Whose a new call is: the trunk's that it comes from; else the user's that its From names, if that

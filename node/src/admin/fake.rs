@@ -11,9 +11,9 @@ use holdline_call::{Gate, Standing, TrunkHealth};
 use holdline_model::limit::{Demand, LimitConfig, Passage};
 use holdline_model::{
     Admission, AnswerState, Aor, Binding, CallId, CallRecord, Cause, Cdr, CdrId, Cidr, Dialog,
-    Disposition, EndState, Epoch, Ha1, HangupBy, Hop, Incarnation, LocationRecord, Millis, Name,
-    NodeId, NodeRecord, OwnerSpan, Phase, Shift, SlotId, SlotRecord, Step, Target, TransferReason,
-    UserRecord,
+    Disposition, EndState, Epoch, Ha1, HangupBy, Hop, Incarnation, Listener, LocationRecord,
+    Millis, Name, NodeId, NodeRecord, OwnerSpan, Phase, Shift, SlotId, SlotRecord, Step, Target,
+    TransferReason, Transport, UserRecord,
 };
 
 pub(crate) use protection::TRUSTED;
@@ -305,6 +305,7 @@ fn member(id: u8) -> MemberFacts {
         version: "0.1.0".to_owned(),
         up_at: START,
         draining: false,
+        listeners: vec![Listener { transport: Transport::Udp, addr: address(5060) }],
     };
     MemberFacts {
         node: record.node,

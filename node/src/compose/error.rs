@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use holdline_call::RoutingError;
 use holdline_raft::{RaftStopped, StartError};
 use holdline_storage::{DataDirError, LogError, SnapshotError, StateError};
+use holdline_transport::TlsError;
 
 use crate::admin::AdminServerError;
 
@@ -47,6 +48,9 @@ pub enum NodeError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// The certificate for TLS cannot be used.
+    #[error("sip.tls: {0}")]
+    Tls(#[from] TlsError),
     /// Trunks and routes contradict each other.
     #[error(transparent)]
     Routing(#[from] RoutingError),

@@ -14,10 +14,12 @@ use async_trait::async_trait;
 use futures::Stream;
 use holdline_cluster::forward;
 use holdline_cluster::gossip::GossipNetwork;
-use holdline_model::GroupId;
+use holdline_model::{GroupId, Transport};
 use holdline_raft::{RaftHandle, Storage};
 use holdline_storage::{DataDir, LogOptions, LogStore, SnapshotStore, StateStore};
-use holdline_transport::{Datagram, SocketOptions, Sockets};
+use holdline_transport::{
+    Datagram, SocketOptions, Sockets, StreamEvents, StreamOptions, Streams, Tls,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -75,6 +77,17 @@ pub trait Machine: Debug + Send + Sync + 'static {
         stop: CancellationToken,
     ) -> (Sockets, mpsc::Receiver<Vec<Datagram>>);
 
+    /// The SIP connections, on a machine that has any.
+    fn streams(
+        &self,
+        _options: StreamOptions,
+        _tls: Tls,
+        _tasks: TaskTracker,
+        _stop: CancellationToken,
+    ) -> Option<(Streams, StreamEvents)> {
+        None
+    }
+
     /// Is shown the node that was started; says whether to listen for the admin API, too.
     fn started(&self, raft: &RaftHandle, api: &Arc<dyn ClusterApi>) -> bool;
 }
@@ -120,7 +133,11 @@ impl Machine for Host {
 
     fn check_sip(&self, config: &Config) -> Result<(), NodeError> {
         match config.sip.floating {
-            FloatingConfig::Bind => sip_probe::check(&config.sip.addresses),
+            FloatingConfig::Bind => {
+                let udp = config.sip.listeners.iter();
+                let udp = udp.filter(|listener| listener.transport == Transport::Udp);
+                sip_probe::check(&udp.map(|listener| listener.addr).collect::<Vec<_>>())
+            }
             // What netlink or a program brings here is not here yet.
             FloatingConfig::Netlink { .. } | FloatingConfig::Command { .. } => Ok(()),
         }
@@ -132,6 +149,16 @@ impl Machine for Host {
         stop: CancellationToken,
     ) -> (Sockets, mpsc::Receiver<Vec<Datagram>>) {
         Sockets::new(SocketOptions::default(), tasks, stop)
+    }
+
+    fn streams(
+        &self,
+        options: StreamOptions,
+        tls: Tls,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Option<(Streams, StreamEvents)> {
+        Some(Streams::new(options, tls, tasks, stop))
     }
 
     fn started(&self, _raft: &RaftHandle, _api: &Arc<dyn ClusterApi>) -> bool {

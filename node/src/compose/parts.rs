@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use holdline_call::{CallEngine, Directory, TrunkView, Trunks, WatchedTrunk};
 use holdline_cluster::forward::{self, ForwardOptions, Forwarder, Token};
@@ -11,13 +12,14 @@ use holdline_cluster::ownership::PlanOptions;
 use holdline_model::{GroupId, Millis, Name, NodeId, NodeUp};
 use holdline_raft::{ClusterToken, Member, RaftHandle, RaftNode};
 use holdline_storage::DataDir;
-use holdline_transport::Sockets;
 use holdline_transport::floating::{
     Bind, Command, CommandOptions, FloatingAddresses, FloatingOptions, Mover, Netlink,
     NetlinkOptions,
 };
+use holdline_transport::{Ports, Tls};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::api::Api;
 use super::hang_up::HangUps;
@@ -56,7 +58,7 @@ struct Shared<'a> {
     raft: RaftHandle,
     table: SharedTable,
     forwarder: Forwarder,
-    sockets: Sockets,
+    ports: Ports,
     shards: Vec<mpsc::Sender<ToShard>>,
     protection: Arc<Protection>,
 }
@@ -96,6 +98,13 @@ impl Parts {
         let forwarder =
             Forwarder::new(forward_options.clone(), context.tasks.clone(), halt.clone());
         let (sockets, datagrams) = machine.sockets(context.tasks.clone(), halt.clone());
+        let tls = tls(config, &context.tasks, halt)?;
+        let streams =
+            machine.streams(config.sip.connections, tls, context.tasks.clone(), halt.clone());
+        let (ports, streams) = match streams {
+            Some((streams, events)) => (Ports::new(sockets, streams), Some(events)),
+            None => (Ports::from(sockets), None),
+        };
         let (shards, inputs) = shard_queues(config.sip.shards.get());
         let (protection, news) = protection(context)?;
         let shared = Shared {
@@ -104,7 +113,7 @@ impl Parts {
             raft: node.handle.clone(),
             table: SharedTable::default(),
             forwarder,
-            sockets,
+            ports,
             shards,
             protection,
         };
@@ -118,7 +127,7 @@ impl Parts {
         rpc::serve(incoming, node.routes.add_service(service), &context.tasks, halt.clone());
         let wires = Wires::new();
         let Counts { calls, trunk_calls } = shared.start_shards(inputs, &wires)?;
-        let sources = Sources { sockets: datagrams, nodes: from_nodes };
+        let sources = Sources { sockets: datagrams, streams, nodes: from_nodes };
         shared.start_dispatcher(sources, wires.tell.clone());
         let announcement = announcement(config)?;
         let gossip = gossip::start(machine.gossip(), context, &announcement, calls, halt).await?;
@@ -163,7 +172,7 @@ impl Shared<'_> {
     fn egress(&self) -> Egress {
         Egress {
             me: self.config().node.id,
-            sockets: self.sockets.clone(),
+            ports: self.ports.clone(),
             forwarder: self.forwarder.clone(),
             table: self.table.clone(),
         }
@@ -272,7 +281,7 @@ impl Shared<'_> {
         let floating = FloatingAddresses::start(
             FloatingOptions::default(),
             mover(&self.config().sip.floating),
-            self.sockets.clone(),
+            self.ports.clone(),
             &self.context.tasks,
             self.halt.clone(),
         );
@@ -286,6 +295,7 @@ impl Shared<'_> {
             table: self.table.clone(),
             shards: self.shards.clone(),
             floating,
+            ports: self.ports.clone(),
             clock: self.context.clock.clone(),
             tasks: self.context.tasks.clone(),
             progress: publish,
@@ -384,6 +394,16 @@ fn forward_options(
     Ok(ForwardOptions { connect, ..options })
 }
 
+/// The certificates, followed when their files change.
+fn tls(config: &Config, tasks: &TaskTracker, halt: &CancellationToken) -> Result<Tls, NodeError> {
+    let tls = Tls::default();
+    if let Some(files) = &config.sip.tls {
+        tls.load(files)?;
+        tasks.spawn(tls.clone().follow(files.clone(), CERTIFICATES_EVERY, halt.clone()));
+    }
+    Ok(tls)
+}
+
 fn shard_queues(count: usize) -> (Vec<mpsc::Sender<ToShard>>, Vec<mpsc::Receiver<ToShard>>) {
     (0..count).map(|_| mpsc::channel(SHARD_QUEUE)).unzip()
 }
@@ -414,8 +434,12 @@ fn announcement(config: &Config) -> Result<NodeUp, NodeError> {
         admin: config.admin.listen,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         at: Millis(0),
+        listeners: config.sip.listeners.clone(),
     })
 }
+
+/// How often it is looked whether certificates changed.
+const CERTIFICATES_EVERY: Duration = Duration::from_secs(5);
 
 /// The one Raft group there is so far; it is part of every key and every call between nodes.
 const GROUP: GroupId = GroupId(0);

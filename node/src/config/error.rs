@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use holdline_call::{Cidr, InvalidCidr, InvalidOptions, RoutingError};
-use holdline_model::NodeId;
+use holdline_model::{NodeId, Transport};
 use holdline_raft::OptionsError;
 use holdline_sip::transaction::TimerConfigError;
 
@@ -256,6 +256,30 @@ pub enum Fault {
         /// As given.
         max: std::time::Duration,
     },
+    /// TLS is asked for, and there is no certificate.
+    #[error("TLS needs a certificate, and there is no [sip.tls]")]
+    NoCertificate,
+    /// A trunk is reached over a transport that nothing here listens for.
+    #[error("calls over {transport} leave from a listener for it, and this node has none")]
+    NoListener {
+        /// The transport.
+        transport: Transport,
+    },
+    /// A trunk cannot be reached over a transport that only clients open.
+    #[error("nobody can be called over {transport} who has not connected before")]
+    NotDialled {
+        /// The transport.
+        transport: Transport,
+    },
+    /// No rule about certificates of clients.
+    #[error("\"{found}\" says nothing about certificates of clients")]
+    NotAClientRule {
+        /// The value.
+        found: String,
+    },
+    /// There is no address at all.
+    #[error("this node has no SIP address")]
+    NoSipAddress,
     /// A dialled prefix with characters that no number has.
     #[error("\"{found}\" is not a dialled prefix")]
     NotAPrefix {
@@ -360,6 +384,16 @@ impl Fault {
             Self::DoubtInterval { .. } | Self::OpenTime { .. } => {
                 "change one of them, or leave both out for the defaults".to_owned()
             }
+            Self::NoCertificate => {
+                "add [sip.tls] with certificate and key; docs/transports.md says how to make them".to_owned()
+            }
+            Self::NoListener { transport } => format!(
+                "add a [[sip.listener]] with transport = \"{}\"",
+                transport.param()
+            ),
+            Self::NotDialled { .. } => "write udp, tcp or tls".to_owned(),
+            Self::NotAClientRule { .. } => "write ignored, asked or required".to_owned(),
+            Self::NoSipAddress => "set sip.addresses, or add a [[sip.listener]]".to_owned(),
             Self::NotAPrefix { .. } => {
                 "use digits with an optional + in front, or \"\" for every number".to_owned()
             }

@@ -77,7 +77,7 @@ pub(super) fn text(text: &str, path: &Path) -> Result<Config, ConfigError> {
     let node = node.in_cluster(&mut check, node_span, &cluster);
     let sip_span = raw.sip.span();
     let sip = raw.sip.into_inner().build(&mut check, sip_span, node.threads);
-    let trunks = trunk::build_all(&mut check, raw.trunk);
+    let trunks = trunk::build_all(&mut check, raw.trunk, &sip.listeners);
     let groups = trunk_group::build_all(&mut check, raw.trunk_group, &trunks);
     let routes = route::build_all(&mut check, raw.route, &trunks, &groups);
     let (timers, target_timeout) = (sip.calls.timers, sip.calls.target_timeout);

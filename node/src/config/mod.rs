@@ -14,6 +14,7 @@ mod cluster;
 mod error;
 mod example;
 mod floating;
+mod listener;
 mod load;
 mod locate;
 mod log;

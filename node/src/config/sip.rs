@@ -1,17 +1,21 @@
 //! `[sip]`: this node's SIP addresses, how they move, and the times and limits of calls.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use holdline_call::Options;
+use holdline_model::Listener;
 use holdline_sip::transaction::TimerConfig;
+use holdline_transport::{StreamOptions, TlsFiles};
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::cluster;
 use super::error::Fault;
 use super::floating::{FloatingConfig, RawFloating};
+use super::listener::{self, RawConnections, RawListener, RawTls};
 use super::locate::Checker;
 
 /// This node's SIP side.
@@ -19,6 +23,12 @@ use super::locate::Checker;
 pub struct SipConfig {
     /// The addresses that peers send to. They float: a survivor takes them over with the slots.
     pub addresses: Vec<SocketAddr>,
+    /// What listens at them.
+    pub listeners: Vec<Listener>,
+    /// Certificate and key, if TLS is used.
+    pub tls: Option<TlsFiles>,
+    /// Limits and times of connections.
+    pub connections: StreamOptions,
     /// How they move between nodes.
     pub floating: FloatingConfig,
     /// How many tasks share the calls.
@@ -30,7 +40,12 @@ pub struct SipConfig {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSip {
-    addresses: Spanned<Vec<Spanned<SocketAddr>>>,
+    addresses: Option<Spanned<Vec<Spanned<SocketAddr>>>>,
+    #[serde(default)]
+    listener: Vec<Spanned<RawListener>>,
+    tls: Option<RawTls>,
+    #[serde(default)]
+    connections: RawConnections,
     #[serde(default)]
     floating: RawFloating,
     shards: Option<Spanned<u64>>,
@@ -53,7 +68,15 @@ impl RawSip {
         span: std::ops::Range<usize>,
         threads: NonZeroUsize,
     ) -> SipConfig {
-        let addresses = addresses(check, &self.addresses);
+        let udp = self.addresses.as_ref().map(|raw| addresses(check, raw)).unwrap_or_default();
+        let listeners = listener::build_all(check, &udp, &self.listener, self.tls.as_ref());
+        if listeners.is_empty() {
+            check.fault("sip", span.clone(), Fault::NoSipAddress);
+        }
+        let mut addresses: Vec<SocketAddr> = listeners.iter().map(|each| each.addr).collect();
+        let mut seen = BTreeSet::new();
+        addresses.retain(|addr| seen.insert(*addr));
+        let connections = self.connections.build(check);
         let shards = self
             .shards
             .as_ref()
@@ -63,8 +86,9 @@ impl RawSip {
         if let Err(contradiction) = calls.validate() {
             check.fault("sip", span, Fault::CallOptions(contradiction));
         }
+        let tls = self.tls.map(|tls| tls.build(check));
         let floating = self.floating.build(check);
-        SipConfig { addresses, floating, shards, calls }
+        SipConfig { addresses, listeners, tls, connections, floating, shards, calls }
     }
 
     fn calls(&self, check: &mut Checker<'_>) -> Options {

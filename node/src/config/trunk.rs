@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 
 use holdline_call::Cidr;
-use holdline_model::{Name, Transport};
+use holdline_model::{Listener, Name, Transport};
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::cluster;
 use super::error::Fault;
+use super::listener;
 use super::locate::Checker;
 
 /// A peer we exchange calls with.
@@ -40,7 +41,11 @@ pub(super) struct RawTrunk {
     probe: bool,
 }
 
-pub(super) fn build_all(check: &mut Checker<'_>, raw: Vec<Spanned<RawTrunk>>) -> Vec<TrunkConfig> {
+pub(super) fn build_all(
+    check: &mut Checker<'_>,
+    raw: Vec<Spanned<RawTrunk>>,
+    listeners: &[Listener],
+) -> Vec<TrunkConfig> {
     let mut trunks: Vec<TrunkConfig> = Vec::with_capacity(raw.len());
     let mut claimed: Vec<(Cidr, Name)> = Vec::new();
     if let Some(beyond) = raw.get(MAX_TRUNKS) {
@@ -54,14 +59,19 @@ pub(super) fn build_all(check: &mut Checker<'_>, raw: Vec<Spanned<RawTrunk>>) ->
             let fault = Fault::Duplicate { value: raw.name.get_ref().clone() };
             check.fault("trunk.name", raw.name.span(), fault);
         }
-        let trunk = raw.build(check, &mut claimed);
+        let trunk = raw.build(check, &mut claimed, listeners);
         trunks.push(trunk);
     }
     trunks
 }
 
 impl RawTrunk {
-    fn build(self, check: &mut Checker<'_>, claimed: &mut Vec<(Cidr, Name)>) -> TrunkConfig {
+    fn build(
+        self,
+        check: &mut Checker<'_>,
+        claimed: &mut Vec<(Cidr, Name)>,
+        listeners: &[Listener],
+    ) -> TrunkConfig {
         check.name("trunk.name", &self.name);
         if self.name.get_ref() == holdline_call::USERS {
             let fault = Fault::Reserved { found: self.name.get_ref().clone() };
@@ -75,6 +85,8 @@ impl RawTrunk {
         let name = Name::from(self.name.into_inner());
         let address = *self.address.get_ref();
         let transport = transport(check, "trunk.transport", self.transport.as_ref());
+        let span = self.transport.as_ref().map_or(self.address.span(), Spanned::span);
+        listener::check_trunk(check, listeners, transport, span);
         let own = vec![Spanned::new(self.address.span(), address.ip().to_canonical().to_string())];
         let mut sources = Vec::new();
         for text in self.sources.unwrap_or(own) {

@@ -11,9 +11,9 @@ use bytes::Bytes;
 use holdline_call::{Input, ProbeId};
 use holdline_cluster::forward::{Direction, Forwarded, Forwarder, Received};
 use holdline_cluster::ownership::SlotTable;
-use holdline_model::{Hop, NodeId, SlotId};
+use holdline_model::{Hop, NodeId, SlotId, Token};
 use holdline_sip::message::{Message, ParseErrorKind};
-use holdline_transport::Datagram;
+use holdline_transport::{Datagram, Packet, StreamEvents, Unsent};
 use metrics::counter;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +42,8 @@ pub(crate) struct Dispatcher {
 #[derive(Debug)]
 pub(crate) struct Sources {
     pub(crate) sockets: mpsc::Receiver<Vec<Datagram>>,
+    /// `None` on a machine without connections.
+    pub(crate) streams: Option<StreamEvents>,
     pub(crate) nodes: mpsc::Receiver<Vec<Received>>,
 }
 
@@ -63,8 +65,23 @@ pub(crate) async fn run(dispatcher: Dispatcher, mut sources: Sources, stop: Canc
                 }
             }
             Some(batch) = sources.nodes.recv() => dispatcher.forwarded(batch),
+            Some(event) = next(&mut sources.streams) => dispatcher.stream_event(event),
             else => return,
         }
+    }
+}
+
+/// What a connection brings.
+enum FromStream {
+    Packet(Packet),
+    Unsent(Unsent),
+}
+
+async fn next(streams: &mut Option<StreamEvents>) -> Option<FromStream> {
+    let streams = streams.as_mut()?;
+    tokio::select! {
+        packet = streams.packets.recv() => packet.map(FromStream::Packet),
+        unsent = streams.unsent.recv() => unsent.map(FromStream::Unsent),
     }
 }
 
@@ -75,6 +92,29 @@ impl Dispatcher {
         watch.taken(&protection.pressure, protection.clock.monotonic(), left);
         let mut screen = protection.screen();
         batch.retain(|datagram| screen.passes(datagram.peer, &datagram.bytes));
+    }
+
+    fn stream_event(&self, event: FromStream) {
+        let table = self.table.load();
+        match event {
+            FromStream::Packet(Packet { hop, bytes }) => {
+                if self.protection.screen().passes(hop.peer, &bytes) {
+                    self.arrived(&table, hop, bytes, 0);
+                }
+            }
+            FromStream::Unsent(unsent) => self.unsent(&table, unsent),
+        }
+    }
+
+    /// A message of a call of ours could not be sent. One that was sent for another node is lost, and
+    /// that node's timers find out.
+    fn unsent(&self, table: &SlotTable, unsent: Unsent) {
+        let Ok(message) = Message::parse(unsent.bytes) else { return };
+        let token = message.top_via().branch.and_then(|b| Token::from_branch(b.as_bytes()));
+        let Some(slot) = token.map(|token| token.call.slot) else { return };
+        if table.ownership(slot).is_some_and(|ownership| ownership.owner == self.me) {
+            self.to_shard(shard_of(slot, self.shards.len()), Input::Unsent { message });
+        }
     }
 
     fn forwarded(&self, batch: Vec<Received>) {

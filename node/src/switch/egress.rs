@@ -1,19 +1,22 @@
 //! Sends a datagram from the address that the peer knows: here if this node holds it, else through
 //! the node that does.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use holdline_cluster::forward::Forwarder;
-use holdline_model::{Hop, NodeId};
-use holdline_transport::{Datagram, SendOutcome, Sockets};
+use holdline_model::{Hop, NodeId, Transport};
+use holdline_sip::message::Message;
+use holdline_transport::{Datagram, Ports, SendOutcome, StreamOutcome};
 use metrics::counter;
 
-use super::SharedTable;
+use super::{SharedTable, next_hop};
 
 /// Where outgoing datagrams go. Clones share everything.
 #[derive(Clone, Debug)]
 pub(crate) struct Egress {
     pub(crate) me: NodeId,
-    pub(crate) sockets: Sockets,
+    pub(crate) ports: Ports,
     pub(crate) forwarder: Forwarder,
     pub(crate) table: SharedTable,
 }
@@ -22,7 +25,19 @@ impl Egress {
     /// Whether this node can send from every address that goes with its slots.
     pub(crate) fn is_home(&self) -> bool {
         let addresses = self.table.load().addresses_of(self.me);
-        addresses.into_iter().all(|address| self.sockets.is_bound(address))
+        addresses.into_iter().all(|address| self.ports.is_bound(address))
+    }
+
+    /// The same hop from an address of ours where its transport is open, if it is not open where the
+    /// hop says: for what belongs to no call, and may leave from any.
+    pub(crate) fn leaving(&self, hop: Hop) -> Hop {
+        let is_open = |local: &SocketAddr| self.ports.is_open(hop.transport, *local);
+        if is_open(&hop.local) {
+            return hop;
+        }
+        let mut others = self.table.load().addresses_of(self.me).into_iter();
+        let other = others.find(|addr| addr.is_ipv4() == hop.peer.is_ipv4() && is_open(addr));
+        other.map_or(hop, |local| Hop { local, ..hop })
     }
 
     /// Sends; what cannot be sent is dropped and counted, as UDP allows. Never waits. `hops` is how
@@ -30,8 +45,8 @@ impl Egress {
     pub(crate) fn send(&self, hop: Hop, bytes: Bytes, hops: u8) {
         // The address may go between the question and the send; every other outcome is counted
         // where it is found out.
-        let is_here = self.sockets.is_bound(hop.local);
-        if !is_here || self.sockets.send(hop.local, hop.peer, &bytes) == SendOutcome::UnknownFrom {
+        let is_here = self.ports.is_open(hop.transport, hop.local);
+        if !is_here || !self.send_from_here(hop, &bytes) {
             self.forward(hop, bytes, hops);
         }
     }
@@ -39,10 +54,26 @@ impl Egress {
     /// Sends datagrams of this node's own, in order, with as few system calls as can be. The same holds as
     /// for [`Egress::send`].
     pub(crate) fn send_all(&self, outbox: &mut Vec<Datagram>) {
-        self.sockets.send_batch(outbox);
+        self.ports.sockets().send_batch(outbox);
         for Datagram { local, peer, bytes } in outbox.drain(..) {
             self.forward(Hop::udp(local, peer), bytes, 0);
         }
+    }
+
+    /// False if the address is not here after all.
+    fn send_from_here(&self, hop: Hop, bytes: &Bytes) -> bool {
+        if hop.transport == Transport::Udp {
+            let sockets = self.ports.sockets();
+            return sockets.send(hop.local, hop.peer, bytes) != SendOutcome::UnknownFrom;
+        }
+        let Some(streams) = self.ports.streams() else { return false };
+        if streams.send(hop, bytes.clone()) == StreamOutcome::NoConnection
+            && let Ok(message) = Message::parse(bytes.clone())
+        {
+            // What becomes of it is counted there.
+            let _outcome = streams.dial(hop.to(next_hop::find(&message, hop)), None, bytes.clone());
+        }
+        true
     }
 
     fn forward(&self, hop: Hop, bytes: Bytes, hops: u8) {

@@ -10,13 +10,16 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use holdline_call::Listeners;
 use holdline_cluster::ownership::SlotTable;
 use holdline_model::{Command, Epoch, Incarnation, NodeId, NodeUp, SlotId, TransferReason};
 use holdline_raft::{Action, Applied, Lease, RaftHandle};
 use holdline_storage::StateReader;
 use holdline_transport::floating::FloatingAddresses;
+use holdline_transport::{Plan, Ports};
 use metrics::{counter, gauge};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -41,6 +44,7 @@ pub(crate) struct Keeper {
     pub(crate) table: SharedTable,
     pub(crate) shards: Vec<mpsc::Sender<ToShard>>,
     pub(crate) floating: FloatingAddresses,
+    pub(crate) ports: Ports,
     pub(crate) clock: Clock,
     pub(crate) tasks: TaskTracker,
     pub(crate) progress: watch::Sender<Progress>,
@@ -64,8 +68,9 @@ pub(crate) struct Progress {
 /// Runs until `stop` is cancelled.
 pub(crate) async fn run(mut keeper: Keeper, stop: CancellationToken) {
     let mut holdings = Holdings::default();
+    let mut listeners = Arc::default();
     let mut announced: Option<Instant> = None;
-    keeper.reconcile(&mut holdings).await;
+    keeper.reconcile(&mut holdings, &mut listeners).await;
     loop {
         let pause = keeper.pause();
         tokio::select! {
@@ -78,7 +83,7 @@ pub(crate) async fn run(mut keeper: Keeper, stop: CancellationToken) {
                         concerns |= concerns_ownership(&applied);
                     }
                     if concerns {
-                        keeper.reconcile(&mut holdings).await;
+                        keeper.reconcile(&mut holdings, &mut listeners).await;
                     }
                 }
                 None => break,
@@ -124,11 +129,12 @@ impl Keeper {
         });
     }
 
-    async fn reconcile(&mut self, holdings: &mut Holdings) {
+    async fn reconcile(&mut self, holdings: &mut Holdings, listeners: &mut Arc<Listeners>) {
         let slots = self.state.slots();
         let nodes = self.state.nodes();
         let is_live = self.is_live();
         self.table.publish(SlotTable::new(&slots, &nodes));
+        self.follow_listeners(listeners).await;
         let changes = holdings.follow(self.me, is_live, &slots);
         let gained =
             changes.iter().filter(|change| matches!(change, Change::Gained { .. })).count();
@@ -151,6 +157,26 @@ impl Keeper {
             self.tell(slot, gain).await;
         }
         self.publish(is_live, holdings.len(), 0);
+    }
+
+    /// Has everything opened at an address that listens there, and tells the shards.
+    async fn follow_listeners(&self, known: &mut Arc<Listeners>) {
+        let table = self.table.load();
+        let mut plan = Plan::new();
+        for listener in table.listeners().flat_map(|(_, listeners)| listeners) {
+            plan.entry(listener.addr).or_default().insert(listener.transport);
+        }
+        self.ports.set_plan(plan);
+        let homes = table.listeners().map(|(_, listeners)| listeners.to_vec()).collect();
+        let found = Listeners::new(homes);
+        if **known == found {
+            return;
+        }
+        *known = Arc::new(found);
+        for shard in &self.shards {
+            // Closed only when the node is stopping.
+            let _closed = shard.send(ToShard::Listeners(Arc::clone(known))).await;
+        }
     }
 
     async fn lose(&self, slot: SlotId) {

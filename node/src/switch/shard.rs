@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use holdline_call::{Authentication, CallEngine, Event, Input, Output, TrunkView, Undecided};
+use holdline_call::{Authentication, CallEngine, Event, Input, Listeners, Output, TrunkView, Undecided};
 use holdline_model::{
     CallId, CallRecord, Command, Epoch, Hop, Millis, Name, Reply, SlotId, Step, Transport,
 };
@@ -38,6 +38,8 @@ use crate::protect::pressure::{QueueWatch, nanos};
 pub(crate) enum ToShard {
     /// Something for the engine.
     Engine(Input),
+    /// What listens at the cluster's addresses, from now on.
+    Listeners(Arc<Listeners>),
     /// A slot of this shard is ours.
     Gained {
         /// Which.
@@ -229,6 +231,7 @@ impl Shard {
                     self.drain(now);
                 }
             },
+            ToShard::Listeners(listeners) => self.parts.engine.set_listeners(listeners),
             ToShard::Gained { slot, epoch, calls, seen } => {
                 let count = calls.len();
                 self.feed(now, Input::Gained { slot, epoch, calls });

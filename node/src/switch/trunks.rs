@@ -146,7 +146,7 @@ impl Keeper {
             return Vec::new();
         }
         let addresses = self.egress.table.load().addresses_of(self.me).into_iter();
-        addresses.filter(|address| self.egress.sockets.is_bound(*address)).collect()
+        addresses.filter(|address| self.egress.ports.is_bound(*address)).collect()
     }
 
     fn cluster_says(&self) -> ClusterSays {
@@ -170,7 +170,9 @@ impl Keeper {
         self.trunks.handle(self.clock.now(), input);
         while let Some(output) = self.trunks.poll() {
             match output {
-                TrunkOutput::Send { hop, bytes } => self.egress.send(hop, bytes, 0),
+                TrunkOutput::Send { hop, bytes } => {
+                    self.egress.send(self.egress.leaving(hop), bytes, 0);
+                }
                 TrunkOutput::View(view) => {
                     report::trunks(&view);
                     self.publish.send_replace(view);

@@ -4,6 +4,7 @@
 //! Invariant: labels have few values; no numbers, addresses or Call-IDs, and no names but those that
 //! the configuration bounds.
 
+mod connections;
 mod limits;
 mod process;
 mod protection;
@@ -581,7 +582,13 @@ const METRICS: &[Metric] = &[
 
 /// All metrics, by section.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    let more = [process::METRICS, protection::METRICS, trunks::METRICS, limits::METRICS];
+    let more = [
+        process::METRICS,
+        protection::METRICS,
+        trunks::METRICS,
+        limits::METRICS,
+        connections::METRICS,
+    ];
     METRICS.iter().chain(more.into_iter().flatten())
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn apply<S: LimitState>(
         version: up.version.clone(),
         up_at: up.at,
         draining: false,
+        listeners: up.listeners.clone(),
     })?;
     state.limits(|table| table.node_up(up.node))?;
     actions.push(Action::NodeChanged(up.node));

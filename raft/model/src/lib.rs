@@ -36,7 +36,7 @@ pub use ids::{CallId, CdrId, ClusterId, Epoch, GroupId, Incarnation, NodeId, Slo
 pub use name::Name;
 pub use record::{
     Admission, AnswerState, Binding, CallRecord, CancelCause, Cause, Cdr, ClusterRecord, Dialog,
-    DisabledTrunk, DisabledTrunks, Disposition, EarlyState, EndState, Ha1, HangupBy,
+    DisabledTrunk, DisabledTrunks, Disposition, EarlyState, EndState, Ha1, HangupBy, Listener,
     LocationRecord, NodeRecord, OwnerSpan, Phase, RegistrarTotals, Reinvite, Reliable,
     SessionState, Shift, Side, SlotRecord, Target, TransferReason, UserRecord,
 };

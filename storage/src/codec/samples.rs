@@ -27,6 +27,7 @@ pub(crate) fn node(node: u64) -> NodeRecord {
         version: "0.1.0".to_owned(),
         up_at: Millis(1_700_000_000_000),
         draining: true,
+        listeners: vec![Listener { transport: Transport::Wss, addr: addr(5061) }],
     }
 }
 
@@ -362,8 +363,8 @@ pub(crate) fn commands() -> Vec<(&'static str, Command)> {
         })
         .collect();
     let moves = vec![SlotMove { slot: SlotId(7), expected: Epoch(5), to: NodeId(3) }];
-    let NodeRecord { node, incarnation, pop, sip, rpc, admin, version, .. } = node(2);
-    let up = NodeUp { node, incarnation, pop, sip, rpc, admin, version, at };
+    let NodeRecord { node, incarnation, pop, sip, rpc, admin, version, listeners, .. } = node(2);
+    let up = NodeUp { node, incarnation, pop, sip, rpc, admin, version, at, listeners };
     let form =
         FormCluster { cluster: ClusterId(77), slots: 64, members: vec![node, NodeId(1)], at };
     let reason = TransferReason::HandBack;

@@ -35,6 +35,7 @@ impl Call {
 
     /// A request within one of the call's dialogs.
     pub(crate) fn request(&mut self, ctx: &mut Ctx<'_>, side: Side, request: Request) {
+        self.heard_over(side, request.hop);
         let method = request.message.method();
         if !self.is_admitted() {
             // Nobody can know a tag of ours before the admission is committed.

@@ -115,6 +115,9 @@ pub(crate) struct Call {
     ack_at: Option<Millis>,
     /// No deadline proposes anything before: the last proposal was refused.
     hold_until: Option<Millis>,
+    /// The connections that the caller and the callee were last heard over. Not in the record: who
+    /// takes the call over hears them over others.
+    flows: [Option<Hop>; 2],
     /// The highest CSeq number seen from the caller and from the callee.
     seen_cseq: [u32; 2],
     /// The highest CSeq number used by this owner towards the caller and towards the callee.
@@ -174,6 +177,7 @@ impl Call {
             trial: Trial::default(),
             ack_at: None,
             hold_until: None,
+            flows: [None, None],
             seen_cseq,
             used_cseq: [0; 2],
             recovered: false,
@@ -200,7 +204,12 @@ impl Call {
     }
 
     /// The call's INVITE came again (same branch).
-    pub(crate) fn invite_again(&mut self, ctx: &mut Ctx<'_>) {
+    pub(crate) fn invite_again(&mut self, ctx: &mut Ctx<'_>, hop: Hop) {
+        if hop.transport.is_reliable() {
+            // It comes again because its connection broke: what answers it goes over the new one.
+            self.reply_to = hop;
+            self.heard_over(Side::Caller, hop);
+        }
         if !self.is_admitted() {
             // Rule one: the caller keeps repeating its INVITE until the admission is committed.
             ctx.dropped(DropReason::Absorbed);
@@ -219,6 +228,31 @@ impl Call {
     /// The caller's CANCEL of its INVITE.
     pub(crate) fn cancel(&mut self, ctx: &mut Ctx<'_>, request: Request) {
         self.push(ctx, Work::Cancel(request));
+    }
+
+    /// A side's message came over a connection: requests to it go over the same.
+    fn heard_over(&mut self, side: Side, hop: Hop) {
+        if hop.transport.is_reliable() {
+            let [caller, callee] = &mut self.flows;
+            *match side {
+                Side::Caller => caller,
+                Side::Callee => callee,
+            } = Some(hop);
+        }
+    }
+
+    /// How a request within a dialog goes: over the connection that its peer was last heard over, if
+    /// the record would use one of the same kind from the same host, else as the record says.
+    fn hop_to(&self, side: Side, recorded: Hop) -> Hop {
+        let [caller, callee] = self.flows;
+        let flow = match side {
+            Side::Caller => caller,
+            Side::Callee => callee,
+        };
+        let is_same_peer = |flow: &Hop| {
+            flow.transport == recorded.transport && flow.peer.ip() == recorded.peer.ip()
+        };
+        flow.filter(is_same_peer).unwrap_or(recorded)
     }
 
     /// An administrator hangs up.

@@ -316,7 +316,8 @@ impl Call {
     pub(super) fn drain_reinvite(&mut self, ctx: &mut Ctx<'_>) {
         let Some(invite) = &self.legs.reinvite else { return };
         let from = invite.from;
-        let Some(hop) = self.dialog(from.other()).map(|dialog| dialog.hop) else { return };
+        let to = from.other();
+        let Some(hop) = self.dialog(to).map(|dialog| self.hop_to(to, dialog.hop)) else { return };
         let call = self.record.call;
         let Some(invite) = &mut self.legs.reinvite else { return };
         let mut silent = false;

@@ -102,7 +102,7 @@ impl Call {
     fn ack_refused(&self, ctx: &mut Ctx<'_>, to: Side, number: u32) {
         let Some(dialog) = self.dialog(to) else { return };
         let bytes = messages::through::failure_ack(&self.record, to, dialog, number);
-        ctx.send(dialog.hop, bytes);
+        ctx.send(self.hop_to(to, dialog.hop), bytes);
     }
 
     pub(super) fn ack_reinvite_now(&mut self, ctx: &mut Ctx<'_>) {
@@ -120,7 +120,7 @@ impl Call {
         } else {
             messages::through::failure_ack(&self.record, to, dialog, known.cseq)
         };
-        ctx.send(dialog.hop, bytes);
+        ctx.send(self.hop_to(to, dialog.hop), bytes);
     }
 
     /// An ACK within a dialog that is not of the call's first INVITE.

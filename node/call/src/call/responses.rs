@@ -1,6 +1,6 @@
 //! Answers of peers to our requests, by the branch that they bring back.
 
-use holdline_model::{Phase, Side};
+use holdline_model::{Hop, Phase, Side};
 use holdline_sip::message::{Message, Method};
 use holdline_sip::transaction::{
     InviteClientInput, InviteClientState, NonInviteClient, NonInviteClientInput, ResponseClass,
@@ -13,12 +13,18 @@ use crate::messages::{self, Answered, status_of};
 
 impl Call {
     /// An answer whose branch names this call.
-    pub(crate) fn response(&mut self, ctx: &mut Ctx<'_>, message: Message, suffix: &str) {
+    pub(crate) fn response(&mut self, ctx: &mut Ctx<'_>, hop: Hop, message: Message, suffix: &str) {
         if !self.is_admitted() {
             ctx.dropped(DropReason::StrayResponse);
             return;
         }
-        match (Answered::from_suffix(suffix), message.method()) {
+        let answered = Answered::from_suffix(suffix);
+        match answered {
+            Some(Answered::Invite(_)) => self.heard_over(Side::Callee, hop),
+            Some(Answered::Bye(side) | Answered::Through(side, _)) => self.heard_over(side, hop),
+            Some(Answered::Fork) | None => {}
+        }
+        match (answered, message.method()) {
             (Some(Answered::Invite(attempt)), Method::Invite) => {
                 self.invite_answered(ctx, attempt, message);
             }
@@ -40,6 +46,22 @@ impl Call {
             (Some(Answered::Invite(_) | Answered::Bye(_) | Answered::Fork) | None, _) => {
                 ctx.dropped(DropReason::StrayResponse);
             }
+        }
+    }
+
+    /// A request of ours did not leave: its transaction need not wait for an answer (section 8.1.3.1).
+    pub(crate) fn unsent(&mut self, ctx: &mut Ctx<'_>, method: &Method, suffix: &str) {
+        let Some(Answered::Invite(attempt)) = Answered::from_suffix(suffix) else { return };
+        let current = attempt == self.record.attempt && self.record.phase == Phase::Inviting;
+        if *method != Method::Invite || !current {
+            return;
+        }
+        if let Some(client) = &mut self.legs.callee
+            && client.state() == InviteClientState::Calling
+        {
+            client.handle(ctx.now, InviteClientInput::TransportError);
+            self.drain_callee(ctx);
+            self.run(ctx);
         }
     }
 

@@ -146,7 +146,9 @@ impl Call {
     }
 
     pub(super) fn drain_bye(&mut self, ctx: &mut Ctx<'_>, side: Side) {
-        let Some(hop) = self.dialog(side).map(|dialog| dialog.hop) else { return };
+        let Some(hop) = self.dialog(side).map(|dialog| self.hop_to(side, dialog.hop)) else {
+            return;
+        };
         let slot = match side {
             Side::Caller => &mut self.legs.bye_caller,
             Side::Callee => &mut self.legs.bye_callee,
@@ -211,7 +213,7 @@ impl Call {
         let offer = self.record.answer.as_ref().filter(|answer| !answer.ack.is_empty());
         let offer = offer.and_then(|answer| Message::parse(answer.ack.clone()).ok());
         let bytes = messages::ack(self.record.call, self.record.attempt, dialog, offer.as_ref());
-        let hop = dialog.hop;
+        let hop = self.hop_to(Side::Callee, dialog.hop);
         self.ack_at = None;
         ctx.send(hop, bytes);
     }

@@ -153,6 +153,7 @@ impl World {
                 admin: switch(),
                 version: "test".to_owned(),
                 at: START,
+                listeners: Vec::new(),
             })));
         }
         world.command(Command::FormCluster(FormCluster {

@@ -154,6 +154,7 @@ impl World {
                 admin: addr("127.0.0.1:8060"),
                 version: String::new(),
                 at: Millis(START),
+                listeners: Vec::new(),
             })));
         }
         let at = Millis(START);

@@ -4,7 +4,9 @@
 use holdline_model::{Hop, Transport};
 use holdline_sip::message::HeaderName;
 
-use super::driver::{SDP, World, invite, request_from_caller, response, switch, target};
+use super::driver::{
+    SDP, World, caller, invite, invite_to, request_from_caller, response, switch, target,
+};
 
 /// The end of a connection that the caller opened.
 const FLOW: &str = "192.0.2.10:49152";
@@ -89,4 +91,31 @@ fn a_2xx_is_repeated_until_its_ack_also_over_a_connection() {
     world.pass(2_000);
     let again = world.summaries();
     assert!(again.iter().filter(|sent| sent.starts_with("200 INVITE")).count() >= 2, "{again:?}");
+}
+
+#[test]
+fn a_target_that_cannot_be_connected_to_is_given_up_at_once() {
+    let mut world = World::to_targets_over(Transport::Tcp);
+    world.receive(caller(), invite_to("1", "+4969", SDP));
+    let first = world.the("INVITE > target0").message();
+    world.input(crate::Input::Unsent { message: first });
+    assert_eq!(world.summaries(), ["INVITE > target1"]);
+    assert_eq!(world.record().attempt, 1);
+}
+
+#[test]
+fn a_peer_that_comes_back_over_another_connection_gets_its_requests_over_that_one() {
+    let (mut world, invite) = inviting(Transport::Tcp, Transport::Udp);
+    world.receive(target(0), response(&invite, 200, SDP));
+    let ok = world.sent().remove(0).message();
+    world.take_over();
+    let again = Hop { peer: "192.0.2.10:50001".parse().unwrap(), ..flow(Transport::Tcp) };
+    let ack = request_from_caller("ACK", 1, &ok, "");
+    world.receive_over(again, over(Transport::Tcp, &ack));
+    world.sent();
+    let hang_up = crate::Input::HangUp { call: world.call() };
+    world.input(hang_up);
+    let sent = world.sent();
+    let bye = sent.iter().find(|sent| sent.hop.transport == Transport::Tcp).unwrap();
+    assert_eq!(bye.hop, again);
 }

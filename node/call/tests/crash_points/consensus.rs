@@ -36,6 +36,7 @@ impl Consensus {
                 admin: address(8060),
                 version: "test".to_owned(),
                 at: now,
+                listeners: Vec::new(),
             })));
         }
         let form = FormCluster { cluster: ClusterId(1), slots: SLOTS, members, at: now };

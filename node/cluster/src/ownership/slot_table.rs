@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use holdline_model::{Epoch, NodeId, NodeRecord, SlotId, SlotRecord};
+use holdline_model::{Epoch, Listener, NodeId, NodeRecord, SlotId, SlotRecord};
 
 use super::slot_of;
 
@@ -34,6 +34,7 @@ struct Inner {
     /// Looked up for every datagram; never iterated.
     homes: HashMap<SocketAddr, NodeId>,
     addresses: BTreeMap<NodeId, BTreeSet<SocketAddr>>,
+    listeners: BTreeMap<NodeId, Vec<Listener>>,
 }
 
 impl SlotTable {
@@ -52,6 +53,7 @@ impl SlotTable {
         let mut nodes: Vec<_> = nodes.iter().collect();
         nodes.sort_unstable_by_key(|record| record.node);
         for record in nodes {
+            inner.listeners.insert(record.node, record.listeners.clone());
             for addr in &record.sip {
                 if inner.homes.contains_key(addr) {
                     continue;
@@ -121,6 +123,11 @@ impl SlotTable {
         self.inner.addresses.get(&node).cloned().unwrap_or_default()
     }
 
+    /// What listens at the addresses of each node, in order of nodes.
+    pub fn listeners(&self) -> impl Iterator<Item = (NodeId, &[Listener])> + '_ {
+        self.inner.listeners.iter().map(|(node, listeners)| (*node, listeners.as_slice()))
+    }
+
     /// All floating addresses, in order.
     #[must_use]
     pub fn addresses(&self) -> BTreeSet<SocketAddr> {
@@ -169,6 +176,7 @@ mod tests {
             version: String::new(),
             up_at: Millis(0),
             draining: false,
+            listeners: Vec::new(),
         }
     }
 

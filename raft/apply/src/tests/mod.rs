@@ -72,6 +72,7 @@ fn node_up(node: NodeId, incarnation: u64) -> Command {
         admin: "127.0.0.1:8060".parse().expect("an address"),
         version: "0.1.0".to_owned(),
         at: Millis(900),
+        listeners: Vec::new(),
     }))
 }
 

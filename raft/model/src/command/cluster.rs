@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterId, Incarnation, Millis, Name, NodeId};
+use crate::{ClusterId, Incarnation, Listener, Millis, Name, NodeId};
 
 /// Forms the cluster: slots are dealt out to the members in turn. Does nothing the second time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,8 @@ pub struct NodeUp {
     pub version: String,
     /// The proposer's time.
     pub at: Millis,
+    /// What listens at the addresses in `sip`.
+    pub listeners: Vec<Listener>,
 }
 
 /// A node is to own nothing, or may own again. The leader moves its slots afterwards.

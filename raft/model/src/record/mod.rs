@@ -18,7 +18,7 @@ pub use cdr::{Cause, Cdr, Disposition, HangupBy};
 pub use cluster::ClusterRecord;
 pub use dialog::{Dialog, Shift, Side};
 pub use location::{Binding, LocationRecord, RegistrarTotals};
-pub use node::NodeRecord;
+pub use node::{Listener, NodeRecord};
 pub use session::{Reinvite, Reliable, SessionState};
 pub use slot::{OwnerSpan, SlotRecord, TransferReason};
 pub use trunk::{DisabledTrunk, DisabledTrunks};

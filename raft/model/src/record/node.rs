@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Incarnation, Millis, Name, NodeId};
+use crate::{Incarnation, Millis, Name, NodeId, Transport};
 
 /// What the cluster knows of a node by consensus (gossip knows the rest).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,4 +27,15 @@ pub struct NodeRecord {
     pub up_at: Millis,
     /// It is to own nothing until it is restarted or undrained.
     pub draining: bool,
+    /// What listens at the addresses in `sip`; an address without an entry has UDP alone.
+    pub listeners: Vec<Listener>,
+}
+
+/// What listens at a floating address: whoever holds the address opens this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Listener {
+    /// How peers reach it.
+    pub transport: Transport,
+    /// Where.
+    pub addr: SocketAddr,
 }
