@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::site::Site;
+use crate::ua::{AUTHORITY, CERTIFICATE, KEY};
 
 /// SIP port of every node and agent.
 pub const SIP_PORT: u16 = 5060;
@@ -16,7 +17,7 @@ pub const GOSSIP_PORT: u16 = 7421;
 pub const ADMIN_PORT: u16 = 8060;
 
 /// Not a secret: every test cluster has it.
-const KEY: &str = "5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e";
+const CLUSTER_KEY: &str = "5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e";
 
 /// Where the admin API's token is, beside the data folders.
 pub(super) const TOKEN_FILE: &str = "admin.token";
@@ -54,6 +55,34 @@ pub struct ClusterOptions {
     pub registrar: bool,
     /// Text that is added at the end: more trunks, groups, routes or sections.
     pub more: String,
+    /// How the caller's trunk is reached.
+    pub caller_over: Transport,
+    /// How the callee's trunk is reached.
+    pub callee_over: Transport,
+}
+
+/// A transport of a test cluster's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// UDP.
+    #[default]
+    Udp,
+    /// TCP.
+    Tcp,
+    /// TLS.
+    Tls,
+}
+
+impl Transport {
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn param(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
+    }
 }
 
 impl Default for ClusterOptions {
@@ -74,6 +103,8 @@ impl Default for ClusterOptions {
             admin_token: None,
             registrar: false,
             more: String::new(),
+            caller_over: Transport::Udp,
+            callee_over: Transport::Udp,
         }
     }
 }
@@ -89,7 +120,11 @@ impl ClusterOptions {
 
     fn write(&self, text: &mut String, site: &Site, id: u64, data_dir: &Path) -> std::fmt::Result {
         writeln!(text, "[node]\nid = {id}\ndata_dir = \"{}\"\n", data_dir.display())?;
-        writeln!(text, "[cluster]\nname = \"{}\"\nkey = \"{KEY}\"\nmembers = [", self.name)?;
+        writeln!(
+            text,
+            "[cluster]\nname = \"{}\"\nkey = \"{CLUSTER_KEY}\"\nmembers = [",
+            self.name
+        )?;
         for member in 1..=u64::from(self.nodes) {
             let rpc = if self.fronts { site.front(member) } else { site.node(member, RPC_PORT) };
             writeln!(text, "  {{ id = {member}, rpc = \"{rpc}\" }},")?;
@@ -121,6 +156,7 @@ impl ClusterOptions {
                 writeln!(text, "{key} = {value}")?;
             }
         }
+        self.write_listeners(text, site, id, data_dir)?;
         if let Some(interface) = &self.interface {
             writeln!(text, "\n[sip.floating.netlink]\ninterface = \"{interface}\"")?;
         }
@@ -145,13 +181,52 @@ impl ClusterOptions {
         writeln!(text, "[storage]\nmin_free_bytes = 1048576\n")?;
         for (name, address) in trunks(site) {
             let ip = address.ip();
+            let over = match name {
+                "caller" => self.caller_over,
+                "callee" | "backup" => self.callee_over,
+                _ => Transport::Udp,
+            };
             writeln!(text, "[[trunk]]\nname = \"{name}\"\ntenant = \"{name}\"")?;
-            writeln!(text, "address = \"{address}\"\nsources = [\"{ip}\"]\n")?;
+            writeln!(text, "address = \"{address}\"\nsources = [\"{ip}\"]")?;
+            writeln!(text, "transport = \"{}\"\n", over.param())?;
         }
         for (prefix, trunks) in ROUTES {
             writeln!(text, "[[route]]\nprefix = \"{prefix}\"\ntrunks = {trunks:?}\n")?;
         }
         writeln!(text, "{}", self.more)?;
+        Ok(())
+    }
+}
+
+impl ClusterOptions {
+    /// Whether certificates are needed.
+    #[must_use]
+    pub fn has_tls(&self) -> bool {
+        [self.caller_over, self.callee_over].contains(&Transport::Tls)
+    }
+
+    /// TCP and TLS cannot share a port: TLS has it if it is used, and TCP then has the next.
+    fn write_listeners(
+        &self,
+        text: &mut String,
+        site: &Site,
+        id: u64,
+        data_dir: &Path,
+    ) -> std::fmt::Result {
+        if self.has_tls() {
+            let path = |name: &str| data_dir.with_file_name(name).display().to_string();
+            let (certificate, key, ca) = (path(CERTIFICATE), path(KEY), path(AUTHORITY));
+            writeln!(text, "\n[sip.tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"")?;
+            writeln!(text, "ca = \"{ca}\"")?;
+        }
+        for over in [Transport::Tcp, Transport::Tls] {
+            if [self.caller_over, self.callee_over].contains(&over) {
+                let mixed = over == Transport::Tcp && self.has_tls();
+                let address = site.node(id, SIP_PORT + u16::from(mixed));
+                writeln!(text, "\n[[sip.listener]]\naddress = \"{address}\"")?;
+                writeln!(text, "transport = \"{}\"", over.param())?;
+            }
+        }
         Ok(())
     }
 }

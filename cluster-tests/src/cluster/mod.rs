@@ -16,7 +16,7 @@ mod view;
 
 pub use admin::{Admin, AdminError, Answer};
 pub use binary::{BinaryMissing, holdline_binary};
-pub use config::{ADMIN_PORT, ClusterOptions, GOSSIP_PORT, RPC_PORT, SIP_PORT};
+pub use config::{ADMIN_PORT, ClusterOptions, GOSSIP_PORT, RPC_PORT, SIP_PORT, Transport};
 pub use metrics::Metrics;
 pub use node::{Node, NodeError, Usage};
 pub use running::{Cluster, ClusterError};

@@ -13,10 +13,11 @@ use tokio::time::Instant;
 
 use super::admin::{Admin, AdminError};
 use super::binary::{BinaryMissing, holdline_binary};
-use super::config::{ADMIN_PORT, ClusterOptions, SIP_PORT, TOKEN_FILE};
+use super::config::{ADMIN_PORT, ClusterOptions, SIP_PORT, TOKEN_FILE, Transport};
 use super::node::{Node, NodeError};
 use super::site::{Site, SiteTaken};
 use super::view::{CdrView, Health};
+use crate::ua::{Certificates, Over};
 
 /// Pause between looks at a condition that is waited for.
 const POLL: Duration = Duration::from_millis(20);
@@ -104,6 +105,10 @@ impl Cluster {
         let file = |path: &Path, cause| ClusterError::File { path: path.to_owned(), cause };
         let folder = tempfile::Builder::new().prefix("holdline-").tempdir();
         let folder = folder.map_err(|cause| file(&std::env::temp_dir(), cause))?;
+        if options.has_tls() {
+            let made = Certificates::make(folder.path(), &site.addresses());
+            made.map_err(|cause| file(folder.path(), cause))?;
+        }
         let mut nodes = BTreeMap::new();
         for id in 1..=u64::from(options.nodes) {
             let node = Node::new(id, folder.path());
@@ -119,6 +124,22 @@ impl Cluster {
             written.map_err(|cause| file(&path, cause))?;
         }
         Ok(Self { site, program, nodes, folder: Some(folder), token, passed: false })
+    }
+
+    /// How an agent speaks that uses a transport.
+    ///
+    /// # Errors
+    /// The certificates cannot be read.
+    pub fn over(&self, transport: Transport) -> Result<Over, ClusterError> {
+        Ok(match transport {
+            Transport::Udp => Over::Udp,
+            Transport::Tcp => Over::Tcp,
+            Transport::Tls => {
+                let path = self.folder.as_ref().map_or_else(PathBuf::new, |f| f.path().to_owned());
+                let read = Certificates::read(&path);
+                Over::Tls(read.map_err(|cause| ClusterError::File { path, cause })?)
+            }
+        })
     }
 
     /// Starts a cluster and waits until it is ready.

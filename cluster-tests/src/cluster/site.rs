@@ -114,6 +114,13 @@ impl Site {
         self.address(u8::try_from(id).unwrap_or(u8::MAX).saturating_add(50), RPC_PORT)
     }
 
+    /// All addresses that nodes and agents may have.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let hosts = (1..=20).chain(101..=103);
+        hosts.map(|host| self.address(host, 0).ip()).collect()
+    }
+
     /// Where the caller's agent is.
     #[must_use]
     pub fn caller(&self) -> SocketAddr {

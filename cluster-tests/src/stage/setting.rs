@@ -54,7 +54,7 @@ impl Stage {
     /// # Errors
     /// If that fails, or takes longer than 30 s.
     pub async fn open(options: &ClusterOptions, seed: u64) -> Result<Self, StageError> {
-        let mut stage = Self::set(Cluster::prepare(options)?, seed)?;
+        let mut stage = Self::set(Cluster::prepare(options)?, options, seed)?;
         stage.cluster.start_all().await?;
         Ok(stage)
     }
@@ -64,12 +64,15 @@ impl Stage {
     /// # Errors
     /// If the addresses cannot be had.
     pub fn open_at(site: Site, options: &ClusterOptions, seed: u64) -> Result<Self, StageError> {
-        Self::set(Cluster::prepare_at(site, options)?, seed)
+        Self::set(Cluster::prepare_at(site, options)?, options, seed)
     }
 
-    fn set(cluster: Cluster, seed: u64) -> Result<Self, StageError> {
-        let caller = Agent::start(cluster.site().caller(), seed.wrapping_mul(2))?;
-        let callee = Agent::start(cluster.site().callee(), seed.wrapping_mul(2).wrapping_add(1))?;
+    fn set(cluster: Cluster, options: &ClusterOptions, seed: u64) -> Result<Self, StageError> {
+        let (caller, callee) = (cluster.site().caller(), cluster.site().callee());
+        let caller_over = cluster.over(options.caller_over)?;
+        let callee_over = cluster.over(options.callee_over)?;
+        let caller = Agent::start_over(caller_over, caller, seed.wrapping_mul(2))?;
+        let callee = Agent::start_over(callee_over, callee, seed.wrapping_mul(2).wrapping_add(1))?;
         Ok(Self { cluster, caller, callee, numbers: 0 })
     }
 

@@ -1,4 +1,4 @@
-//! An [`Endpoint`] on a UDP socket.
+//! An [`Endpoint`] on a UDP socket, or on connections.
 //!
 //! One task owns endpoint and socket. Orders come over a bounded channel and are answered once
 //! they are carried out and their datagrams sent, so that what a test does next (such as killing
@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::endpoint::Endpoint;
 use super::ledger::Ledger;
 use super::plan::Order;
+use super::stream::{Over, Streams};
 
 /// Kernel buffers of the socket, in bytes; the kernel may grant less.
 const SOCKET_BUFFER: usize = 4 << 20;
@@ -83,6 +84,14 @@ impl Agent {
     /// # Errors
     /// If the address cannot be bound.
     pub fn start(local: SocketAddr, seed: u64) -> Result<Self, AgentError> {
+        Self::start_over(Over::Udp, local, seed)
+    }
+
+    /// Starts an agent that speaks over something else.
+    ///
+    /// # Errors
+    /// If the address cannot be bound.
+    pub fn start_over(over: Over, local: SocketAddr, seed: u64) -> Result<Self, AgentError> {
         let fault = |cause| AgentError::Socket { address: local, cause };
         let socket = open(local).map_err(fault)?;
         let direct = socket.try_clone().map_err(fault)?;
@@ -92,12 +101,19 @@ impl Agent {
         let (version, changed) = watch::channel(0);
         let ledger = Arc::new(Mutex::new(Ledger::default()));
         let stop = CancellationToken::new();
+        let streams = match over {
+            Over::Udp => None,
+            Over::Tcp | Over::Tls(_) => {
+                Some(Streams::listen(local, over, stop.clone()).map_err(fault)?)
+            }
+        };
         let run = Run {
             endpoint: Endpoint::new(local, seed),
             ledger: Arc::clone(&ledger),
             version,
             socket,
             direct,
+            streams,
             buffer: vec![0; DATAGRAM_BYTES],
         };
         TaskTracker::new().spawn(run.until(stop.clone(), inbox));
@@ -178,6 +194,8 @@ struct Run {
     socket: UdpSocket,
     /// The same socket, for reads that must see what is there now, whatever the runtime knows.
     direct: std::net::UdpSocket,
+    /// What is used in place of the socket, and what arrives there.
+    streams: Option<(Streams, mpsc::Receiver<(SocketAddr, Bytes)>)>,
     buffer: Vec<u8>,
 }
 
@@ -195,6 +213,7 @@ impl Run {
                     // Whoever gave the orders may have gone; they are carried out all the same.
                     let _gone = batch.done.send(());
                 }
+                Some((from, message)) = next(&mut self.streams) => self.give(from, &message),
                 ready = self.socket.readable() => {
                     if ready.is_ok() {
                         self.read_ready();
@@ -215,6 +234,11 @@ impl Run {
         while let Ok((length, from)) = self.direct.recv_from(&mut self.buffer) {
             self.take(length, from);
         }
+        while let Some((_, inbox)) = &mut self.streams
+            && let Ok((from, message)) = inbox.try_recv()
+        {
+            self.give(from, &message);
+        }
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         for order in orders {
             self.endpoint.order(Instant::now(), &mut ledger, order);
@@ -233,15 +257,32 @@ impl Run {
     fn take(&mut self, length: usize, from: SocketAddr) {
         let Some(datagram) = self.buffer.get(..length) else { return };
         let datagram = Bytes::copy_from_slice(datagram);
+        self.give(from, &datagram);
+    }
+
+    fn give(&mut self, from: SocketAddr, datagram: &Bytes) {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        self.endpoint.receive(Instant::now(), &mut ledger, from, &datagram);
+        self.endpoint.receive(Instant::now(), &mut ledger, from, datagram);
     }
 
     async fn flush(&mut self) {
         while let Some(datagram) = self.endpoint.poll() {
+            if let Some((streams, _)) = &self.streams {
+                streams.send(datagram.to, &datagram.bytes);
+                continue;
+            }
             // What cannot be sent is lost, as on any network: it is sent again.
             let _lost = self.socket.send_to(&datagram.bytes, datagram.to).await;
         }
+    }
+}
+
+async fn next(
+    streams: &mut Option<(Streams, mpsc::Receiver<(SocketAddr, Bytes)>)>,
+) -> Option<(SocketAddr, Bytes)> {
+    match streams {
+        Some((_, inbox)) => inbox.recv().await,
+        None => None,
     }
 }
 

@@ -1,4 +1,5 @@
-//! A SIP user agent for tests: caller and callee over UDP, thousands of calls on one socket.
+//! A SIP user agent for tests: caller and callee over UDP, thousands of calls on one socket; or over
+//! TCP or TLS, with a connection to each peer.
 //!
 //! It is written from RFC 3261 alone and shares no code with the switch, so that a mistake in the
 //! switch's own SIP code is not repeated here: a second opinion. It is not a product: text SIP,
@@ -23,10 +24,14 @@ mod message;
 mod plan;
 mod resend;
 mod session;
+mod stream;
 mod syntax;
+mod tls;
 
 pub use agent::{Agent, AgentError};
 pub use endpoint::{Datagram, Endpoint};
 pub use ledger::{Anomaly, Entry, Event, Kind, Ledger, Role, Stray, Way};
 pub use message::{Draft, Malformed, Message, Method, Start};
 pub use plan::{CalleeScript, CallerPlan, Last, Order, Tell, When};
+pub use stream::Over;
+pub use tls::{AUTHORITY, CERTIFICATE, Certificates, KEY};

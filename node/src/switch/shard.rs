@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use holdline_call::{Authentication, CallEngine, Event, Input, Listeners, Output, TrunkView, Undecided};
+use holdline_call::{
+    Authentication, CallEngine, Event, Input, Listeners, Output, TrunkView, Undecided,
+};
 use holdline_model::{
     CallId, CallRecord, Command, Epoch, Hop, Millis, Name, Reply, SlotId, Step, Transport,
 };
