@@ -8,13 +8,14 @@ use super::PeerError;
 
 const NAME: &str = "sipsak";
 
-/// Asks an address by OPTIONS; the status line of the answer. sipsak sends from 127.0.0.1.
+/// Asks an address by OPTIONS; the status line of the answer. sipsak sends from 127.0.0.1; it is told
+/// so, because a host name that means nothing would stop it.
 ///
 /// # Errors
 /// It is not installed, or nothing answered with 200.
 pub async fn ping(address: SocketAddr) -> Result<String, PeerError> {
     let uri = format!("sip:ping@{address}");
-    let output = Command::new(NAME).args(["-vv", "-n", "-s", &uri]).output().await;
+    let output = Command::new(NAME).args(["-vv", "-H", "127.0.0.1", "-s", &uri]).output().await;
     let output = output.map_err(|cause| match cause.kind() {
         std::io::ErrorKind::NotFound => PeerError::Missing { name: NAME, package: NAME },
         _ => PeerError::Process { name: NAME, cause },
