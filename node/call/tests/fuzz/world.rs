@@ -93,6 +93,7 @@ impl World {
                 admin: local(),
                 version: "test".to_owned(),
                 at: Millis(1),
+                listeners: Vec::new(),
             })));
         }
         let members = vec![NodeId(1), NodeId(2)];
