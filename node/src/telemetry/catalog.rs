@@ -4,6 +4,7 @@
 //! Invariant: labels have few values; no numbers, addresses or Call-IDs, and no names but those that
 //! the configuration bounds.
 
+mod admin;
 mod connections;
 mod limits;
 mod process;
@@ -550,39 +551,12 @@ const METRICS: &[Metric] = &[
         &[],
         "Floating addresses that could not be bound at an attempt.",
     ),
-    metric(
-        "admin API",
-        Kind::Counter,
-        "holdline_admin_requests_total",
-        &["class"],
-        "Requests answered, by the first digit of the status.",
-    ),
-    metric(
-        "admin API",
-        Kind::Counter,
-        "holdline_admin_errors_total",
-        &["status"],
-        "Requests answered with 5xx.",
-    ),
-    metric(
-        "admin API",
-        Kind::Counter,
-        "holdline_admin_refused_total",
-        &["reason"],
-        "Requests refused before they were looked at.",
-    ),
-    metric(
-        "admin API",
-        Kind::Counter,
-        "holdline_cdr_exported_total",
-        &[],
-        "Call detail records sent by exports.",
-    ),
 ];
 
 /// All metrics, by section.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
     let more = [
+        admin::METRICS,
         process::METRICS,
         protection::METRICS,
         trunks::METRICS,
