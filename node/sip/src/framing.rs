@@ -93,6 +93,9 @@ impl Framer {
             if let Some(ping) = self.skip_line_ends() {
                 return Ok(Some(ping));
             }
+            if self.searched == 0 && b"\r\n\r\n".starts_with(&self.buffer) {
+                return Ok(None);
+            }
             self.end = self.find_end()?;
         }
         let Some(end) = self.end.filter(|end| self.buffer.len() >= *end) else { return Ok(None) };
@@ -267,6 +270,13 @@ mod tests {
         let text = MESSAGE.replace("l : 5", "l: 2");
         let stream = format!("{text}\r\n{OPTIONS}");
         assert_eq!(frames(&[stream.as_bytes()]), Err(FramingError::NotSip));
+    }
+
+    #[test]
+    fn half_a_keepalive_is_the_beginning_of_no_message() {
+        let pings = frames(&[b"\r\n\r\n\r", b"\n\r", b"\n", OPTIONS.as_bytes()]).unwrap();
+        assert_eq!(pings, frames(&[b"\r\n\r\n\r\n\r\n", OPTIONS.as_bytes()]).unwrap());
+        assert_eq!(pings.len(), 3);
     }
 
     proptest! {

@@ -156,11 +156,11 @@ mod tests {
 
     /// An empty entry: version, term 1, node 1, index, kind.
     fn entry(index: u8) -> Bytes {
-        Bytes::from(vec![1, 1, 1, index, 0])
+        Bytes::from(vec![2, 1, 1, index, 0])
     }
 
     fn mark(index: u8) -> [u8; 4] {
-        [1, 1, 1, index]
+        [2, 1, 1, index]
     }
 
     #[test]

@@ -36,6 +36,7 @@ async fn every_route_is_in_the_document_and_every_documented_one_is_a_route() {
             .replace("/registrations/{id}", "/registrations/alice@example.com")
             .replace("{id}", "2")
             .replace("{block}", "198.51.100.7")
+            .replace("{name}", "carrier-a")
             .replace("{dimension}", "callers");
         let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
         if method == Method::DELETE && path.ends_with(USER) {
