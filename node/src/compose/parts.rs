@@ -296,6 +296,7 @@ impl Shared<'_> {
             shards: self.shards.clone(),
             floating,
             ports: self.ports.clone(),
+            protection: Arc::clone(&self.protection),
             clock: self.context.clock.clone(),
             tasks: self.context.tasks.clone(),
             progress: publish,

@@ -16,6 +16,8 @@
 #[cfg(test)]
 mod fail2ban;
 pub(crate) mod keeper;
+#[cfg(test)]
+mod numbers;
 pub(crate) mod pace;
 mod peek;
 pub(crate) mod pressure;
@@ -32,6 +34,7 @@ use holdline_guard::{
     Bans, Blocks, EmergencyNumbers, Gate, Load, OverloadState, Seed, Shield, ShieldVerdict, Shut,
 };
 use holdline_model::NodeId;
+use holdline_storage::{StateError, StateReader};
 use metrics::counter;
 use tokio::sync::mpsc;
 
@@ -99,6 +102,16 @@ impl Protection {
             counter!("holdline_overload_refused_total").increment(1);
         }
         entered
+    }
+
+    /// Takes the emergency numbers of the limits in force.
+    ///
+    /// # Errors
+    /// If the state cannot be read; the numbers known so far go on.
+    pub(crate) fn follow_limits(&self, state: &StateReader) -> Result<(), StateError> {
+        let numbers = state.limits(|table| table.settings().config.emergency.clone())?;
+        self.emergency.store(Arc::new(EmergencyNumbers::new(numbers)));
+        Ok(())
     }
 
     /// Whether a dialled URI is one of the emergency numbers.

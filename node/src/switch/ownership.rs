@@ -1,5 +1,5 @@
-//! Makes shards and floating addresses follow the replicated slot table and the lease, and announces
-//! this run of the process to the cluster.
+//! Makes shards and floating addresses follow the replicated slot table and the lease, has the node's
+//! protection follow the limits in force, and announces this run of the process to the cluster.
 //!
 //! It is level-triggered: whatever was applied only wakes it up, and then it compares what the state
 //! says with what the shards were told ([`Holdings`]). Its order for a gained slot is: read the
@@ -31,6 +31,7 @@ use super::holdings::{Change, Holdings};
 use super::shard::ToShard;
 use super::shard_of;
 use crate::clock::Clock;
+use crate::protect::Protection;
 
 /// What the task works with.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ pub(crate) struct Keeper {
     pub(crate) shards: Vec<mpsc::Sender<ToShard>>,
     pub(crate) floating: FloatingAddresses,
     pub(crate) ports: Ports,
+    pub(crate) protection: Arc<Protection>,
     pub(crate) clock: Clock,
     pub(crate) tasks: TaskTracker,
     pub(crate) progress: watch::Sender<Progress>,
@@ -70,6 +72,8 @@ pub(crate) async fn run(mut keeper: Keeper, stop: CancellationToken) {
     let mut holdings = Holdings::default();
     let mut listeners = Arc::default();
     let mut announced: Option<Instant> = None;
+    // Numbers of emergency first: they are not to wait for the calls of the slots.
+    let mut limits_read = keeper.follow_limits(true);
     keeper.reconcile(&mut holdings, &mut listeners).await;
     loop {
         let pause = keeper.pause();
@@ -78,17 +82,24 @@ pub(crate) async fn run(mut keeper: Keeper, stop: CancellationToken) {
             () = stop.cancelled() => break,
             applied = keeper.applied.recv() => match applied {
                 Some(applied) => {
-                    let mut concerns = concerns_ownership(&applied);
+                    let mut concerns = Concerns::default();
+                    concerns.add(&applied);
                     while let Ok(applied) = keeper.applied.try_recv() {
-                        concerns |= concerns_ownership(&applied);
+                        concerns.add(&applied);
                     }
-                    if concerns {
+                    if concerns.limits {
+                        limits_read = keeper.follow_limits(limits_read);
+                    }
+                    if concerns.ownership {
                         keeper.reconcile(&mut holdings, &mut listeners).await;
                     }
                 }
                 None => break,
             },
             () = tokio::time::sleep(pause) => {}
+        }
+        if !limits_read {
+            limits_read = keeper.follow_limits(false);
         }
         keeper.follow_lease();
         keeper.announce(&mut announced);
@@ -127,6 +138,20 @@ impl Keeper {
                 warn!(%error, "this node could not announce itself; trying again");
             }
         });
+    }
+
+    /// Has the protection follow the limits in force; whether they could be read. It is said once
+    /// that they cannot, and tried again.
+    fn follow_limits(&self, could: bool) -> bool {
+        match self.protection.follow_limits(&self.state) {
+            Ok(()) => true,
+            Err(error) => {
+                if could {
+                    warn!(%error, "the limits cannot be read; the emergency numbers known so far go on, and it is tried again");
+                }
+                false
+            }
+        }
     }
 
     async fn reconcile(&mut self, holdings: &mut Holdings, listeners: &mut Arc<Listeners>) {
@@ -251,14 +276,31 @@ impl Keeper {
     }
 }
 
-/// Whether what was applied may have changed who owns what. Most of it is calls that ended.
-fn concerns_ownership(applied: &Applied) -> bool {
-    match applied {
-        Applied::Replaced { .. } => true,
-        Applied::Actions { actions, .. } => actions.iter().any(|action| match action {
-            Action::SlotMoved { .. } | Action::NodeChanged(_) | Action::Formed => true,
-            Action::CallEnded(..) | Action::LimitsChanged(_) => false,
-        }),
+/// What may have changed by what was applied. Most of it is calls that ended: nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Concerns {
+    /// Who owns what.
+    ownership: bool,
+    /// The limits in force.
+    limits: bool,
+}
+
+impl Concerns {
+    fn add(&mut self, applied: &Applied) {
+        match applied {
+            Applied::Replaced { .. } => *self = Self { ownership: true, limits: true },
+            Applied::Actions { actions, .. } => {
+                for action in actions {
+                    match action {
+                        Action::SlotMoved { .. } | Action::NodeChanged(_) | Action::Formed => {
+                            self.ownership = true;
+                        }
+                        Action::LimitsChanged(_) => self.limits = true,
+                        Action::CallEnded(..) => {}
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -283,3 +325,29 @@ const ANNOUNCE_EVERY: Duration = Duration::from_millis(500);
 
 /// How long slots wait for their addresses.
 const ADDRESS_WAIT: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_the_limits_and_a_new_state_concern_the_limits() {
+        let actions = |actions| Applied::Actions { index: 7, actions };
+        let ownership = Concerns { ownership: true, limits: false };
+        let limits = Concerns { ownership: false, limits: true };
+        for (applied, concerns) in [
+            (actions(vec![Action::Formed]), ownership),
+            (actions(vec![Action::NodeChanged(NodeId(1))]), ownership),
+            (actions(vec![Action::LimitsChanged(2)]), limits),
+            (Applied::Replaced { index: 9 }, Concerns { ownership: true, limits: true }),
+        ] {
+            let mut found = Concerns::default();
+            found.add(&applied);
+            assert_eq!(found, concerns, "{applied:?}");
+        }
+        let mut both = Concerns::default();
+        both.add(&actions(vec![Action::LimitsChanged(2)]));
+        both.add(&actions(vec![Action::Formed]));
+        assert_eq!(both, Concerns { ownership: true, limits: true });
+    }
+}
