@@ -146,8 +146,12 @@ impl Dispatcher {
         let slot = match destination::find(&message, hop.local, table) {
             Destination::Slot(slot) => slot,
             Destination::Anywhere => {
-                let slot = SlotId(0);
-                self.to_shard(0, Input::Sip { hop, message, slot });
+                // Any slot of ours will do; without one, this node has nothing to say.
+                let Some((slot, _)) = table.owned_by(self.me).next() else {
+                    dropped("unknown_slot");
+                    return;
+                };
+                self.to_shard(shard_of(slot, self.shards.len()), Input::Sip { hop, message, slot });
                 return;
             }
             Destination::Probe(probe) => {
