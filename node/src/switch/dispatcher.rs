@@ -11,7 +11,7 @@ use bytes::Bytes;
 use holdline_call::{Input, ProbeId};
 use holdline_cluster::forward::{Direction, Forwarded, Forwarder, Received};
 use holdline_cluster::ownership::SlotTable;
-use holdline_model::{Hop, NodeId, SlotId, Token};
+use holdline_model::{Hop, NodeId, Token};
 use holdline_sip::message::{Message, ParseErrorKind};
 use holdline_transport::{Datagram, Packet, StreamEvents, Unsent};
 use metrics::counter;

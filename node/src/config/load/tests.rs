@@ -304,6 +304,8 @@ fn is_setting(line: &str) -> bool {
     key.is_some_and(|key| key.chars().all(|c| c.is_ascii_lowercase() || "_124".contains(c)))
         || line.starts_with("[cluster")
         || line.starts_with("[storage")
+        || line.starts_with("[probe")
+        || line.starts_with("[breaker")
 }
 
 /// The valid file with a second trunk and a group, and what is wrong with the group.
