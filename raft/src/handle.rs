@@ -164,9 +164,18 @@ impl RaftHandle {
                 return RaftStopped { cause: describe(&cause) };
             }
             if !observer.changed().await {
-                return RaftStopped { cause: "its task has ended".to_owned() };
+                return RaftStopped { cause: self.cause_of_end(&observer).await };
             }
         }
+    }
+
+    /// Why the task has ended. It may have said so at the very moment at which it did.
+    async fn cause_of_end(&self, observer: &Observer) -> String {
+        let cause = match observer.failure() {
+            Some(cause) => Some(cause),
+            None => self.shared.raft.with_raft_state(|_| ()).await.err(),
+        };
+        cause.map_or_else(|| "its task has ended".to_owned(), |cause| describe(&cause))
     }
 
     /// Hands leadership to `node`, and waits until it leads, for a few election time-outs at most.
