@@ -8,9 +8,9 @@ use holdline_cluster_tests::cluster::{ClusterOptions, SIP_PORT, Transport};
 use holdline_cluster_tests::stage::Stage;
 use tokio::net::{TcpSocket, TcpStream};
 
-/// Takes minutes and as many file descriptors as there are connections: `make bench` runs it.
+/// Takes minutes and as many file descriptors as there are connections: `make chaos` runs it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes minutes; make bench runs it"]
+#[ignore = "takes minutes; make chaos runs it"]
 async fn ten_thousand_connections_and_calls_fit_into_memory() {
     let options = ClusterOptions {
         caller_over: Transport::Tcp,
