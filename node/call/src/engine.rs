@@ -112,11 +112,14 @@ impl CallEngine {
             Input::Lost { slot } => self.lost(slot),
             Input::Suspended(suspended) => self.suspend(now, suspended),
             Input::Trunks(view) => self.selector.set_view(view),
+            Input::Registered { ticket, outcome } if self.suspended => {
+                self.registrar.heard_in_silence(ticket, &outcome);
+                self.dropped(DropReason::Suspended);
+            }
             Input::Sip { .. }
             | Input::Malformed { .. }
             | Input::Unsent { .. }
             | Input::Decided { .. }
-            | Input::Registered { .. }
             | Input::HangUp { .. }
                 if self.suspended =>
             {

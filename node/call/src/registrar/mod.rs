@@ -27,9 +27,10 @@ mod request;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use holdline_model::Millis;
+use holdline_model::{Millis, Reply};
 use holdline_sip::digest::{NonceKey, Replays};
 
+use crate::Undecided;
 use crate::call::Request;
 use crate::event::Registration;
 use crate::options::millis;
@@ -132,5 +133,19 @@ impl Registrar {
     pub(crate) fn lost(&mut self, slot: holdline_model::SlotId) {
         self.pending.retain(|_, pending| pending.command.slot != slot);
         self.waiting.retain(|waiting| waiting.slot != slot);
+    }
+
+    /// The outcome of a commit that came while nothing may be said. The device says its REGISTER again,
+    /// and then it must not be taken for one that is still waited for.
+    pub(crate) fn heard_in_silence(&mut self, ticket: u64, outcome: &Result<Reply, Undecided>) {
+        self.pending.remove(&ticket);
+        self.heard(outcome);
+    }
+
+    /// Notes up to where this node must have applied the log before it is current.
+    fn heard(&mut self, outcome: &Result<Reply, Undecided>) {
+        if let Ok(Reply::At(index)) = outcome {
+            self.last_index = self.last_index.max(*index);
+        }
     }
 }

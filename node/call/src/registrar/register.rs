@@ -209,9 +209,7 @@ impl CallEngine {
                 self.dropped(DropReason::StrayDecision);
             }
             Ok(Reply::Done | Reply::Count(_) | Reply::At(_) | Reply::Ended(_)) => {
-                if let Ok(Reply::At(index)) = outcome {
-                    self.registrar.last_index = self.registrar.last_index.max(index);
-                }
+                self.registrar.heard(&outcome);
                 self.registrar.refreshed.remove(&cseq_key(&command.aor, &request));
                 let (slot, aor) = (command.slot, command.aor);
                 self.registered(now, slot, aor, request, Registration::Committed);

@@ -439,3 +439,27 @@ fn a_refresh_is_committed_while_this_node_is_behind() {
     world.receive(&text);
     assert_eq!(world.commits, 2);
 }
+
+/// The outcome of a commit may come while the lease is lost, and nothing may be said then.
+#[test]
+fn what_was_decided_while_the_lease_was_lost_is_answered_when_it_is_said_again() {
+    for (decide, commits) in [(Decide::Commit, 1), (Decide::Lose, 1)] {
+        let mut world = World::new();
+        let mut device = Device::new();
+        let text = device.register();
+        let challenge = world.answer(&text);
+        device.challenged(&challenge);
+        world.decide = Decide::Hold;
+        let text = device.register();
+        assert!(world.receive(&text).is_empty());
+        world.input(Input::Suspended(true));
+        world.decide = decide;
+        world.decide_held(0);
+        assert!(world.sent.is_empty(), "{decide:?}");
+        world.input(Input::Suspended(false));
+        world.decide = Decide::Commit;
+        let answer = world.answer(&text);
+        assert_eq!((answer.status(), world.commits), (Some(200), commits), "{decide:?}");
+        assert_eq!(world.contacts(), ["sip:alice@203.0.113.5:5062"], "{decide:?}");
+    }
+}
