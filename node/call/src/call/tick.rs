@@ -46,7 +46,7 @@ impl Call {
         let release = self.release_at.filter(|_| self.record.cancel.is_none());
         let acks = [self.ack_at, self.reinvite_ack_at];
         let own = [retry, deadline, tombstone, release, self.legs.next_timer()];
-        acks.into_iter().chain(own).into_iter().flatten().min()
+        acks.into_iter().chain(own).flatten().min()
     }
 
     fn next_deadline(&self) -> Option<Millis> {

@@ -231,7 +231,17 @@ impl CallEngine {
                 (Refuse::Unavailable(self.options.retry_after), Refusal::TooManyBindings)
             }
             Rejection::OutOfBounds { .. } => (Refuse::BadRequest("Too large"), Refusal::BadRequest),
-            _ => (Refuse::InternalError, Refusal::NotAdmitted),
+            Rejection::UnknownSlot { .. }
+            | Rejection::UnknownCall { .. }
+            | Rejection::StepGap { .. }
+            | Rejection::WrongPhase { .. }
+            | Rejection::UnknownNode { .. }
+            | Rejection::AlreadyFormed
+            | Rejection::NotFormed
+            | Rejection::LimitVersion { .. }
+            | Rejection::Limits(_)
+            | Rejection::StaleIncarnation { .. }
+            | Rejection::UserExists => (Refuse::InternalError, Refusal::NotAdmitted),
         };
         self.refuse(request, refuse, reason);
     }

@@ -26,9 +26,9 @@ fn view(gates: [(&str, Gate); 2]) -> Input {
 const SHUT: Gate = Gate::Shut { until: Some(Millis(u64::MAX)) };
 
 fn news(world: &World) -> Vec<(String, Heard)> {
-    let told = world.events.iter().filter_map(|event| match event {
-        Event::Trunk(TrunkNews { trunk, heard, .. }) => Some((trunk.to_string(), *heard)),
-        _ => None,
+    let told = world.events.iter().filter_map(|event| {
+        let Event::Trunk(TrunkNews { trunk, heard, .. }) = event else { return None };
+        Some((trunk.to_string(), *heard))
     });
     told.collect()
 }
