@@ -9,6 +9,7 @@ use holdline_cluster_tests::cluster::{Cluster, ClusterOptions};
 use holdline_cluster_tests::phone::Phone;
 use holdline_cluster_tests::stage::Stage;
 use holdline_cluster_tests::ua::{CalleeScript, CallerPlan, Order};
+use serde_json::Value;
 use tokio::time::Instant;
 
 const USERS: usize = 24;
@@ -30,27 +31,40 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn import(cluster: &Cluster, users: &[String], domain: &str) {
+async fn import(cluster: &Cluster, users: &[String], domain: &str) {
     let lines = users.iter().map(|user| format!("{user}@{domain},{PASSWORD},acme\n"));
     let file = cluster.folder().join("users.csv");
     std::fs::write(&file, lines.collect::<String>()).unwrap();
     let output = holdline(cluster, &["user", "import", file.to_str().unwrap()]);
     assert_eq!(said(&output), format!("{} users are written\n", users.len()));
+    wait_users(cluster, users.len()).await;
 }
 
-/// Waits until so many users are registered, as a node sees it that need not be the first to know.
-async fn wait_registered(cluster: &Cluster, users: usize) {
+/// Waits until every node that runs has applied something: what one has committed, another knows a
+/// moment later.
+async fn wait_known(cluster: &Cluster, path: &str, what: &str, known: impl Fn(&Value) -> bool) {
     let end = Instant::now() + Duration::from_secs(5);
-    loop {
-        let admin = cluster.any_admin().unwrap();
-        let page = admin.document("/v1/registrations?limit=1000").await.unwrap();
-        let count = page["items"].as_array().unwrap().len();
-        if count == users {
-            return;
+    for node in cluster.running() {
+        while !known(&cluster.admin(node).document(path).await.unwrap()) {
+            assert!(Instant::now() < end, "node {node} does not know: {what}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        assert!(Instant::now() < end, "{count} of {users} users are registered");
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+async fn wait_users(cluster: &Cluster, users: usize) {
+    let is = |page: &Value| page["items"].as_array().is_some_and(|items| items.len() == users);
+    wait_known(cluster, "/v1/users?limit=1000", &format!("{users} users"), is).await;
+}
+
+async fn wait_bindings(cluster: &Cluster, bindings: usize) {
+    let count = |page: &Value| -> usize {
+        let items = page["items"].as_array().into_iter().flatten();
+        items.map(|item| item["bindings"].as_array().map_or(0, Vec::len)).sum()
+    };
+    let is = |page: &Value| count(page) == bindings;
+    let path = "/v1/registrations?limit=1000";
+    wait_known(cluster, path, &format!("{bindings} bindings"), is).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -58,7 +72,7 @@ async fn users_stay_registered_and_callable_when_a_node_dies() {
     let mut stage = Stage::open(&options(), 1).await.unwrap();
     let domain = stage.cluster.sip(1).ip().to_string();
     let users: Vec<String> = (0..USERS).map(|n| format!("80{n:02}")).collect();
-    import(&stage.cluster, &users, &domain);
+    import(&stage.cluster, &users, &domain).await;
     let script = CalleeScript::answer_after_ms(20);
     stage.callee.order(vec![Order::Script("80".into(), script)]).await.unwrap();
     let callee = stage.cluster.site().callee();
@@ -70,7 +84,7 @@ async fn users_stay_registered_and_callable_when_a_node_dies() {
         assert_eq!(answer.contacts, [format!("<sip:{user}@{callee}>;expires=600")]);
         phones.push((phone, node));
     }
-    wait_registered(&stage.cluster, USERS).await;
+    wait_bindings(&stage.cluster, USERS).await;
     call_all(&mut stage, &users[..USERS / 2]).await;
 
     stage.cluster.kill(1).unwrap();
@@ -82,7 +96,7 @@ async fn users_stay_registered_and_callable_when_a_node_dies() {
         assert_eq!(answer.challenges, u32::from(answer.stale), "nobody is asked for a password");
     }
     assert!(stale > 0, "the dead node owned some of the users");
-    wait_registered(&stage.cluster, USERS).await;
+    wait_bindings(&stage.cluster, USERS).await;
     call_all(&mut stage, &users[USERS / 2..]).await;
     assert!(said(&holdline(&stage.cluster, &["registration", "list"])).contains("8000@"));
     stage.cluster.pass().unwrap();
@@ -101,7 +115,7 @@ async fn call_all(stage: &mut Stage, users: &[String]) {
 async fn what_one_node_accepted_no_node_accepts_again() {
     let mut cluster = Cluster::start(&options()).await.unwrap();
     let users: Vec<String> = (0..9).map(|n| format!("user{n}")).collect();
-    import(&cluster, &users, "users.test");
+    import(&cluster, &users, "users.test").await;
     let local = cluster.site().backup();
     let mut phones = Vec::new();
     for user in &users {
@@ -130,16 +144,20 @@ async fn what_one_node_accepted_no_node_accepts_again() {
 async fn users_are_managed_by_the_command_line() {
     let mut cluster = Cluster::start(&options()).await.unwrap();
     let made = said(&holdline(&cluster, &["user", "add", "eve@users.test", "--generate"]));
+    wait_users(&cluster, 1).await;
     let local = cluster.site().backup();
     let mut phone = Phone::new(local, "eve", "users.test", made.trim(), local).await.unwrap();
     assert_eq!(phone.register(cluster.sip(2), 120).await.unwrap().status, 200);
     assert!(said(&holdline(&cluster, &["user", "list"])).contains("eve@users.test"));
     assert!(said(&holdline(&cluster, &["user", "show", "eve@users.test"])).contains("default"));
+    wait_bindings(&cluster, 1).await;
     let shown = said(&holdline(&cluster, &["registration", "show", "eve@users.test"]));
     assert!(shown.contains(&local.to_string()) && shown.contains("120 s granted"), "{shown}");
     said(&holdline(&cluster, &["registration", "remove", "eve@users.test"]));
+    wait_bindings(&cluster, 0).await;
     assert_eq!(phone.query(cluster.sip(3)).await.unwrap().contacts.len(), 0);
     said(&holdline(&cluster, &["user", "remove", "eve@users.test"]));
+    wait_users(&cluster, 0).await;
     let refused = phone.register(cluster.sip(1), 120).await.unwrap();
     assert_eq!((refused.status, refused.stale), (401, false));
     let gone = holdline(&cluster, &["user", "show", "eve@users.test"]);
