@@ -120,28 +120,7 @@ impl ClusterOptions {
 
     fn write(&self, text: &mut String, site: &Site, id: u64, data_dir: &Path) -> std::fmt::Result {
         writeln!(text, "[node]\nid = {id}\ndata_dir = \"{}\"\n", data_dir.display())?;
-        writeln!(
-            text,
-            "[cluster]\nname = \"{}\"\nkey = \"{CLUSTER_KEY}\"\nmembers = [",
-            self.name
-        )?;
-        for member in 1..=u64::from(self.nodes) {
-            let rpc = if self.fronts { site.front(member) } else { site.node(member, RPC_PORT) };
-            writeln!(text, "  {{ id = {member}, rpc = \"{rpc}\" }},")?;
-        }
-        writeln!(text, "]\nrpc = \"{}\"", site.node(id, RPC_PORT))?;
-        writeln!(text, "gossip = \"{}\"", site.node(id, GOSSIP_PORT))?;
-        let seeds = (1..=u64::from(self.nodes)).map(|member| site.node(member, GOSSIP_PORT));
-        let seeds: Vec<String> = seeds.map(|seed| format!("\"{seed}\"")).collect();
-        writeln!(text, "seeds = [{}]", seeds.join(", "))?;
-        writeln!(text, "hand_back_after_ms = {}\n", self.hand_back_after_ms)?;
-        if !self.raft.is_empty() {
-            writeln!(text, "[cluster.raft]")?;
-            for (key, value) in &self.raft {
-                writeln!(text, "{key} = {value}")?;
-            }
-            writeln!(text)?;
-        }
+        self.write_cluster(text, site, id)?;
         writeln!(text, "[sip]\naddresses = [\"{}\"]", site.node(id, SIP_PORT))?;
         if self.interface.is_none() {
             writeln!(text, "floating = \"bind\"")?;
@@ -194,6 +173,32 @@ impl ClusterOptions {
             writeln!(text, "[[route]]\nprefix = \"{prefix}\"\ntrunks = {trunks:?}\n")?;
         }
         writeln!(text, "{}", self.more)?;
+        Ok(())
+    }
+
+    fn write_cluster(&self, text: &mut String, site: &Site, id: u64) -> std::fmt::Result {
+        writeln!(
+            text,
+            "[cluster]\nname = \"{}\"\nkey = \"{CLUSTER_KEY}\"\nmembers = [",
+            self.name
+        )?;
+        for member in 1..=u64::from(self.nodes) {
+            let rpc = if self.fronts { site.front(member) } else { site.node(member, RPC_PORT) };
+            writeln!(text, "  {{ id = {member}, rpc = \"{rpc}\" }},")?;
+        }
+        writeln!(text, "]\nrpc = \"{}\"", site.node(id, RPC_PORT))?;
+        writeln!(text, "gossip = \"{}\"", site.node(id, GOSSIP_PORT))?;
+        let seeds = (1..=u64::from(self.nodes)).map(|member| site.node(member, GOSSIP_PORT));
+        let seeds: Vec<String> = seeds.map(|seed| format!("\"{seed}\"")).collect();
+        writeln!(text, "seeds = [{}]", seeds.join(", "))?;
+        writeln!(text, "hand_back_after_ms = {}\n", self.hand_back_after_ms)?;
+        if !self.raft.is_empty() {
+            writeln!(text, "[cluster.raft]")?;
+            for (key, value) in &self.raft {
+                writeln!(text, "{key} = {value}")?;
+            }
+            writeln!(text)?;
+        }
         Ok(())
     }
 }
