@@ -18,6 +18,7 @@
 //! | `proposal` | from a command to its reply, whoever leads meanwhile |
 //! | `lease` | who may act as owner, who is dead |
 //! | `leadership`, `status` | who leads; the group as this node sees it |
+//! | `placement` | where leadership belongs |
 //!
 //! Invariant: a proposal that was accepted gets exactly one outcome, unless its proposer has gone.
 //! Invariant: a node's lease has ended before any leader takes the node for dead (`lease`).
@@ -31,6 +32,7 @@ mod network;
 mod node;
 mod offload;
 mod options;
+mod placement;
 mod proposal;
 mod status;
 mod store;

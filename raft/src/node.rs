@@ -19,6 +19,7 @@ use crate::network::client::Network;
 use crate::network::peers::Peers;
 use crate::network::server::Server;
 use crate::options::{Options, OptionsError};
+use crate::placement::{self, Far, Origins, Proposed};
 use crate::proposal::Proposals;
 use crate::store::{Applied, LogStorage, Snapshots, StateMachine};
 use crate::types::TypeConfig;
@@ -144,11 +145,13 @@ impl Parts {
         let (lease, margin) = (tuning.lease, tuning.lease_margin);
         let board = Board::new(Rules { lease, margin, deaf_after: tuning.deaf_after });
         let lease = Lease::new();
+        let (proposed, origins) = (Proposed::default(), Origins::default());
         tasks.spawn(lease::renew(
             lease.clone(),
             peers.clone(),
             observer.clone(),
             leadership.clone(),
+            proposed.clone(),
             cancel.clone(),
         ));
         tasks.spawn(lease::watch_nodes(
@@ -158,7 +161,8 @@ impl Parts {
             leadership.clone(),
             cancel.clone(),
         ));
-        let proposals = Proposals::start(&raft, &peers, &leadership, &tasks, &cancel);
+        let proposals =
+            Proposals::start(&raft, &peers, &leadership, proposed.clone(), &tasks, &cancel);
         let server = Server {
             raft: raft.clone(),
             peers: peers.clone(),
@@ -166,12 +170,18 @@ impl Parts {
             held: lease.clone(),
             board: board.clone(),
             proposals: proposals.clone(),
+            origins: origins.clone(),
             snapshots,
             remote: Arc::new(Semaphore::new(tuning.propose_remote.get())),
         };
         let routes = server.routes(&options.token);
         let shared = Shared { raft, peers, observer, leadership, lease, board, proposals, reader };
-        (RaftHandle { shared: Arc::new(shared) }, routes)
+        let handle = RaftHandle { shared: Arc::new(shared) };
+        if tuning.follow_calls {
+            let far = Far { above: tuning.follow_calls_above, after: tuning.follow_calls_after };
+            tasks.spawn(placement::follow_calls(handle.clone(), proposed, origins, far, cancel));
+        }
+        (handle, routes)
     }
 }
 

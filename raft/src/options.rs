@@ -102,6 +102,16 @@ pub struct Tuning {
     /// sent to it together; zero sends them at once.
     #[serde(rename = "spare_hold_ms", with = "millis")]
     pub spare_hold: Duration,
+    /// Whether leadership is handed to a node that most commands come from, for a while, and that
+    /// is far away: calls set up there then wait for one round trip per commit, not for two.
+    pub follow_calls: bool,
+    /// What counts as far for that, as a round trip. Between nearer nodes it would gain nothing,
+    /// and the death of a node that owns the calls and leads takes longest to get over.
+    #[serde(rename = "follow_calls_above_ms", with = "millis")]
+    pub follow_calls_above: Duration,
+    /// For how long a node must have proposed most. A leader leads three times as long at least.
+    #[serde(rename = "follow_calls_after_ms", with = "millis")]
+    pub follow_calls_after: Duration,
     /// How long connecting to a node may take.
     #[serde(rename = "connect_timeout_ms", with = "millis")]
     pub connect_timeout: Duration,
@@ -141,6 +151,9 @@ impl Default for Tuning {
             append_bytes: NonZeroUsize::MIN.saturating_add((4 << 20) - 1),
             append_timeout: Duration::from_secs(1),
             spare_hold: Duration::from_millis(20),
+            follow_calls: true,
+            follow_calls_above: Duration::from_millis(5),
+            follow_calls_after: Duration::from_secs(10),
             connect_timeout: Duration::from_millis(200),
             keepalive_interval: Duration::from_secs(1),
             keepalive_timeout: Duration::from_secs(1),
@@ -270,6 +283,7 @@ impl Tuning {
                 self.deaf_after,
             ),
             ("zero", Duration::ZERO, "heartbeat_ms", self.heartbeat),
+            ("zero", Duration::ZERO, "follow_calls_after_ms", self.follow_calls_after),
             ("zero", Duration::ZERO, "lease_renew_ms", self.lease_renew),
             ("zero", Duration::ZERO, "lease_margin_ms", self.lease_margin),
             ("election_max_ms", self.election_max, "propose_timeout_ms", self.propose_timeout),

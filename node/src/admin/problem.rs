@@ -55,6 +55,26 @@ impl Problem {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         Self::new(status, "unavailable", "Not available now", detail, next_step)
     }
+
+    fn conflict(code: &'static str, title: &'static str, detail: String, next_step: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, code, title, detail, next_step)
+    }
+
+    fn of_ban(error: &BanError, detail: String) -> Self {
+        match error {
+            BanError::Unknown { .. } => Self::not_found(detail, "GET /v1/bans lists the bans"),
+            BanError::Allowed { .. } => Self::conflict(
+                "protected",
+                "A trusted peer is never banned",
+                detail,
+                "ban a smaller block, or take the peer out of the configuration first",
+            ),
+            BanError::Full { .. } => {
+                Self::conflict("full", "Too many bans", detail, "lift some, or ban larger blocks")
+            }
+            BanError::Over { .. } => Self::malformed(detail, "give for_s=60 or more"),
+        }
+    }
 }
 
 impl From<ClusterApiError> for Problem {
@@ -88,15 +108,13 @@ impl From<ClusterApiError> for Problem {
             ClusterApiError::NoSuchBinding => {
                 Self::not_found(detail, "GET /v1/registrations/{id} lists the user's bindings")
             }
-            ClusterApiError::UserExists => Self::new(
-                StatusCode::CONFLICT,
+            ClusterApiError::UserExists => Self::conflict(
                 "exists",
                 "Exists already",
                 detail,
                 "ask with \"replace\": true to replace it",
             ),
-            ClusterApiError::Refused(_) => Self::new(
-                StatusCode::CONFLICT,
+            ClusterApiError::Refused(_) => Self::conflict(
                 "refused",
                 "Refused",
                 detail,
@@ -116,26 +134,7 @@ impl From<ClusterApiError> for Problem {
                 detail,
                 "look into this node's log and at its disk; ask another node meanwhile",
             ),
-            ClusterApiError::Ban(BanError::Unknown { .. }) => {
-                Self::not_found(detail, "GET /v1/bans lists the bans")
-            }
-            ClusterApiError::Ban(BanError::Allowed { .. }) => Self::new(
-                StatusCode::CONFLICT,
-                "protected",
-                "A trusted peer is never banned",
-                detail,
-                "ban a smaller block, or take the peer out of the configuration first",
-            ),
-            ClusterApiError::Ban(BanError::Full { .. }) => Self::new(
-                StatusCode::CONFLICT,
-                "full",
-                "Too many bans",
-                detail,
-                "lift some, or ban larger blocks",
-            ),
-            ClusterApiError::Ban(BanError::Over { .. }) => {
-                Self::malformed(detail, "give for_s=60 or more")
-            }
+            ClusterApiError::Ban(error) => Self::of_ban(&error, detail),
             ClusterApiError::Stopping => Self::unavailable(detail, "ask another node"),
         }
     }

@@ -23,35 +23,12 @@ pub(crate) fn event(event: &Event) {
             counter!("holdline_sip_responses_sent_total", "method" => *method, "class" => class)
                 .increment(1);
         }
-        Event::Admitted { call, trunk } => {
-            counter!("holdline_calls_admitted_total").increment(1);
-            debug!(%call, %trunk, "admitted");
-        }
-        Event::Limited { class, shortage, status } => {
-            let (shortage, status) = (shortage.as_str(), status.to_string());
-            counter!("holdline_limit_refused_total", "shortage" => shortage, "status" => status)
-                .increment(1);
-            debug!(%class, shortage, "a limit refused a call");
-        }
-        Event::Marked { call } => {
-            counter!("holdline_limit_marked_total").increment(1);
-            debug!(%call, "admitted over a limit, and marked");
-        }
-        Event::Attempted { call, trunk } => {
-            counter!("holdline_calls_failed_over_total").increment(1);
-            debug!(%call, %trunk, "trying the next target");
-        }
-        Event::Answered { call, setup_ms } => {
-            counter!("holdline_calls_answered_total").increment(1);
-            histogram!("holdline_call_setup_seconds")
-                .record(Duration::from_millis(*setup_ms).as_secs_f64());
-            debug!(%call, setup_ms, "answered");
-        }
-        Event::Ended { call, disposition, by, cdr } => {
-            counter!("holdline_calls_ended_total", "disposition" => disposition.as_str(), "by" => by.as_str())
-                .increment(1);
-            debug!(%call, disposition = disposition.as_str(), by = by.as_str(), ?cdr, "ended");
-        }
+        Event::Admitted { .. }
+        | Event::Limited { .. }
+        | Event::Marked { .. }
+        | Event::Attempted { .. }
+        | Event::Answered { .. }
+        | Event::Ended { .. } => progress(event),
         Event::Recovered { call, resent } => {
             counter!("holdline_calls_recovered_total").increment(1);
             debug!(%call, resent, "recovered");
@@ -81,6 +58,42 @@ pub(crate) fn event(event: &Event) {
         }
         // The keeper of the trunks counts what it makes of them.
         Event::Trunk(_) => {}
+    }
+}
+
+/// Counts and logs how far a call got.
+fn progress(event: &Event) {
+    match event {
+        Event::Admitted { call, trunk } => {
+            counter!("holdline_calls_admitted_total").increment(1);
+            debug!(%call, %trunk, "admitted");
+        }
+        Event::Limited { class, shortage, status } => {
+            let (shortage, status) = (shortage.as_str(), status.to_string());
+            counter!("holdline_limit_refused_total", "shortage" => shortage, "status" => status)
+                .increment(1);
+            debug!(%class, shortage, "a limit refused a call");
+        }
+        Event::Marked { call } => {
+            counter!("holdline_limit_marked_total").increment(1);
+            debug!(%call, "admitted over a limit, and marked");
+        }
+        Event::Attempted { call, trunk } => {
+            counter!("holdline_calls_failed_over_total").increment(1);
+            debug!(%call, %trunk, "trying the next target");
+        }
+        Event::Answered { call, setup_ms } => {
+            counter!("holdline_calls_answered_total").increment(1);
+            histogram!("holdline_call_setup_seconds")
+                .record(Duration::from_millis(*setup_ms).as_secs_f64());
+            debug!(%call, setup_ms, "answered");
+        }
+        Event::Ended { call, disposition, by, cdr } => {
+            counter!("holdline_calls_ended_total", "disposition" => disposition.as_str(), "by" => by.as_str())
+                .increment(1);
+            debug!(%call, disposition = disposition.as_str(), by = by.as_str(), ?cdr, "ended");
+        }
+        _ => {}
     }
 }
 

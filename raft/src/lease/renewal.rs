@@ -15,6 +15,7 @@ use crate::lease::Lease;
 use crate::network::exchange::Pool;
 use crate::network::peers::{Lane, Peers};
 use crate::network::wire::{LeaseAnswer, LeaseAsk, LeaseRequest};
+use crate::placement::Proposed;
 
 /// Renews the lease until `cancel` is called.
 pub(crate) async fn renew(
@@ -22,6 +23,7 @@ pub(crate) async fn renew(
     peers: Peers,
     observer: Observer,
     mut leadership: watch::Receiver<Leadership>,
+    proposed: Proposed,
     cancel: CancellationToken,
 ) {
     let tuning = peers.tuning().clone();
@@ -35,7 +37,12 @@ pub(crate) async fn renew(
         } else if let Some((node, address)) = leader.leader.filter(|(id, _)| *id != peers.node()) {
             let applied = observer.applied();
             let stream = streams.entry(address).or_insert_with(LeaseStream::new);
-            let asked = ask(stream, &lease, &peers, node, address, LeaseAsk { applied });
+            let said = LeaseAsk {
+                applied,
+                proposed: proposed.take(),
+                round_trip_us: micros(stream.round_trip.best()),
+            };
+            let asked = ask(stream, &lease, &peers, node, address, said);
             tokio::select! {
                 () = asked => {}
                 () = cancel.cancelled() => return,
@@ -56,11 +63,44 @@ fn own(lease: &Lease, observer: &Observer, leads_for: Duration) {
     }
 }
 
-/// The stream to one leader.
-type LeaseStream = Pool<LeaseRequest, LeaseAnswer>;
+/// The stream to one leader, and how far away that is.
+struct LeaseStream {
+    pool: Pool<LeaseRequest, LeaseAnswer>,
+    round_trip: RoundTrip,
+}
+
+impl LeaseStream {
+    fn new() -> Self {
+        Self { pool: Pool::new(), round_trip: RoundTrip::default() }
+    }
+}
+
+/// The shortest of the latest answers: what was longer waited for a processor.
+#[derive(Debug, Default)]
+struct RoundTrip {
+    latest: [Option<Duration>; 16],
+    next: usize,
+}
+
+impl RoundTrip {
+    fn took(&mut self, time: Duration) {
+        self.next = (self.next + 1) % self.latest.len();
+        if let Some(place) = self.latest.get_mut(self.next) {
+            *place = Some(time);
+        }
+    }
+
+    fn best(&self) -> Duration {
+        self.latest.iter().flatten().min().copied().unwrap_or_default()
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
 
 async fn ask(
-    stream: &LeaseStream,
+    stream: &mut LeaseStream,
     lease: &Lease,
     peers: &Peers,
     node: NodeId,
@@ -75,10 +115,11 @@ async fn ask(
     let limit = peers.tuning().lease_renew * 2;
     // Read before the request leaves: the lease runs from no later than its sending.
     let sent = clock::now();
-    let asked = stream.ask(request, |asked| async move { client.leases(asked).await });
+    let asked = stream.pool.ask(request, |asked| async move { client.leases(asked).await });
     let outcome = match timeout(limit, asked).await {
         Ok(Ok(answer)) => match answer {
             LeaseAnswer::Granted(time) => {
+                stream.round_trip.took(clock::now().saturating_duration_since(sent));
                 lease.extend(sent + time);
                 "granted"
             }
@@ -109,6 +150,17 @@ pub(crate) fn grant(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_round_trip_is_the_best_of_the_latest() {
+        let mut round_trip = RoundTrip::default();
+        assert_eq!(round_trip.best(), Duration::ZERO);
+        round_trip.took(Duration::from_millis(2));
+        round_trip.took(Duration::from_millis(9));
+        assert_eq!(round_trip.best(), Duration::from_millis(2));
+        (0..16).for_each(|_| round_trip.took(Duration::from_millis(60)));
+        assert_eq!(round_trip.best(), Duration::from_millis(60));
+    }
 
     const LEADS_FOR: Duration = Duration::from_millis(200);
     const LEASE: Duration = Duration::from_millis(300);

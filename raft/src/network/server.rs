@@ -1,6 +1,7 @@
 //! What is answered to the other nodes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::stream::BoxStream;
 use openraft::raft;
@@ -22,6 +23,7 @@ use crate::network::wire::{
     self, Append, AppendOutcome, Envelope, LeaseAnswer, LeaseRequest, Probe, ProbeAnswer, Propose,
     ProposeAnswer, SnapshotAnswer, SnapshotFrame, TransferLeader, TransferLeaderAnswer, VoteAnswer,
 };
+use crate::placement::Origins;
 use crate::proposal::{self, Proposals};
 use crate::store::{SnapshotData, Snapshots};
 use crate::types::{Snapshot, TypeConfig};
@@ -35,6 +37,7 @@ pub(crate) struct Server {
     pub(crate) held: Lease,
     pub(crate) board: Board,
     pub(crate) proposals: Proposals,
+    pub(crate) origins: Origins,
     pub(crate) snapshots: Snapshots,
     /// Batches of other nodes that are worked on.
     pub(crate) remote: Arc<Semaphore>,
@@ -77,6 +80,7 @@ impl Server {
         if !self.board.heard(from, ask.applied, now) {
             return Ok(LeaseAnswer::Refused);
         }
+        self.origins.told(from, ask.proposed, Duration::from_micros(ask.round_trip_us));
         let tuning = self.peers.tuning();
         Ok(grant(acked, now, tuning.election_max, tuning.lease))
     }

@@ -79,6 +79,10 @@ pub(crate) enum ProposeAnswer {
 pub(crate) struct LeaseAsk {
     /// Index of the last entry that the node has applied; nothing before the first.
     pub(crate) applied: Option<u64>,
+    /// Commands that the node has proposed since it last asked.
+    pub(crate) proposed: u64,
+    /// How long the node waits for an answer of the leader's, in microseconds, at best.
+    pub(crate) round_trip_us: u64,
 }
 
 /// The leader's answer to a lease request.

@@ -13,6 +13,7 @@ use crate::RaftInstance;
 use crate::clock;
 use crate::leadership::Leadership;
 use crate::network::peers::Peers;
+use crate::placement::Proposed;
 use crate::proposal::decider::Decider;
 use crate::proposal::writer::Writer;
 use crate::proposal::{Decided, ProposeError, ReplyTo, SubmitError, Undecided};
@@ -23,6 +24,7 @@ pub(crate) struct Proposals {
     queue: mpsc::Sender<Pending>,
     limit: usize,
     timeout: Duration,
+    proposed: Proposed,
 }
 
 /// A proposal that waits, or is being written.
@@ -44,6 +46,7 @@ impl Proposals {
         raft: &RaftInstance,
         peers: &Peers,
         leadership: &watch::Receiver<Leadership>,
+        proposed: Proposed,
         tasks: &TaskTracker,
         cancel: &CancellationToken,
     ) -> Self {
@@ -53,7 +56,7 @@ impl Proposals {
         let decider = Decider::new(raft.clone(), peers.clone(), leadership.clone());
         let writer = Writer::new(decider, tuning.propose_writes, tuning.propose_interval);
         tasks.spawn(writer.run(waiting, cancel.clone()));
-        Self { queue, limit, timeout: tuning.propose_timeout }
+        Self { queue, limit, timeout: tuning.propose_timeout, proposed }
     }
 
     /// Proposes a command; its outcome goes to `reply_to`. Does not wait.
@@ -69,7 +72,9 @@ impl Proposals {
             submitted,
             deadline: submitted + self.timeout,
             is_remote: false,
-        })
+        })?;
+        self.proposed.one();
+        Ok(())
     }
 
     /// Proposes a command and waits for its reply. Cancel-safe in so far as a dropped future

@@ -10,6 +10,7 @@ mod cluster;
 mod latency;
 mod leases;
 mod overlap;
+mod placement;
 mod proposing;
 mod restart;
 mod snapshots;
