@@ -178,7 +178,11 @@ impl Parts {
         let shared = Shared { raft, peers, observer, leadership, lease, board, proposals, reader };
         let handle = RaftHandle { shared: Arc::new(shared) };
         if tuning.follow_calls {
-            let far = Far { above: tuning.follow_calls_above, after: tuning.follow_calls_after };
+            let far = Far {
+                above: tuning.follow_calls_above,
+                after: tuning.follow_calls_after,
+                told_every: tuning.lease_renew,
+            };
             tasks.spawn(placement::follow_calls(handle.clone(), proposed, origins, far, cancel));
         }
         (handle, routes)

@@ -68,6 +68,8 @@ impl Origins {
 pub(crate) struct Far {
     pub(crate) above: Duration,
     pub(crate) after: Duration,
+    /// How often the others tell. Ticks are longer, so that each sees something of everybody.
+    pub(crate) told_every: Duration,
 }
 
 /// Decides when to hand over, tick by tick.
@@ -121,7 +123,7 @@ pub(crate) async fn follow_calls(
     cancel: CancellationToken,
 ) {
     let mut leadership = handle.leadership();
-    let mut tick = interval(far.after / PATIENCE);
+    let mut tick = interval((far.after / PATIENCE).max(far.told_every * 2));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut placement = None;
     loop {

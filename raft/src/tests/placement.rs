@@ -7,8 +7,8 @@ use super::cluster::{Cluster, Kind, eventually, patient};
 use crate::{Tuning, clock};
 
 fn tuning(above: Duration) -> Tuning {
-    let follow_calls_after = Duration::from_millis(300);
-    Tuning { follow_calls_above: above, follow_calls_after, ..patient() }
+    let (follow_calls_after, lease_renew) = (Duration::from_millis(400), Duration::from_millis(20));
+    Tuning { follow_calls_above: above, follow_calls_after, lease_renew, ..patient() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,7 +41,7 @@ async fn leadership_stays_when_the_calls_are_near() {
     let cluster = Cluster::formed(Kind::Memory, 3, tuning(Duration::from_secs(1))).await;
     let leader = cluster.leader().await;
     let handle = cluster.handle(cluster.follower().await);
-    // Twice as long as it takes in the other test at least.
+    // Longer than a leader's tenure, which is three times 400 ms.
     let started = clock::now();
     let mut number = 0;
     while clock::now() - started < Duration::from_millis(2_000) {
