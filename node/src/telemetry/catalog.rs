@@ -348,6 +348,13 @@ const METRICS: &[Metric] = &[
     metric(
         "raft",
         Kind::Counter,
+        "holdline_raft_leader_followed_calls_total",
+        &["outcome"],
+        "Leaderships handed to the far node that most commands came from, by what came of it.",
+    ),
+    metric(
+        "raft",
+        Kind::Counter,
         "holdline_raft_appends_hurried_total",
         &[],
         "Appends to a spare follower that went at once, because a prompt one was late or gone.",
