@@ -26,6 +26,8 @@ pub struct Purse {
     /// Until when the bucket is known to be empty.
     empty_until_ns: AtomicU64,
     taken: AtomicU64,
+    /// Of what was taken, what the cluster was not told.
+    unreported: AtomicU64,
     granted: AtomicU64,
     returned: AtomicU64,
     refused: AtomicU64,
@@ -70,14 +72,22 @@ impl Purse {
 
     /// Takes an amount, if it is there.
     pub fn take(&self, now_ns: u64, cost: Tokens) -> Take {
+        let take = self.take_again(now_ns, cost);
+        if take != Take::Taken {
+            self.refused.fetch_add(cost.0, Ordering::Relaxed);
+        }
+        take
+    }
+
+    /// The same for somebody who has found too little and waits: that counts as one demand.
+    pub fn take_again(&self, now_ns: u64, cost: Tokens) -> Take {
         let (done, seen) = (Ordering::Relaxed, Ordering::Relaxed);
-        let is_valid = now_ns < self.valid_until_ns.load(Ordering::Relaxed);
         let spend = |left: u64| left.checked_sub(cost.0);
-        if is_valid && self.left.fetch_update(done, seen, spend).is_ok() {
+        if self.is_valid(now_ns) && self.left.fetch_update(done, seen, spend).is_ok() {
             self.taken.fetch_add(cost.0, Ordering::Relaxed);
+            self.unreported.fetch_add(cost.0, Ordering::Relaxed);
             return Take::Taken;
         }
-        self.refused.fetch_add(cost.0, Ordering::Relaxed);
         let empty_for_ns = self.empty_until_ns.load(Ordering::Relaxed).saturating_sub(now_ns);
         if empty_for_ns == 0 {
             return Take::NotYet;
@@ -85,10 +95,21 @@ impl Purse {
         Take::Empty { retry_after_ms: empty_for_ns.div_ceil(MS) }
     }
 
-    /// Undoes a [`Purse::take`] of something that was not done after all.
+    /// Undoes a [`Purse::take`] of something that was not done after all, unless the cluster was told
+    /// meanwhile that it is spent, and fills its room again: then it is.
     pub fn put_back(&self, cost: Tokens) {
-        self.taken.fetch_sub(cost.0, Ordering::Relaxed);
-        self.left.fetch_add(cost.0, Ordering::Relaxed);
+        let (done, seen) = (Ordering::Relaxed, Ordering::Relaxed);
+        let undo = |unreported: u64| unreported.checked_sub(cost.0);
+        if self.unreported.fetch_update(done, seen, undo).is_ok() {
+            self.taken.fetch_sub(cost.0, Ordering::Relaxed);
+            self.left.fetch_add(cost.0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether what is left may be spent.
+    #[must_use]
+    pub fn is_valid(&self, now_ns: u64) -> bool {
+        now_ns < self.valid_until_ns.load(Ordering::Relaxed)
     }
 
     /// How many so far.
@@ -166,8 +187,6 @@ pub struct Ask {
 pub struct Lender {
     options: LenderOptions,
     request: u64,
-    /// Of what was taken, what the cluster knows.
-    reported: Tokens,
     pending: Option<Ask>,
     /// Asked for per second lately.
     rate: Tokens,
@@ -181,10 +200,16 @@ impl Lender {
     /// Nothing was asked for yet.
     #[must_use]
     pub const fn new(options: LenderOptions) -> Self {
+        Self::after(options, 0)
+    }
+
+    /// Nothing was asked for yet by this one, but an earlier one of the same run of the process may have
+    /// made the request with this number.
+    #[must_use]
+    pub const fn after(options: LenderOptions, request: u64) -> Self {
         Self {
             options,
-            request: 0,
-            reported: Tokens(0),
+            request,
             pending: None,
             rate: Tokens(0),
             seen: None,
@@ -204,9 +229,9 @@ impl Lender {
         self.follow(now_ns, counts);
         let is_idle =
             self.demanded_at_ns.is_none_or(|at| now_ns.saturating_sub(at) >= self.options.idle_ns);
-        let spent = Tokens(counts.taken.0.saturating_sub(self.reported.0));
+        let unreported = purse.unreported.load(Ordering::Relaxed);
         let need = self.need();
-        let is_over = now_ns >= purse.valid_until_ns.load(Ordering::Relaxed);
+        let is_over = !purse.is_valid(now_ns);
         let surplus = if is_idle || is_over {
             counts.left
         } else if counts.left.0 > need.0.saturating_mul(2) {
@@ -217,13 +242,14 @@ impl Lender {
         let left = Tokens(counts.left.0.saturating_sub(surplus.0));
         let is_short = !is_idle && left.0 <= need.0 / 2 && now_ns >= self.retry_at_ns;
         let is_due = now_ns.saturating_sub(self.asked_at_ns) >= self.options.report_ns;
-        if !is_short && surplus.0 == 0 && !(is_due && spent.0 > 0) {
+        if !is_short && surplus.0 == 0 && !(is_due && unreported > 0) {
             return None;
         }
         self.request += 1;
         self.asked_at_ns = now_ns;
         let want = if is_idle { Tokens(0) } else { Tokens(need.0.saturating_sub(left.0)) };
         let returned = purse.draw(surplus);
+        let spent = Tokens(purse.unreported.swap(0, Ordering::Relaxed));
         let ask = Ask { request: self.request, spent, returned, want };
         self.pending = Some(ask);
         Some(ask)
@@ -239,7 +265,6 @@ impl Lender {
         retry_after_ms: u64,
     ) {
         let Some(ask) = self.pending.take() else { return };
-        self.reported = Tokens(self.reported.0.saturating_add(ask.spent.0));
         purse.grant(granted, sent_ns.saturating_add(valid_ms.saturating_mul(MS)));
         if granted < ask.want {
             let retry_ns = retry_after_ms.max(1).saturating_mul(MS);
@@ -251,10 +276,16 @@ impl Lender {
         }
     }
 
-    /// The cluster knows no such class (any more): whatever is held is worth nothing.
-    pub fn unknown(&mut self, purse: &Purse) {
-        self.pending = None;
+    /// The cluster knows no such class (any more): whatever is held is worth nothing. Should the class
+    /// come back, the request that came too late is made again, and accounts for it.
+    pub fn unknown(&self, purse: &Purse) {
         purse.valid_until_ns.store(0, Ordering::Relaxed);
+    }
+
+    /// The number of the last request.
+    #[must_use]
+    pub const fn request(&self) -> u64 {
+        self.request
     }
 
     fn need(&self) -> Tokens {

@@ -55,7 +55,7 @@ pub use change::{Change, Record};
 pub use clock::LimitClock;
 pub use each::BucketKey;
 pub use lease::{Lease, LeaseKey};
-pub use plan::{Plan, check};
+pub use plan::{Lending, Plan, check};
 pub use refusals::{Refused, Transaction};
 pub use state::LimitState;
 pub use table::{Ask, LimitTable, Settings};

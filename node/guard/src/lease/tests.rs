@@ -25,6 +25,11 @@ fn what_was_granted_is_spent_once_and_in_time() {
     assert_eq!(purse.take(MS, tokens(2)), Take::NotYet, "one is left");
     purse.put_back(tokens(2));
     assert_eq!(purse.take(MS, tokens(3)), Take::Taken);
+    // What was told to be spent is spent, even if it was not needed in the end.
+    let mut lender = Lender::new(LenderOptions::default());
+    assert_eq!(lender.ask(2 * MS, &purse).map(|ask| ask.spent), Some(tokens(3)));
+    purse.put_back(tokens(3));
+    assert_eq!(purse.take(3 * MS, tokens(1)), Take::NotYet);
     let purse = holding(3);
     assert_eq!(purse.take(VALID_MS * MS, tokens(1)), Take::NotYet, "it is over");
     let counts = purse.counts();

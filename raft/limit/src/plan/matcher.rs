@@ -35,6 +35,11 @@ impl Matcher {
         })
     }
 
+    /// Whether it is only for some operations.
+    pub(crate) const fn names_operation(&self) -> bool {
+        !self.operation.is_empty()
+    }
+
     /// Whether a request is meant; `trunk_out` is where the call goes, if that matters.
     pub(crate) fn takes(&self, request: &Request<'_>, trunk_out: Option<&str>) -> bool {
         (self.operation.is_empty() || self.operation.contains(&request.operation))

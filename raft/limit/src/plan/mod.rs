@@ -15,6 +15,7 @@ use holdline_model::{Name, limits};
 pub(crate) use matcher::Matcher;
 
 use crate::Shape;
+use crate::tree::take::upwards;
 
 /// A valid configuration, ready to be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +73,19 @@ pub(crate) struct Cap {
     pub(crate) by: Option<Dimension>,
     pub(crate) calls: u32,
     pub(crate) status: u16,
+}
+
+/// A class, as a node that leases tokens of it sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lending<'a> {
+    /// Its name.
+    pub name: &'a Name,
+    /// What is leased at least, when anything is: enough for the dearest operation, and so little that
+    /// several nodes can hold as much at the same time.
+    pub least: Tokens,
+    /// With which status requests are refused when there are no tokens; `None`: they pass, marked
+    /// requests being beside the limits.
+    pub status: Option<u16>,
 }
 
 /// What happens to a request for which there are no tokens.
@@ -159,24 +173,44 @@ impl Plan {
         self.cost.get(&operation).copied().unwrap_or(Tokens::ONE)
     }
 
-    /// The classes, one of each tree, whose tokens a request needs; a tree whose root does not match
-    /// does not mind. A node leases tokens of these for what does not ride on an admission.
-    pub fn classes_of<'a>(&'a self, request: &'a Request<'_>) -> impl Iterator<Item = &'a Name> {
-        let leaves = self.roots.iter().filter_map(|root| self.leaf(*root, request));
-        leaves.filter_map(|at| self.classes.get(at)).map(|class| &class.name)
+    /// The classes, one of each tree, whose tokens a request needs, as places in [`Plan::lendings`]; a
+    /// tree whose root does not match does not mind. A node leases tokens of these for what does not
+    /// ride on an admission.
+    pub fn classes_of<'a>(&'a self, request: &'a Request<'_>) -> impl Iterator<Item = usize> + 'a {
+        self.roots.iter().filter_map(|root| self.leaf(*root, request))
+    }
+
+    /// What a node that leases tokens has to know of each class, in the order of the plan.
+    pub fn lendings(&self) -> impl Iterator<Item = Lending<'_>> {
+        self.classes.iter().enumerate().map(|(at, class)| {
+            let mut sizes = upwards(self, at).map(|(_, class)| class.size);
+            let burst = sizes.find(|size| *size > 0).unwrap_or(class.size);
+            let over = match class.penalty {
+                Penalty::Drop { status } | Penalty::Delay { status, .. } => Some(status),
+                Penalty::Mark { .. } => None,
+            };
+            let most = LEAST_SLICE.max(self.dearest());
+            let least = (burst / SLICES).clamp(self.dearest(), most);
+            Lending { name: &class.name, least: Tokens(least), status: over }
+        })
     }
 
     /// The class of a tree that a request belongs to: from the root down, the first child that matches.
+    /// What is no call belongs to a tree only if a class on this way names its operation, or if its cost
+    /// is given: who limits calls does not mean the probes of trunks, and whoever looks at the API.
     pub(crate) fn leaf(&self, root: usize, request: &Request<'_>) -> Option<usize> {
+        let mut is_meant =
+            request.operation == Operation::Invite || self.cost.contains_key(&request.operation);
         let matches = |at: &usize| {
             self.classes.get(*at).is_some_and(|class| class.matcher.takes(request, None))
         };
         let mut at = Some(root).filter(matches)?;
         loop {
-            let children = &self.classes.get(at)?.children;
-            match children.iter().copied().find(|child| matches(child)) {
+            let class = self.classes.get(at)?;
+            is_meant |= class.matcher.names_operation();
+            match class.children.iter().copied().find(|child| matches(child)) {
                 Some(child) => at = child,
-                None => return Some(at),
+                None => return Some(at).filter(|_| is_meant),
             }
         }
     }
@@ -184,6 +218,11 @@ impl Plan {
     /// The cost of the dearest operation.
     pub(crate) fn dearest(&self) -> u64 {
         self.cost.values().map(|cost| cost.0).chain([Tokens::ONE.0]).max().unwrap_or(Tokens::ONE.0)
+    }
+
+    /// The cost of the cheapest operation, the least that is worth leasing.
+    pub(crate) fn cheapest(&self) -> u64 {
+        self.cost.values().map(|cost| cost.0).chain([Tokens::ONE.0]).min().unwrap_or(1).max(1)
     }
 
     pub(crate) fn class_named(&self, name: &str) -> Option<usize> {
@@ -269,6 +308,12 @@ fn penalty(
         }
     }
 }
+
+/// A node takes no larger part of a bucket than this at first …
+const SLICES: u64 = 16;
+
+/// … and no more than this.
+const LEAST_SLICE: u64 = 4 * Tokens::ONE.0;
 
 /// A text as far as the limits look at it.
 pub(crate) fn cut(text: &str) -> &str {

@@ -147,7 +147,8 @@ impl LimitTable {
             basket.classes.push((leaf, taking));
         }
         for (at, each) in plan.each.iter().enumerate() {
-            if !each.matcher.takes(request, None) {
+            // Buckets on demand are for calls: a node could not lease tokens of each.
+            if request.operation != Operation::Invite || !each.matcher.takes(request, None) {
                 continue;
             }
             let value = value_of(each.by, request, None);

@@ -52,16 +52,16 @@ impl LimitTable {
     fn lend(&mut self, class: usize, want: Tokens, lease: &mut Lease) -> Tokens {
         let (plan, now_ms) = (Arc::clone(&self.plan), self.clock.now_ms());
         let mut granted = 0_u64;
-        let mut step = want.0;
+        let (mut step, least) = (want.0, plan.cheapest());
         while step > 0 && granted < want.0 {
             let amount = step.min(want.0 - granted);
             match self.levels.look(&plan, class, amount, now_ms) {
                 Ok(taking) if is_whole(&taking) => {
-                    self.levels.take(&plan, class, &taking);
+                    self.levels.draw(&taking);
                     lease.add(&plan, &mut self.levels, &taking);
                     granted += amount;
                 }
-                Ok(_) | Err(_) if step <= Tokens::ONE.0 => break,
+                Ok(_) | Err(_) if step <= least => break,
                 Ok(_) | Err(_) => step /= 2,
             }
         }

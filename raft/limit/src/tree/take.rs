@@ -125,8 +125,19 @@ impl Levels {
         (class.size + class.debt).saturating_sub(self.level(at).missing).saturating_sub(reserved)
     }
 
-    /// Takes what [`Levels::look`] has found.
+    /// Takes what [`Levels::look`] has found, for a request.
     pub(crate) fn take(&mut self, plan: &Plan, leaf: usize, taking: &Taking) {
+        self.draw(taking);
+        for (at, _) in upwards(plan, leaf) {
+            self.level_mut(at, |level| level.admitted += 1);
+        }
+        for at in &taking.marks {
+            self.level_mut(*at, |level| level.marked += 1);
+        }
+    }
+
+    /// Takes what [`Levels::look`] has found, and counts no request.
+    pub(crate) fn draw(&mut self, taking: &Taking) {
         for (at, part, child) in &taking.buckets {
             self.level_mut(*at, |level| level.missing += part);
             if let Some(child) = child {
@@ -135,12 +146,6 @@ impl Levels {
         }
         for (at, part) in &taking.ceilings {
             self.level_mut(*at, |level| level.ceiling_missing += part);
-        }
-        for (at, _) in upwards(plan, leaf) {
-            self.level_mut(at, |level| level.admitted += 1);
-        }
-        for at in &taking.marks {
-            self.level_mut(*at, |level| level.marked += 1);
         }
     }
 }
