@@ -20,9 +20,11 @@ use holdline_model::{
 use holdline_sip::digest::NonceKey;
 use holdline_sip::message::{Message, Method, ParseError, ParseErrorKind, Via};
 
+use crate::allowance::{Allowance, Unlimited};
 use crate::call::{Call, Ctx, Fate, Request};
 use crate::index::Index;
 use crate::messages::{self, Refuse};
+use crate::metered::HeldRequests;
 use crate::nonce::Nonces;
 use crate::refused::Refused;
 use crate::registrar::{Directory, Registrar, RegistrarOptions};
@@ -37,6 +39,9 @@ pub struct CallEngine {
     pub(crate) options: Options,
     pub(crate) routing: Arc<Routing>,
     pub(crate) registrar: Registrar,
+    pub(crate) allowance: Arc<dyn Allowance>,
+    /// Requests that wait for tokens.
+    pub(crate) held: HeldRequests,
     pub(crate) selector: Selector,
     pub(crate) trunk_calls: TrunkCalls,
     pub(crate) listeners: Arc<Listeners>,
@@ -65,6 +70,8 @@ impl CallEngine {
             options,
             routing,
             registrar: Registrar::none(),
+            allowance: Arc::new(Unlimited),
+            held: HeldRequests::default(),
             selector: Selector::new(seed),
             trunk_calls: TrunkCalls::default(),
             listeners: Arc::default(),
@@ -90,6 +97,13 @@ impl CallEngine {
         directory: Arc<dyn Directory>,
     ) -> Self {
         self.registrar = Registrar::new(options, key, directory);
+        self
+    }
+
+    /// Has requests that are no calls spend tokens that this node has leased.
+    #[must_use]
+    pub fn with_allowance(mut self, allowance: Arc<dyn Allowance>) -> Self {
+        self.allowance = allowance;
         self
     }
 
@@ -144,6 +158,7 @@ impl CallEngine {
     #[must_use]
     pub fn next_timer(&self) -> Option<Millis> {
         let timers = self.timers.next().into_iter().chain(self.registrar.next_timer());
+        let timers = timers.chain(self.held.next_timer());
         if self.suspended { None } else { timers.min() }
     }
 
@@ -195,6 +210,7 @@ impl CallEngine {
             Some(known) if *known == epoch => {}
             Some(_) | None => {
                 self.registrar.lost(slot);
+                self.held.lost(slot);
                 self.forget_slot(slot);
             }
         }
@@ -214,6 +230,7 @@ impl CallEngine {
     fn lost(&mut self, slot: SlotId) {
         self.slots.remove(&slot);
         self.registrar.lost(slot);
+        self.held.lost(slot);
         self.forget_slot(slot);
     }
 
@@ -269,6 +286,7 @@ impl CallEngine {
             return;
         }
         self.tick_registrar(now);
+        self.tick_held(now);
         // Collected first, so that a call that wants to be asked again at once cannot keep us here.
         let due: Vec<CallId> = std::iter::from_fn(|| self.timers.pop_due(now)).collect();
         for call in due {

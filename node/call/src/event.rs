@@ -4,7 +4,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use holdline_model::limit::Shortage;
+use holdline_model::limit::{Operation, Shortage};
 use holdline_model::{CallId, CdrId, Disposition, HangupBy, Name};
 
 use crate::TrunkNews;
@@ -44,6 +44,15 @@ pub enum Event {
         class: Name,
         /// What it is short of.
         shortage: Shortage,
+        /// The status of the answer.
+        status: u16,
+    },
+    /// A request that is no call was refused, because the cluster has no tokens for it.
+    Throttled {
+        /// The class.
+        class: Name,
+        /// What was asked for.
+        operation: Operation,
         /// The status of the answer.
         status: u16,
     },

@@ -17,6 +17,7 @@
     clippy::iter_over_hash_type
 )]
 
+mod allowance;
 mod call;
 mod dialogs;
 mod engine;
@@ -25,6 +26,7 @@ mod index;
 mod input;
 mod listeners;
 mod messages;
+mod metered;
 mod mirror;
 mod nonce;
 mod options;
@@ -42,6 +44,7 @@ mod trunks;
 #[cfg(test)]
 mod tests;
 
+pub use allowance::{Allowance, Allowed, Throttled, Unlimited};
 pub use engine::CallEngine;
 pub use event::{Authentication, DropReason, Event, Refusal, Registration, Unconfirmed};
 pub use input::{Input, Undecided};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use holdline_model::limit::Demand;
+use holdline_model::limit::{Demand, Operation};
 use holdline_model::{Admit, CallId, Epoch, Hop, Millis, Name, SlotId, Target, mutant};
 use holdline_sip::digest::Use;
 use holdline_sip::message::{Message, Method};
@@ -33,17 +33,17 @@ impl CallEngine {
             Method::Invite => self.invite(now, request, slot),
             // An ACK of a failure without the tag that the failure had: taken by its transaction.
             Method::Ack => self.ack_without_tag(now, &request),
-            Method::Options => self.options(&request),
+            Method::Options => self.options(now, &request, slot),
             Method::Bye | Method::Prack | Method::Update | Method::Info | Method::Notify => {
                 // Section 12.2: these exist within a dialog only.
                 self.refuse(&request, Refuse::NoDialog, Refusal::NoDialog);
             }
             Method::Register => self.register(now, request, slot),
-            Method::Cancel
-            | Method::Refer
-            | Method::Subscribe
-            | Method::Message
-            | Method::Publish => {
+            Method::Message => self.not_allowed(now, Operation::Message, &request, slot),
+            Method::Subscribe | Method::Publish => {
+                self.not_allowed(now, Operation::Subscribe, &request, slot);
+            }
+            Method::Cancel | Method::Refer => {
                 self.refuse(&request, Refuse::NotAllowed, Refusal::Method);
             }
             Method::Other(_) => {
@@ -87,9 +87,19 @@ impl CallEngine {
         same.then_some(id)
     }
 
-    fn options(&mut self, request: &Request) {
+    /// What we do not do, but is limited all the same: those who send it send much of it.
+    fn not_allowed(&mut self, now: Millis, operation: Operation, request: &Request, slot: SlotId) {
+        if self.allows_from(now, slot, operation, request) {
+            self.refuse(request, Refuse::NotAllowed, Refusal::Method);
+        }
+    }
+
+    fn options(&mut self, now: Millis, request: &Request, slot: SlotId) {
         if self.routing.source(request.hop.peer.ip()).is_none() {
             self.refuse(request, Refuse::Forbidden, Refusal::UnknownSource);
+            return;
+        }
+        if !self.allows_from(now, slot, Operation::Options, request) {
             return;
         }
         let bytes = messages::options(&request.message, request.hop);

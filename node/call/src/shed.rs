@@ -3,16 +3,17 @@
 
 use std::time::Duration;
 
-use holdline_model::Millis;
+use holdline_model::{Millis, Name};
 use holdline_sip::message::{HeaderName, Method};
 
 use crate::{CallEngine, Input};
 
 /// A call that an input asks for and that this engine does not know yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewCall<'a> {
-    /// Whose it would be; empty for a user, who is not known before the password is looked at.
-    pub tenant: &'a str,
+    /// Whose it would be; of a user, whose it says it is: the password is not looked at yet. Empty if
+    /// there is no such user.
+    pub tenant: Name,
     /// The caller's URI.
     pub from: &'a str,
     /// The dialled URI.
@@ -31,8 +32,10 @@ impl CallEngine {
             return None;
         }
         let tenant = match self.routing.source(hop.peer.ip()) {
-            Some(trunk) => trunk.tenant.as_str(),
-            None if has_credentials(message) => "",
+            Some(trunk) => trunk.tenant.clone(),
+            None if has_credentials(message) => {
+                self.registrar.tenant_of(message.from().uri).unwrap_or_default()
+            }
             None => return None,
         };
         if self.index.find(message).is_some() || self.refused.find(message).is_some() {

@@ -27,7 +27,7 @@ mod request;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use holdline_model::{Millis, Reply};
+use holdline_model::{Millis, Name, Reply};
 use holdline_sip::digest::{NonceKey, Replays};
 
 use crate::Undecided;
@@ -127,6 +127,13 @@ impl Registrar {
     /// The address of record that a URI is, if it is one of our domains' users.
     pub(crate) fn local_aor(&self, uri: &str) -> Option<holdline_model::Aor> {
         request::local_aor(uri, &self.options)
+    }
+
+    /// The tenant of the user that a URI names, if there is one.
+    pub(crate) fn tenant_of(&self, uri: &str) -> Option<Name> {
+        let user = self.directory.user(&self.local_aor(uri)?);
+        // One that cannot be read was logged.
+        user.ok().flatten().map(|user| user.tenant)
     }
 
     /// Forgets what waits for a slot that is not ours any more: its next owner answers.

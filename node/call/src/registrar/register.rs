@@ -1,17 +1,30 @@
 //! What becomes of a REGISTER.
 
+use holdline_model::limit::Operation;
 use holdline_model::{
-    Aor, Binding, BindingChange, Epoch, LocationRecord, Millis, Register, Rejection, Reply, SlotId,
+    Aor, Binding, BindingChange, Epoch, LocationRecord, Millis, Name, Register, Rejection, Reply,
+    SlotId,
 };
 use holdline_sip::digest::{Use, fingerprint};
 
 use super::authenticate::print_of;
 use super::request::{self, Asked, Objection};
-use super::{Checked, LOOK_EVERY_MS, Pending, Question, Waiting};
+use super::{Checked, LOOK_EVERY_MS, Pending, Question, USERS, Waiting};
 use crate::call::Request;
 use crate::event::{Authentication, Registration};
 use crate::messages::{self, Refuse};
 use crate::{CallEngine, DropReason, Event, Output, Refusal, Undecided};
+
+/// A REGISTER whose sender is who it says.
+struct Proof {
+    aor: Aor,
+    /// Whose user it is.
+    tenant: Name,
+    /// Tells the request from others.
+    print: u128,
+    slot: SlotId,
+    epoch: Epoch,
+}
 
 impl CallEngine {
     /// A REGISTER for an address of record whose slot is ours.
@@ -48,15 +61,21 @@ impl CallEngine {
             Checked::Proved(user, _) if user.aor != aor => {
                 self.refuse(&request, Refuse::Forbidden, Refusal::OtherUser);
             }
-            Checked::Proved(_, Use::First) => self.proved(now, aor, request, print, slot, epoch),
-            Checked::Proved(_, Use::Again | Use::Replayed | Use::Stale) => {
+            Checked::Proved(user, Use::First) => {
+                let source = request.hop.peer.ip();
+                self.event(Event::Authenticated { outcome: Authentication::Proved, source });
+                let proof = Proof { aor, tenant: user.tenant, print, slot, epoch };
+                self.carry_out(now, proof, request);
+            }
+            Checked::Proved(user, Use::Again | Use::Replayed | Use::Stale) => {
                 let registrar = &self.registrar;
                 let waits = registrar.pending.values().any(|known| known.print == print)
                     || registrar.waiting.iter().any(|known| known.print == print);
                 if waits {
                     self.dropped(DropReason::Absorbed);
                 } else {
-                    self.proved_again(now, aor, request, print, slot, epoch);
+                    let proof = Proof { aor, tenant: user.tenant, print, slot, epoch };
+                    self.proved_again(now, proof, request);
                 }
             }
         }
@@ -87,47 +106,24 @@ impl CallEngine {
 
     /// A retransmission whose first copy is not waiting any more: it was answered, or its outcome is
     /// not known. Carrying it out again does no harm: apply knows it, and a refresh is one.
-    fn proved_again(
-        &mut self,
-        now: Millis,
-        aor: Aor,
-        request: Request,
-        print: u128,
-        slot: SlotId,
-        epoch: Epoch,
-    ) {
-        let was_refresh = self.registrar.refreshed.get(&cseq_key(&aor, &request))
+    fn proved_again(&mut self, now: Millis, proof: Proof, request: Request) {
+        let was_refresh = self.registrar.refreshed.get(&cseq_key(&proof.aor, &request))
             == Some(&request.message.cseq().number);
-        if was_refresh || self.was_committed(&aor, print) {
-            self.registered(now, slot, aor, request, Registration::Repeated);
+        if was_refresh || self.was_committed(&proof.aor, proof.print) {
+            self.registered(now, proof.slot, proof.aor, request, Registration::Repeated);
         } else {
-            self.carry_out(now, aor, request, print, slot, epoch);
+            self.carry_out(now, proof, request);
         }
     }
 
-    fn proved(
-        &mut self,
-        now: Millis,
-        aor: Aor,
-        request: Request,
-        print: u128,
-        slot: SlotId,
-        epoch: Epoch,
-    ) {
-        let source = request.hop.peer.ip();
-        self.event(Event::Authenticated { outcome: Authentication::Proved, source });
-        self.carry_out(now, aor, request, print, slot, epoch);
-    }
-
-    fn carry_out(
-        &mut self,
-        now: Millis,
-        aor: Aor,
-        request: Request,
-        print: u128,
-        slot: SlotId,
-        epoch: Epoch,
-    ) {
+    /// Only now does a REGISTER spend tokens: it is known whose they are, and a challenge costs next to
+    /// nothing. One that is repeated because it waits, or waited, for them comes here once more.
+    fn carry_out(&mut self, now: Millis, proof: Proof, request: Request) {
+        let whose = (proof.tenant.as_str(), USERS);
+        if !self.allows(now, proof.slot, Operation::Register, whose, &request) {
+            return;
+        }
+        let Proof { aor, print, slot, epoch, .. } = proof;
         let changes = match request::read(now, &request, &self.registrar.options) {
             Ok(Asked::Nothing) => {
                 self.registered(now, slot, aor, request, Registration::Queried);

@@ -1,12 +1,14 @@
 //! The engine on virtual time: inputs in, exact outputs out. The driver decides proposals with the
 //! real `apply`, or withholds decisions to show that nothing is said before a commit.
 
+mod allowance;
 mod answer;
 mod bounds;
 mod cancel;
 mod driver;
 mod failover;
 mod hangup;
+mod limits;
 mod map_state;
 mod messages;
 mod notes;

@@ -463,3 +463,19 @@ fn what_was_decided_while_the_lease_was_lost_is_answered_when_it_is_said_again()
         assert_eq!(world.contacts(), ["sip:alice@203.0.113.5:5062"], "{decide:?}");
     }
 }
+
+#[test]
+fn a_users_call_is_its_tenants_before_the_password_is_looked_at() {
+    let world = World::new();
+    let tenant_of = |user: &'static str, credentials: &str| {
+        let mut device = Device { user, fields: credentials.to_owned(), ..Device::new() };
+        let message = Message::parse(device.invite("sip:+4969@example.com").into()).unwrap();
+        let hop = holdline_model::Hop::udp(addr(OURS), addr(PHONE));
+        let input = Input::Sip { hop, message, slot: SLOT };
+        world.nodes[0].new_call(&input).map(|call| call.tenant.to_string())
+    };
+    let credentials = "Proxy-Authorization: Digest x=y\r\n";
+    assert_eq!(tenant_of("alice", credentials), Some("acme".to_owned()));
+    assert_eq!(tenant_of("nobody", credentials), Some(String::new()));
+    assert_eq!(tenant_of("alice", ""), None, "who brings none is asked for some");
+}
