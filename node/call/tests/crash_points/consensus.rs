@@ -2,10 +2,12 @@
 
 use holdline_apply::{Action, Position, apply};
 use holdline_model::{
-    CallCommand, CallId, CallRecord, ClusterId, Command, Epoch, FormCluster, Incarnation, Millis,
-    Name, NodeId, NodeUp, Reply, SlotId, SlotMove, Sweep, TransferReason, TransferSlots,
+    CallCommand, CallId, CallRecord, ClusterId, Command, Epoch, FormCluster, Incarnation,
+    LimitTick, Millis, Name, NodeId, NodeUp, Reply, SlotId, SlotMove, Sweep, TransferReason,
+    TransferSlots,
 };
 
+use super::limit::Limit;
 use super::point::Mutant;
 use super::tables::Tables;
 
@@ -22,7 +24,7 @@ pub(crate) struct Consensus {
 
 impl Consensus {
     /// A formed cluster of three nodes.
-    pub(crate) fn new(now: Millis, mutant: Mutant) -> Self {
+    pub(crate) fn new(now: Millis, mutant: Mutant, limit: Limit) -> Self {
         let mut this = Self { tables: Tables::default(), index: 0, mutant };
         let members: Vec<NodeId> = (1..=3).map(NodeId).collect();
         for node in &members {
@@ -41,6 +43,7 @@ impl Consensus {
         }
         let form = FormCluster { cluster: ClusterId(1), slots: SLOTS, members, at: now };
         this.run(&Command::FormCluster(form));
+        limit.set(&mut this.tables, now);
         this
     }
 
@@ -91,6 +94,11 @@ impl Consensus {
     /// Removes old tombstones.
     pub(crate) fn sweep(&mut self, up_to: Millis) {
         self.run(&Command::Sweep(Sweep { up_to }));
+    }
+
+    /// Time passes for the limits, as the leader has it. The third node leads: it is struck last.
+    pub(crate) fn tick(&mut self, at: Millis) {
+        self.run(&Command::LimitTick(LimitTick { node: NodeId(3), at }));
     }
 
     /// A call that is not over.

@@ -13,6 +13,7 @@
 //! | `world`, `node`, `consensus`, `tables`, `network` | the simulation |
 //! | `world/strike` | how owners are struck |
 //! | `caller`, `callee`, `within`, `dialog`, `resends`, `text` | the far ends, on SIP code of their own |
+//! | `limit` | what the cluster's limits say to the call |
 //! | `trace`, `rule_one`, `verdict` | what is judged, and how |
 //! | `sweep` | which points are run |
 //! | `random` | points that no sweep comes to |
@@ -24,6 +25,7 @@ mod callee;
 mod caller;
 mod consensus;
 mod dialog;
+mod limit;
 mod mutants;
 mod network;
 mod node;

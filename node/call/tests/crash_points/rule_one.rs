@@ -24,6 +24,8 @@ struct Committed {
     answered: bool,
     ack_seen: bool,
     failed: bool,
+    /// A limit has refused it.
+    limited: bool,
     late_answer: bool,
     ended: bool,
     cseq: u32,
@@ -67,10 +69,16 @@ pub(crate) fn faults(trace: &[Seen]) -> Vec<String> {
 }
 
 fn commit(calls: &mut BTreeMap<String, Committed>, command: &CallCommand, reply: &Reply) {
-    if !matches!(reply, Reply::Done | Reply::Ended(_)) {
-        return;
-    }
+    let (limited, first) = match (reply, &command.change) {
+        (Reply::Done | Reply::Ended(_), _) => (false, 0),
+        (Reply::Admitted(passage), _) => (false, passage.first),
+        // A target that is full changes nothing: the one after it is tried.
+        (Reply::Refused(_), CallChange::Admit(_)) => (true, 0),
+        _ => return,
+    };
     let call = calls.entry(command.call.to_string()).or_default();
+    call.limited |= limited;
+    call.attempt = call.attempt.max(first);
     match &command.change {
         CallChange::Admit(admit) => {
             call.caller_call_id.clone_from(&admit.call_id);
@@ -106,10 +114,11 @@ fn commit(calls: &mut BTreeMap<String, Committed>, command: &CallCommand, reply:
 
 /// Which entry a message should have waited for and did not.
 fn missing(calls: &mut BTreeMap<String, Committed>, text: &Text) -> Option<&'static str> {
-    let call = match call_of(text) {
-        Some(id) => calls.get_mut(&id),
-        None => calls.values_mut().find(|call| call.caller_call_id == text.call_id()),
-    };
+    let call =
+        match call_of(text).filter(|id| !text.tag("To").ends_with('s') || calls.contains_key(id)) {
+            Some(id) => calls.get_mut(&id),
+            None => calls.values_mut().find(|call| call.caller_call_id == text.call_id()),
+        };
     let Some(call) = call else { return Some("the admission") };
     match text.status() {
         Some(status) => missing_for_response(call, status, text),
@@ -142,7 +151,7 @@ fn missing_for_response(call: &mut Committed, status: u16, text: &Text) -> Optio
         }
         (100..=199, "INVITE") => (true, ""),
         (200..=299, "INVITE") => (call.answered, "the answer"),
-        (300..=699, "INVITE") => (call.failed, "the failure"),
+        (300..=699, "INVITE") => (call.failed || call.limited, "the failure, or the refusal"),
         (200, "CANCEL") if is_within => (true, ""),
         (200..=299, "UPDATE") => (call.updated.contains(&key), "the update"),
         (200..=299, "PRACK") => (call.pracked, "the acknowledged provisional answer"),

@@ -1,5 +1,6 @@
 //! The scripts: one per row of the rule-one table, and the races between rows.
 
+use super::limit::Limit;
 use super::within::{AGREES, Ask, Body, Habit};
 
 /// How the far ends behave on the wire.
@@ -73,6 +74,8 @@ pub(crate) struct Script {
     pub(crate) admin_after_ms: Option<u64>,
     /// Which of two results comes out is decided by the log's order, so that a crash may change it.
     pub(crate) race: bool,
+    /// What the cluster's limits say.
+    pub(crate) limit: Limit,
 }
 
 /// How long a call may ring in all scripts.
@@ -118,9 +121,10 @@ const PLAIN: Script = Script {
     callees: &[ANSWERS],
     admin_after_ms: None,
     race: false,
+    limit: Limit::Free,
 };
 
-pub(crate) const SCRIPTS: [Script; 35] = [
+pub(crate) const SCRIPTS: [Script; 41] = [
     PLAIN,
     Script {
         name: "callee_hangs_up",
@@ -303,6 +307,30 @@ pub(crate) const SCRIPTS: [Script; 35] = [
         caller: CallerPlan { asks: &[Ask { cancel_after_ms: Some(700), ..HOLD }], ..ASKS },
         callees: &[CalleePlan { habit: SLOW, ..ANSWERS }],
         race: true,
+        ..PLAIN
+    },
+    Script { name: "limit_refuses", limit: Limit::NoCalls, ..PLAIN },
+    // The next owner may be the first to ask, when there is a token again.
+    Script { name: "race_limit_refuses", limit: Limit::NoToken, race: true, ..PLAIN },
+    Script { name: "limit_holds", limit: Limit::Holds, ..PLAIN },
+    Script {
+        name: "limit_holds_cancelled",
+        caller: CallerPlan { cancel_after_ms: Some(200), ..CALLER },
+        limit: Limit::Holds,
+        // It may have gone on when the CANCEL is committed.
+        race: true,
+        ..PLAIN
+    },
+    Script {
+        name: "limit_first_target_full",
+        callees: &[ANSWERS, ANSWERS],
+        limit: Limit::FullTarget(0),
+        ..PLAIN
+    },
+    Script {
+        name: "limit_second_target_full",
+        callees: &[UNAVAILABLE, ANSWERS, ANSWERS],
+        limit: Limit::FullTarget(1),
         ..PLAIN
     },
 ];

@@ -79,6 +79,12 @@ sweeps!(
     reliable_early_media,
     race_reinvite_glare,
     race_reinvite_cancelled,
+    limit_refuses,
+    race_limit_refuses,
+    limit_holds,
+    limit_holds_cancelled,
+    limit_first_target_full,
+    limit_second_target_full,
 );
 
 #[test]
@@ -174,7 +180,12 @@ fn strike_twice(script: &'static Script) {
     for flavour in [Flavour::Rfc, Flavour::Sipp] {
         let point = Point::new(script, flavour);
         let undisturbed = run(&point);
-        for first in (1..=undisturbed.counts.sends).map(Fault::AfterSend) {
+        // Whoever has sent a refusal has left nothing to do.
+        let firsts: Vec<Fault> = match script.limit.may_refuse() {
+            true => (1..=undisturbed.counts.decisions).map(Fault::BeforeDecision).collect(),
+            false => (1..=undisturbed.counts.sends).map(Fault::AfterSend).collect(),
+        };
+        for first in firsts {
             let once = run(&Point { faults: vec![first], ..point.clone() });
             let counts = once.second_counts;
             let sends = (1..=counts.sends).map(Fault::AfterSend);

@@ -3,6 +3,7 @@
 use holdline_model::{Disposition, HangupBy};
 
 use super::caller::Ended;
+use super::limit::Limit;
 use super::node::Counts;
 use super::point::Point;
 use super::rule_one;
@@ -72,7 +73,7 @@ pub(crate) fn run(point: &Point) -> Run {
     let outcome = outcome(&world);
     let mut faults = std::mem::take(&mut world.complaints);
     faults.extend(rule_one::faults(&world.trace));
-    faults.extend(contradictions(&outcome));
+    faults.extend(contradictions(&outcome, point.script.limit));
     faults.extend(bad_bills(&world));
     // If all ACKs of a caller are lost before its BYE comes, nobody has the SDP.
     if !world.is_lossy() && world.callees.iter().any(|callee| callee.bare_ack) {
@@ -155,8 +156,17 @@ fn outcome(world: &World) -> Outcome {
 }
 
 /// What cannot be true together, whatever the script is.
-fn contradictions(outcome: &Outcome) -> Vec<String> {
+fn contradictions(outcome: &Outcome, limit: Limit) -> Vec<String> {
     let mut faults = Vec::new();
+    if limit.may_refuse() && outcome.bills.is_empty() {
+        if outcome.caller != (Some(503), None) {
+            faults.push(format!("refused, but the caller knows {:?}", outcome.caller));
+        }
+        if outcome.callees.iter().any(|callee| callee.invited) {
+            faults.push("refused, but a callee was invited".to_owned());
+        }
+        return faults;
+    }
     let [(disposition, status, _)] = outcome.bills.as_slice() else {
         return vec![format!("{} bills instead of one", outcome.bills.len())];
     };

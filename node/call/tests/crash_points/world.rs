@@ -15,6 +15,7 @@ use holdline_sip::message::Message;
 use super::callee::Callee;
 use super::caller::Caller;
 use super::consensus::{Consensus, SLOTS};
+use super::limit::Limit;
 use super::network::Network;
 use super::node::{self, Counts, Node, address};
 use super::point::{Fault, Mutant, Point};
@@ -43,6 +44,7 @@ enum Due {
     Lease(NodeId),
     Admin,
     Sweep,
+    LimitTick,
 }
 
 /// The whole world.
@@ -83,7 +85,7 @@ impl World {
             order: 0,
             due: BTreeMap::new(),
             nodes,
-            consensus: Consensus::new(Millis(START), point.mutant),
+            consensus: Consensus::new(Millis(START), point.mutant, point.script.limit),
             holder: Some(NodeId(1)),
             network: Network::new(point.seed, point.loss),
             caller,
@@ -103,6 +105,9 @@ impl World {
             }
         }
         self.at(SWEEP_EVERY_MS, Due::Sweep);
+        if self.point.script.limit != Limit::Free {
+            self.at(holdline_model::limits::LIMIT_TICK_MS, Due::LimitTick);
+        }
         if let Some(wait_ms) = self.point.script.admin_after_ms {
             self.at(wait_ms, Due::Admin);
         }
@@ -133,12 +138,16 @@ impl World {
     }
 
     fn is_over(&self) -> bool {
-        !self.consensus.tables.cdrs.is_empty()
+        let refused = self.point.script.limit.may_refuse() && self.caller.status.is_some();
+        (refused || !self.consensus.tables.cdrs.is_empty())
             && self.consensus.tables.calls.is_empty()
             && self.caller.is_idle()
             && self.callees.iter().all(Callee::is_idle)
             && self.nodes.iter().all(Node::is_empty)
-            && !self.due.values().any(|due| !matches!(due, Due::Sweep | Due::Admin))
+            && !self
+                .due
+                .values()
+                .any(|due| !matches!(due, Due::Sweep | Due::LimitTick | Due::Admin))
     }
 
     /// Does what is due next; false if nothing ever is.
@@ -201,6 +210,10 @@ impl World {
             Due::Deposed(node, slot) => self.feed(node, Input::Lost { slot }),
             Due::Lease(node) => self.feed(node, Input::Suspended(false)),
             Due::Admin => self.admin(),
+            Due::LimitTick => {
+                self.consensus.tick(Millis(self.now));
+                self.at(holdline_model::limits::LIMIT_TICK_MS, Due::LimitTick);
+            }
             Due::Sweep => {
                 self.consensus.sweep(Millis(self.now));
                 self.at(SWEEP_EVERY_MS, Due::Sweep);
