@@ -13,6 +13,7 @@
 //! | [`cli`] | the command line, over the seam [`node_runner::NodeRunner`] |
 //! | [`compose`] | makes a running node of all the parts |
 //! | `protect` | shield, bans, heavy hitters, overload control |
+//! | `simulate` | limits tried offline |
 //! | `switch` | between the sockets and the pure call engines |
 //! | [`panic_hook`] | a panic ends the process |
 
@@ -24,5 +25,6 @@ pub mod config;
 pub mod node_runner;
 pub mod panic_hook;
 mod protect;
+mod simulate;
 mod switch;
 pub mod telemetry;

@@ -16,7 +16,7 @@ use holdline_model::{
     TransferReason, Transport, UserRecord,
 };
 
-pub(crate) use protection::TRUSTED;
+pub(crate) use protection::{TRUSTED, Tokens};
 
 use super::seam::{
     CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LimitFacts, LocalFacts,
@@ -42,6 +42,8 @@ pub(crate) struct Fake {
     pub(crate) no_majority: bool,
     /// Blocks that are banned.
     pub(crate) banned: Mutex<BTreeSet<Cidr>>,
+    /// What is said to requests that cost a token, one after the other; then there are enough.
+    pub(crate) tokens: Mutex<std::collections::VecDeque<Tokens>>,
     /// How long every answer takes.
     pub(crate) delay: std::time::Duration,
 }

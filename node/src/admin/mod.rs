@@ -14,6 +14,7 @@ pub(crate) mod fake;
 mod guard;
 mod handler;
 pub mod health;
+mod metered;
 mod params;
 mod problem;
 mod readiness;
@@ -70,8 +71,10 @@ pub struct AdminLimits {
     pub request_timeout: Duration,
     /// How long a client may take to send its request's head.
     pub head_timeout: Duration,
-    /// Bytes that a request may announce as its body; more get 413.
+    /// Bytes that a request may have as its body; more get 413.
     pub body_bytes: usize,
+    /// The same for the limits, which are replaced as a whole: more than a thousand classes fit.
+    pub config_bytes: usize,
     /// Exports of call detail records at a time; more get 503.
     pub exports: usize,
     /// Bytes per second of one export, at most.
@@ -86,6 +89,7 @@ impl Default for AdminLimits {
             request_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
             body_bytes: 16 << 10,
+            config_bytes: 2 << 20,
             exports: 2,
             export_bytes_per_s: 16 << 20,
         }

@@ -1,6 +1,6 @@
 //! The table of routes, and the layers around them.
 
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
@@ -9,7 +9,7 @@ use axum::{Extension, Router, middleware::Next};
 
 use super::guard::Guard;
 use super::params::shortened;
-use super::{AdminOptions, Problem, auth, guard, handler};
+use super::{AdminOptions, Problem, auth, guard, handler, metered};
 
 /// A path, what can be done with it, and who does it.
 pub(super) struct Route {
@@ -47,6 +47,12 @@ pub(super) fn routes() -> Vec<Route> {
             get(handler::limits::get).merge(put(handler::limits::put)),
         ),
         route("/v1/limits/reset", &["post"], post(handler::limits::reset)),
+        route("/v1/caps", &["get"], get(handler::caps::list)),
+        route(
+            "/v1/caps/{name}",
+            &["put", "delete"],
+            put(handler::caps::put).merge(delete(handler::caps::remove)),
+        ),
         route("/v1/cdrs", &["get"], get(handler::cdrs::handle)),
         route("/v1/cdrs/export", &["get"], get(handler::cdr_export::handle)),
         route("/v1/users", &["get"], get(handler::users::list)),
@@ -87,17 +93,20 @@ pub fn router(options: AdminOptions) -> Router {
         routes().into_iter().partition(|route| PROBES.contains(&route.path));
     let add = |router: Router<AdminOptions>, route: Route| router.route(route.path, route.handlers);
     let guard = Guard::new(options.limits);
+    let largest = DefaultBodyLimit::max(options.limits.config_bytes);
     let exports = handler::cdr_export::Exports::new(options.limits);
     // Probes are answered from memory and must not wait behind a slow listing.
     let others = others
         .into_iter()
         .fold(Router::new(), add)
+        .route_layer(from_fn_with_state(options.clone(), metered::check))
         .route_layer(from_fn_with_state(guard, guard::check));
     probes
         .into_iter()
         .fold(others, add)
         .method_not_allowed_fallback(no_such_method)
         .fallback(no_such_path)
+        .layer(largest)
         .layer(Extension(exports))
         .layer(from_fn_with_state(options.clone(), auth::check))
         .layer(from_fn(count))

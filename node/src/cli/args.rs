@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 /// A clustered SIP switch: kill any node at any moment, no call is lost.
 #[derive(Debug, Parser)]
@@ -51,12 +51,12 @@ pub(super) enum Command {
     },
     /// Show how the cluster is
     Status,
-    /// List, show and hang up calls
+    /// List, show, hang up and cap calls
     Call {
         #[command(subcommand)]
         command: CallCommand,
     },
-    /// List, show, replace and reset limits
+    /// List, show, replace, reset and try limits
     Limit {
         #[command(subcommand)]
         command: LimitCommand,
@@ -157,6 +157,56 @@ pub(super) enum CallCommand {
         /// Its id
         id: String,
     },
+    /// List, set and remove caps on calls that are up
+    Cap {
+        #[command(subcommand)]
+        command: CapCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CapCommand {
+    /// Show every cap, and the value that has most calls up
+    List,
+    /// Add a cap, or replace the one of that name; calls that are up stay up, and count
+    Set(CapSetArgs),
+    /// Remove a cap
+    Remove {
+        /// Its name
+        name: String,
+        /// Only if this is the version of the limits in force
+        #[arg(long)]
+        version: Option<u64>,
+    },
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct CapSetArgs {
+    /// Its name
+    pub(super) name: String,
+    /// How many calls may be up
+    pub(super) calls: u32,
+    /// Count for each value of this by itself: pop, tenant, trunk, trunk_out, source, caller, called
+    #[arg(long)]
+    pub(super) by: Option<String>,
+    /// Only calls of this tenant; may be given more than once, as all of the following
+    #[arg(long)]
+    pub(super) tenant: Vec<String>,
+    /// Only calls from this trunk
+    #[arg(long)]
+    pub(super) trunk: Vec<String>,
+    /// Only calls to this trunk
+    #[arg(long)]
+    pub(super) trunk_out: Vec<String>,
+    /// Only calls to numbers that begin so
+    #[arg(long)]
+    pub(super) called: Vec<String>,
+    /// The status of refusals, 503 or 429
+    #[arg(long)]
+    pub(super) status: Option<u16>,
+    /// Only if this is the version of the limits in force
+    #[arg(long)]
+    pub(super) version: Option<u64>,
 }
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -197,6 +247,24 @@ pub(super) enum LimitCommand {
         /// The class or set
         class: Option<String>,
     },
+    /// Try a file's limits on a pattern of requests or on call detail records, without a cluster
+    Simulate(SimulateArgs),
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+#[command(group(ArgGroup::new("what").required(true).args(["pattern", "pattern_file", "cdrs"])))]
+pub(super) struct SimulateArgs {
+    /// The limits, TOML or (with .json at the end) JSON
+    pub(super) file: PathBuf,
+    /// Requests at given rates: 'tenant=acme rate=100/s for=60s, tenant=trial rate=5/s for=60s'
+    #[arg(long, value_name = "FLOWS")]
+    pub(super) pattern: Option<String>,
+    /// The same as a TOML file, with a [[flow]] each
+    #[arg(long, value_name = "FILE")]
+    pub(super) pattern_file: Option<PathBuf>,
+    /// Calls as they came: a file that `holdline cdr export` wrote, CSV or JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub(super) cdrs: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -103,6 +103,14 @@ pub enum CliError {
         /// What is wrong.
         error: String,
     },
+    /// A simulation has nothing to go by.
+    #[error("{what}: {error} (docs/limits.md shows patterns and files)")]
+    Simulation {
+        /// The file or option.
+        what: String,
+        /// What is wrong.
+        error: String,
+    },
     /// The text is not an address of record.
     #[error("\"{found}\": {error}; write it as alice@example.com")]
     User {
@@ -152,6 +160,7 @@ impl CliError {
         match self {
             Self::Config(_)
             | Self::Limits { .. }
+            | Self::Simulation { .. }
             | Self::User { .. }
             | Self::Password { .. }
             | Self::Line { .. } => USAGE,

@@ -351,3 +351,121 @@ calls      0
     let (code, error) = holdline(&["trunk", "show", "nobody", "--url", &served.url]).error();
     assert_eq!(code, NOT_FOUND, "{error}");
 }
+
+#[test]
+fn caps_are_set_listed_and_removed() {
+    let served = serve(Fake::populated(), None);
+    let set = ["call", "cap", "set", "lines", "480", "--by", "trunk_out", "--tenant", "acme"];
+    assert_eq!(shown(&served, &set), "the cap lines is 480 calls, as of version 1\n");
+    assert_eq!(
+        shown(&served, &["call", "cap", "list"]),
+        "\
+version 1, 0 calls up
+CAP    BY         CALLS  MOST UP  OF
+lines  trunk_out    480        0  -
+"
+    );
+    assert_eq!(shown(&served, &["call", "cap", "remove", "lines"]), "the cap lines is gone\n");
+    let (code, error) = holdline(&["call", "cap", "remove", "lines", "--url", &served.url]).error();
+    assert_eq!(code, NOT_FOUND, "{error}");
+    let wrong = ["call", "cap", "set", "lines", "1", "--by", "weather", "--url", &served.url];
+    let (code, error) = holdline(&wrong).error();
+    assert!(code == FAILED && error.contains("weather"), "{error}");
+}
+
+#[test]
+fn leased_tokens_are_shown() {
+    let text = shown(&serve(Fake::populated(), None), &["protection"]);
+    let end = "\
+  tokens leased since the start, for what rides on no admission:
+CLASS   LEASED  SPENT  RETURNED  MISSED  HELD
+phones      20     11         3       1     6
+";
+    assert!(text.ends_with(end), "{text}");
+}
+
+#[test]
+fn limits_are_tried_offline() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let file = dir.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let limits =
+        write("limits.toml", "[[class]]\nname = \"all\"\nassured = \"10/s\"\nburst = 10\n");
+    let line = "tenant=acme rate=20/s for=30s, tenant=trial rate=40/s from=30s for=30s";
+    let text = holdline(&["limit", "simulate", &limits, "--pattern", line]).out;
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("1800 requests in 1m00s: 6"), "{text}");
+    assert_eq!(lines[2], "CLASS  OFFERED  ADMITTED  REFUSED  DELAYED  LONGEST  MARKED");
+    assert!(lines[3].starts_with("all       1800       6"), "{text}");
+    let chart: Vec<&&str> = lines.iter().filter(|line| line.contains('\u{2502}')).collect();
+    assert_eq!(chart.len(), 8);
+    assert!(chart[0].starts_with("       40 \u{2502}"), "{text}");
+    let cells = |line: &str, what: char| line.chars().filter(|c| *c == what).count();
+    assert_eq!(cells(chart[0], '\u{2591}'), 30, "the later half asks for more than there is");
+    assert_eq!(cells(chart[7], '\u{2588}'), 60, "something is admitted all the time");
+    assert!(text.contains("the first to be refused: invite after "), "{text}");
+    assert!(text.contains("  of tenant acme\n  503 by all, short of tokens"), "{text}");
+    let last = lines.last().unwrap();
+    assert!(last.starts_with("acme    -          600"), "{text}");
+    let file = write(
+        "pattern.toml",
+        "[[flow]]\ntenant = \"acme\"\nrate = \"20/s\"\nfor = \"30s\"\n\
+         [[flow]]\ntenant = \"trial\"\nrate = \"40/s\"\nfrom = \"30s\"\nfor = \"30s\"\n",
+    );
+    assert_eq!(holdline(&["limit", "simulate", &limits, "--pattern-file", &file]).out, text);
+    let calm = holdline(&["limit", "simulate", &limits, "--pattern", "rate=5/s for=1min"]).out;
+    assert!(calm.ends_with("nobody would have been refused\n"), "{calm}");
+}
+
+#[test]
+fn limits_are_tried_on_exported_records() {
+    let served = serve(Fake::populated(), None);
+    let dir = tempfile::tempdir().unwrap();
+    let limits = dir.path().join("limits.json");
+    let text = r#"{"each": [{"name": "per-source", "by": "source", "rate": "1/h", "burst": 1}]}"#;
+    std::fs::write(&limits, text).unwrap();
+    let limits = limits.to_str().unwrap();
+    for format in ["csv", "jsonl"] {
+        let file = dir.path().join(format);
+        let records = shown(&served, &["cdr", "export", "--format", format, "-o", "json"]);
+        std::fs::write(&file, records).unwrap();
+        let file = file.to_str().unwrap();
+        let text = holdline(&["limit", "simulate", limits, "--cdrs", file]).out;
+        assert!(text.starts_with("3 requests in 2m00s: 1 admitted, 2 refused (66.6%)\n"), "{text}");
+        assert!(text.contains("note: the first call began at 2026-11-23 00:00:00"), "{text}");
+        assert!(text.contains("note: \"per-source\" looks at source or pop"), "{text}");
+        let json = holdline(&["limit", "simulate", limits, "--cdrs", file, "-o", "json"]).out;
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(
+            (&json["refused"], &json["first_refused"]["tenant"]),
+            (&2.into(), &"default".into())
+        );
+    }
+}
+
+#[test]
+fn faults_of_a_simulation_are_named() {
+    use clap::CommandFactory;
+    Args::command().debug_assert();
+    let dir = tempfile::tempdir().unwrap();
+    let limits = dir.path().join("limits.toml");
+    std::fs::write(&limits, "[[class]]\nname = \"all\"\nassured = \"10/s\"\nburst = 10\n").unwrap();
+    let limits = limits.to_str().unwrap();
+    let parse = |arguments: &[&str]| {
+        Args::try_parse_from([&["holdline", "limit", "simulate", limits], arguments].concat())
+    };
+    assert!(parse(&[]).is_err(), "something to try them on is needed");
+    assert!(parse(&["--pattern", "x", "--cdrs", "y"]).is_err(), "and not two");
+    for (arguments, part) in [
+        (["--pattern", "rate=1/s"], "--pattern: flow 1: missing field `for`"),
+        (["--cdrs", "/nonexistent"], "/nonexistent: "),
+        (["--pattern-file", limits], "unknown field `class`"),
+    ] {
+        let (code, error) =
+            holdline(&[&["limit", "simulate", limits], &arguments[..]].concat()).error();
+        assert!(code == USAGE && error.contains(part), "{arguments:?}: {error}");
+    }
+}

@@ -35,6 +35,7 @@ use crate::switch::ownership::Progress;
 #[derive(Debug)]
 pub(super) struct Api {
     pub(super) me: NodeId,
+    pub(super) pop: Name,
     pub(super) cluster: Name,
     pub(super) min_free_bytes: u64,
     pub(super) raft: RaftHandle,

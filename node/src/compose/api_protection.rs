@@ -1,8 +1,12 @@
 //! The admin API's view of bans, heavy hitters and overload.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
+use holdline_call::Allowed;
 use holdline_guard::Ban;
 use holdline_model::Cidr;
+use holdline_model::limit::{Operation, Request};
 use tokio::sync::oneshot;
 
 use super::api::Api;
@@ -25,7 +29,21 @@ impl ProtectionApi for Api {
             sources,
             max_sources,
             bans: self.protection.bans.load().in_force(now).count(),
+            leases: self.protection.allowances.facts(),
         }
+    }
+
+    fn allow(&self, source: IpAddr, again: bool) -> Allowed {
+        let request = Request {
+            operation: Operation::Api,
+            pop: &self.pop,
+            tenant: "",
+            trunk: "",
+            source,
+            caller: "",
+            called: "",
+        };
+        self.protection.allowances.take(&request, again)
     }
 
     fn top(&self, dimension: Dimension, limit: usize, here: bool) -> TopList {

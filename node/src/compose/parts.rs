@@ -9,7 +9,7 @@ use holdline_call::{CallEngine, Directory, TrunkView, Trunks, WatchedTrunk};
 use holdline_cluster::forward::{self, ForwardOptions, Forwarder, Token};
 use holdline_cluster::gossip::{Bulletin, ClusterView, Gossip};
 use holdline_cluster::ownership::PlanOptions;
-use holdline_model::{GroupId, Millis, Name, NodeId, NodeUp};
+use holdline_model::{GroupId, Incarnation, Millis, Name, NodeId, NodeUp};
 use holdline_raft::{ClusterToken, Member, RaftHandle, RaftNode};
 use holdline_storage::DataDir;
 use holdline_transport::floating::{
@@ -30,7 +30,7 @@ use crate::clock::Clock;
 use crate::config::{Config, FloatingConfig};
 use crate::node_runner::NodeContext;
 use crate::protect::pressure::Pressure;
-use crate::protect::{Protection, keeper, pace};
+use crate::protect::{Protection, keeper, lender, pace};
 use crate::switch::SharedTable;
 use crate::switch::directory::StateDirectory;
 use crate::switch::dispatcher::{self, Dispatcher, Sources};
@@ -132,7 +132,7 @@ impl Parts {
         let announcement = announcement(config)?;
         let gossip = gossip::start(machine.gossip(), context, &announcement, calls, halt).await?;
         let (view, bulletin) = (gossip.view(), gossip.bulletin());
-        shared.start_protection(news, bulletin.clone());
+        shared.start_protection(news, bulletin.clone(), announcement.incarnation);
         let trunk_view = shared.start_trunks(wires, trunk_calls, gossip)?;
         let (progress, failed) = shared.start_ownership(announcement, node.applied);
         shared.start_leader();
@@ -193,11 +193,13 @@ impl Shared<'_> {
             let mut options = self.config().sip.calls.clone();
             options.pop = self.config().node.pop.clone();
             let parts = shard::Parts {
-                engine: CallEngine::new(options, Arc::clone(&routing), seed).with_registrar(
-                    self.config().registrar.clone(),
-                    keys::nonce_key(&self.config().cluster.key),
-                    Arc::clone(&directory),
-                ),
+                engine: CallEngine::new(options, Arc::clone(&routing), seed)
+                    .with_registrar(
+                        self.config().registrar.clone(),
+                        keys::nonce_key(&self.config().cluster.key),
+                        Arc::clone(&directory),
+                    )
+                    .with_allowance(Arc::clone(&self.protection) as _),
                 inputs,
                 raft: self.raft.clone(),
                 lease: self.raft.lease(),
@@ -264,11 +266,19 @@ impl Shared<'_> {
         self.context.tasks.spawn(dispatcher::run(dispatcher, sources, self.halt.clone()));
     }
 
-    fn start_protection(&self, news: mpsc::Receiver<keeper::News>, bulletin: Bulletin) {
+    fn start_protection(
+        &self,
+        news: mpsc::Receiver<keeper::News>,
+        bulletin: Bulletin,
+        incarnation: Incarnation,
+    ) {
         let (tasks, halt) = (&self.context.tasks, self.halt);
         let protection = || Arc::clone(&self.protection);
         tasks.spawn(keeper::run(protection(), news, bulletin, halt.clone()));
         tasks.spawn(pace::run(protection(), halt.clone()));
+        let (me, raft) = (self.config().node.id, self.raft.clone());
+        let keeper = lender::Keeper { me, incarnation, protection: protection(), raft };
+        tasks.spawn(lender::run(keeper, halt.clone()));
     }
 
     fn start_ownership(
@@ -324,6 +334,7 @@ impl Shared<'_> {
     fn api(&self, hang_ups: HangUps, data_dir: DataDir, seen: Seen) -> Api {
         Api {
             me: self.config().node.id,
+            pop: self.config().node.pop.clone(),
             cluster: self.config().cluster.name.as_str().into(),
             min_free_bytes: self.config().storage.min_free_bytes,
             raft: self.raft.clone(),

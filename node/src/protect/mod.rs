@@ -8,14 +8,18 @@
 //! | `keeper` | the task that keeps the bans, merges those of other nodes, and tells them ours |
 //! | `tops` | heavy hitters here, and what other nodes tell of theirs |
 //! | `pressure` | the delays of this node's queues and commits |
+//! | `allowances` | leased tokens, for what rides on no admission |
+//! | `lender` | the task that leases them |
 //! | `pace` | the task that turns delays into the pace of new calls |
 //!
 //! Invariant: requests within a dialog, answers to our requests and emergency calls pass all of it,
 //! up to the ceiling that keeps the node alive for the others'.
 
+pub(crate) mod allowances;
 #[cfg(test)]
 mod fail2ban;
 pub(crate) mod keeper;
+pub(crate) mod lender;
 #[cfg(test)]
 mod numbers;
 pub(crate) mod pace;
@@ -40,6 +44,7 @@ use tokio::sync::mpsc;
 
 use crate::clock::Clock;
 use crate::config::ProtectionConfig;
+use allowances::Allowances;
 use keeper::News;
 use pressure::Pressure;
 use tops::Tops;
@@ -58,6 +63,7 @@ pub(crate) struct Protection {
     pub(crate) emergency: ArcSwap<EmergencyNumbers>,
     pub(crate) tops: Tops,
     pub(crate) gate: Gate,
+    pub(crate) allowances: Allowances,
     pub(crate) pressure: Pressure,
     /// What the gate does, and why.
     overload: Mutex<(OverloadState, Load)>,
@@ -85,6 +91,7 @@ impl Protection {
             emergency: ArcSwap::default(),
             tops: Tops::new(Seed::new(seed.rotate_left(32))),
             gate: Gate::new(config.retry_after_s, config.retry_after_s),
+            allowances: Allowances::new(clock.clone()),
             pressure: Pressure::new(shards),
             overload: Mutex::new((OverloadState::Open, Load::default())),
             clock,
@@ -104,12 +111,15 @@ impl Protection {
         entered
     }
 
-    /// Takes the emergency numbers of the limits in force.
+    /// Takes the emergency numbers and the classes of the limits in force.
     ///
     /// # Errors
-    /// If the state cannot be read; the numbers known so far go on.
+    /// If the state cannot be read; what is known so far goes on.
     pub(crate) fn follow_limits(&self, state: &StateReader) -> Result<(), StateError> {
-        let numbers = state.limits(|table| table.settings().config.emergency.clone())?;
+        let numbers = state.limits(|table| {
+            self.allowances.follow(table);
+            table.settings().config.emergency.clone()
+        })?;
         self.emergency.store(Arc::new(EmergencyNumbers::new(numbers)));
         Ok(())
     }

@@ -7,6 +7,8 @@ use holdline_model::{Epoch, SlotId};
 use metrics::{counter, gauge, histogram};
 use tracing::{debug, error, info, warn};
 
+use crate::protect::allowances;
+
 /// Counts and logs an event of an engine.
 pub(crate) fn event(event: &Event) {
     match event {
@@ -29,6 +31,10 @@ pub(crate) fn event(event: &Event) {
         | Event::Attempted { .. }
         | Event::Answered { .. }
         | Event::Ended { .. } => progress(event),
+        Event::Throttled { class, operation, status } => {
+            allowances::refused(*operation, *status);
+            debug!(%class, operation = operation.as_str(), status, "no tokens for a request");
+        }
         Event::Recovered { call, resent } => {
             counter!("holdline_calls_recovered_total").increment(1);
             debug!(%call, resent, "recovered");

@@ -263,7 +263,7 @@ impl Shard {
         let call = self.parts.engine.new_call(input)?;
         let protection = &self.parts.protection;
         let now_ns = protection.clock.elapsed_ns();
-        protection.tops.call(now_ns, call.tenant, call.from, call.to);
+        protection.tops.call(now_ns, &call.tenant, call.from, call.to);
         let shut = protection.enter(call.to).err()?;
         Some(Duration::from_secs(shut.retry_after_s.into()))
     }

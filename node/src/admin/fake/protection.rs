@@ -1,12 +1,32 @@
 //! Bans and heavy hitters of the fake cluster.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
-use holdline_guard::{Ban, BanError, BanReason, BanScope, GateCounts, Heavy, Load, OverloadState};
+use holdline_call::Allowed;
+use holdline_guard::{
+    Ban, BanError, BanReason, BanScope, GateCounts, Heavy, Load, OverloadState, PurseCounts,
+};
 use holdline_model::{Cidr, NodeId};
 
 use super::{Fake, START};
 use crate::admin::seam::{BanRequest, ClusterApiError, ProtectionApi, ProtectionFacts};
+use crate::protect::allowances::LeaseFacts;
 use crate::protect::tops::{Dimension, TopList};
+
+/// Whether there is a token for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tokens {
+    Here,
+    Asked,
+    Spent,
+}
+
+fn counts() -> PurseCounts {
+    let whole = holdline_guard::Tokens::whole;
+    let (granted, taken, left, returned) = (whole(20), whole(11), whole(6), whole(3));
+    PurseCounts { granted, taken, returned, refused: whole(1), left }
+}
 
 /// Never banned in the fake cluster.
 pub(crate) const TRUSTED: &str = "192.0.2.0/24";
@@ -23,6 +43,20 @@ impl ProtectionApi for Fake {
             sources: 12,
             max_sources: 65_536,
             bans: self.banned.lock().unwrap().len(),
+            leases: vec![LeaseFacts { class: "phones".into(), counts: counts(), is_valid: true }],
+        }
+    }
+
+    fn allow(&self, _source: IpAddr, _again: bool) -> Allowed {
+        let throttled = |retry_after_ms| {
+            let class = "operators".into();
+            holdline_call::Throttled { class, status: 503, retry_after_ms }
+        };
+        let mut tokens = self.tokens.lock().unwrap();
+        match tokens.pop_front() {
+            None | Some(Tokens::Here) => Allowed::Pass,
+            Some(Tokens::Asked) => Allowed::Wait(throttled(1_000)),
+            Some(Tokens::Spent) => Allowed::Refused(throttled(2_400)),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use holdline_model::limit::LimitConfig;
@@ -11,7 +12,7 @@ use serde::Deserialize;
 
 use crate::admin::seam::ClusterApiError;
 use crate::admin::view::LimitsView;
-use crate::admin::{AdminOptions, Problem};
+use crate::admin::{AdminLimits, AdminOptions, Problem, guard};
 
 /// The limits as they stand.
 pub(in crate::admin) async fn get(
@@ -32,8 +33,9 @@ pub(in crate::admin) struct PutQuery {
 pub(in crate::admin) async fn put(
     State(options): State<AdminOptions>,
     Query(query): Query<PutQuery>,
-    body: Bytes,
+    bytes: Result<Bytes, BytesRejection>,
 ) -> Result<Json<LimitsView>, Problem> {
+    let body = body(bytes)?;
     let config: LimitConfig = serde_json::from_slice(&body).map_err(|error| {
         let detail = format!("the body is no configuration of limits: {error}");
         Problem::malformed(
@@ -69,7 +71,17 @@ pub(in crate::admin) async fn reset(
     get(State(options)).await
 }
 
-fn refused(error: ClusterApiError) -> Problem {
+/// The body, if it came whole and within the bounds.
+pub(super) fn body(bytes: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
+    bytes.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            return guard::too_large(AdminLimits::default().config_bytes);
+        }
+        Problem::malformed(rejection.body_text(), "send the body whole")
+    })
+}
+
+pub(super) fn refused(error: ClusterApiError) -> Problem {
     let detail = error.to_string();
     match error {
         ClusterApiError::Refused(Rejection::LimitVersion { .. }) => Problem::new(

@@ -3,6 +3,7 @@
 pub(super) mod bans;
 pub(super) mod call;
 pub(super) mod calls;
+pub(super) mod caps;
 pub(super) mod cdr_export;
 pub(super) mod cdrs;
 pub(super) mod cluster_health;

@@ -1,10 +1,14 @@
 //! What a node does by itself against noisy neighbours and overload, as the API shows it.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
+use holdline_call::Allowed;
 use holdline_guard::{Ban, BanScope, GateCounts, Load, OverloadState};
 use holdline_model::{Cidr, Millis, NodeId};
 
 use super::ClusterApiError;
+use crate::protect::allowances::LeaseFacts;
 use crate::protect::tops::{Dimension, TopList};
 
 /// Bans, heavy hitters and overload.
@@ -12,6 +16,10 @@ use crate::protect::tops::{Dimension, TopList};
 pub trait ProtectionApi: Send + Sync + 'static {
     /// What the node that answers does.
     fn protection(&self) -> ProtectionFacts;
+
+    /// Whether a request of this API from `source` is let in by the cluster's limits; spends what it
+    /// costs. `again`: it was told to wait before.
+    fn allow(&self, source: IpAddr, again: bool) -> Allowed;
 
     /// The heaviest of one dimension: of all nodes that are heard, or here alone.
     fn top(&self, dimension: Dimension, limit: usize, here: bool) -> TopList;
@@ -56,4 +64,6 @@ pub struct ProtectionFacts {
     pub max_sources: usize,
     /// Bans in force.
     pub bans: usize,
+    /// Tokens that it has leased, by class.
+    pub leases: Vec<LeaseFacts>,
 }

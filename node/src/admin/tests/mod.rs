@@ -3,6 +3,7 @@
 mod access;
 mod document;
 mod export;
+mod limits;
 mod protection;
 mod reads;
 mod writes;

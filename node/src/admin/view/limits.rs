@@ -94,6 +94,17 @@ pub struct LimitCapView {
     pub fullest: Vec<LimitCountView>,
 }
 
+/// The caps by themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapsView {
+    /// The version of the limits that they are part of.
+    pub version: u64,
+    /// Calls that are up.
+    pub calls_up: u64,
+    /// The caps.
+    pub items: Vec<LimitCapView>,
+}
+
 /// A value and its calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitCountView {
@@ -114,6 +125,16 @@ impl From<&LimitFacts> for LimitsView {
             caps: facts.view.caps.iter().map(Into::into).collect(),
             calls_up: facts.view.calls_up,
             config: settings.config.clone(),
+        }
+    }
+}
+
+impl From<&LimitFacts> for CapsView {
+    fn from(facts: &LimitFacts) -> Self {
+        Self {
+            version: facts.settings.version,
+            calls_up: facts.view.calls_up,
+            items: facts.view.caps.iter().map(Into::into).collect(),
         }
     }
 }

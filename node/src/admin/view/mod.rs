@@ -19,10 +19,11 @@ pub use cdr::CdrView;
 pub use cdr_csv::CSV_HEADER;
 pub use cluster::{ClusterHealthView, NodeView};
 pub use limits::{
-    LimitCapView, LimitClassView, LimitCountView, LimitEachView, LimitValueView, LimitsView,
+    CapsView, LimitCapView, LimitClassView, LimitCountView, LimitEachView, LimitValueView,
+    LimitsView,
 };
 pub use page::PageView;
-pub use protection::{BanView, OverloadView, ProtectionView, TopItemView, TopView};
+pub use protection::{BanView, OverloadView, ProtectionView, TokenLeaseView, TopItemView, TopView};
 pub use slot::{OwnerView, SlotView};
 pub use trunk::TrunkView;
 pub use user::{BindingView, RegistrationView, UserView};

@@ -2,10 +2,12 @@
 
 use holdline_guard::{Ban, BanScope, OverloadState};
 use holdline_model::NodeId;
+use holdline_model::limit::Tokens;
 use serde::{Deserialize, Serialize};
 
 use super::time;
 use crate::admin::seam::ProtectionFacts;
+use crate::protect::allowances::LeaseFacts;
 use crate::protect::tops::{Dimension, TopList};
 
 /// A ban.
@@ -72,6 +74,27 @@ pub struct ProtectionView {
     pub max_sources: usize,
     /// Bans in force.
     pub bans: usize,
+    /// Tokens that the node has leased for what rides on no admission, by class.
+    pub leases: Vec<TokenLeaseView>,
+}
+
+/// What a node has leased of a class, since its start. Amounts are texts, such as `12.5`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenLeaseView {
+    /// The class.
+    pub class: String,
+    /// Leased.
+    pub leased: String,
+    /// Spent.
+    pub spent: String,
+    /// Given back unused: the under-use.
+    pub returned: String,
+    /// Asked for when there were none.
+    pub missed: String,
+    /// Neither spent nor given back.
+    pub held: String,
+    /// Whether what is held may be spent; else it is given back with the next request.
+    pub valid: bool,
 }
 
 /// Overload control.
@@ -142,6 +165,22 @@ impl From<&ProtectionFacts> for ProtectionView {
             sources: facts.sources,
             max_sources: facts.max_sources,
             bans: facts.bans,
+            leases: facts.leases.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<&LeaseFacts> for TokenLeaseView {
+    fn from(facts: &LeaseFacts) -> Self {
+        let text = |tokens: holdline_guard::Tokens| Tokens(tokens.0).to_string();
+        Self {
+            class: facts.class.to_string(),
+            leased: text(facts.counts.granted),
+            spent: text(facts.counts.taken),
+            returned: text(facts.counts.returned),
+            missed: text(facts.counts.refused),
+            held: text(facts.counts.left),
+            valid: facts.is_valid,
         }
     }
 }

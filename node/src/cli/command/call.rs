@@ -1,7 +1,8 @@
-//! `holdline call list`, `show` and `hangup`.
+//! `holdline call list`, `show` and `hangup`; `cap` has a file of its own.
 
 use std::process::ExitCode;
 
+use super::call_cap;
 use crate::admin::view::{CallDetailView, CallView, LegView, PageView};
 use crate::cli::args::{CallCommand, CallListArgs, Format, Target};
 use crate::cli::client::{Client, encoded};
@@ -16,6 +17,7 @@ pub(in crate::cli) fn run(
     match command {
         CallCommand::List(args) => list(target, args, output)?,
         CallCommand::Show { id } => show(target, id, output)?,
+        CallCommand::Cap { command } => call_cap::run(target, command, output)?,
         CallCommand::Hangup { id } => hang_up(target, id, output)?,
     }
     Ok(ExitCode::SUCCESS)

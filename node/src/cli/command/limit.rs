@@ -1,10 +1,11 @@
-//! `holdline limit list`, `show`, `set` and `reset`.
+//! `holdline limit list`, `show`, `set` and `reset`; `simulate` has a file of its own.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use holdline_model::limit::LimitConfig;
 
+use super::limit_simulate;
 use crate::admin::view::LimitsView;
 use crate::cli::CliError;
 use crate::cli::args::{Format, LimitCommand, Target};
@@ -25,6 +26,7 @@ pub(in crate::cli) fn run(
             output.line(&text)?;
         }
         LimitCommand::Set { file, version } => set(target, file, *version, output)?,
+        LimitCommand::Simulate(args) => limit_simulate::run(target, args, output)?,
         LimitCommand::Reset { class } => {
             let query = class.as_ref().map(|class| format!("?class={}", encoded(class)));
             let path = format!("{PATH}/reset{}", query.unwrap_or_default());
@@ -62,7 +64,7 @@ fn told(target: &Target, answer: &Answer, line: &str, output: &mut Output) -> Re
 }
 
 /// Reads a configuration of limits and checks it.
-fn read(file: &Path) -> Result<LimitConfig, CliError> {
+pub(super) fn read(file: &Path) -> Result<LimitConfig, CliError> {
     let fault = |error: String| CliError::Limits { file: file.display().to_string(), error };
     let text = std::fs::read_to_string(file).map_err(|error| fault(error.to_string()))?;
     let is_json = file.extension().is_some_and(|extension| extension == "json");
@@ -82,7 +84,7 @@ fn list(target: &Target, output: &mut Output) -> Result<(), CliError> {
     let limits: LimitsView = answer.read()?;
     output.line(&format!("version {}, {} calls up", limits.version, limits.calls_up))?;
     let header =
-        ["CLASS", "PARENT", "ASSURED", "CEILING", "TOKENS", "ADMITTED", "MARKED", "REFUSED"];
+        ["CLASS", "PARENT", "ASSURED", "CEILING", "TOKENS", "LEASED", "CALLS", "MARKED", "REFUSED"];
     let rows = limits.classes.iter().map(|class| {
         vec![
             class.name.clone(),
@@ -90,12 +92,13 @@ fn list(target: &Target, output: &mut Output) -> Result<(), CliError> {
             class.assured.clone(),
             class.ceiling.clone().unwrap_or_default(),
             format!("{}/{}", whole(&class.tokens), whole(&class.size)),
+            whole(&class.leased).to_owned(),
             class.admitted.to_string(),
             class.marked.to_string(),
             class.refused.to_string(),
         ]
     });
-    output.table(&header, &[4, 5, 6, 7], rows.collect())?;
+    output.table(&header, &[4, 5, 6, 7, 8], rows.collect())?;
     if !limits.each.is_empty() {
         let rows = limits.each.iter().map(|each| {
             let (name, by, rate) = (each.name.clone(), each.by.clone(), each.rate.clone());

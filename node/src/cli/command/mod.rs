@@ -2,11 +2,13 @@
 
 pub(super) mod ban;
 pub(super) mod call;
+mod call_cap;
 pub(super) mod cdr;
 pub(super) mod cdr_export;
 pub(super) mod config;
 pub(super) mod drain;
 pub(super) mod limit;
+mod limit_simulate;
 pub(super) mod protection;
 pub(super) mod registration;
 pub(super) mod status;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::admin::view::ProtectionView;
+use crate::admin::view::{ProtectionView, TokenLeaseView};
 use crate::cli::CliError;
 use crate::cli::args::{Format, Target};
 use crate::cli::client::Client;
@@ -36,6 +36,17 @@ pub(in crate::cli) fn run(target: &Target, output: &mut Output) -> Result<ExitCo
         most => format!("the shield remembers {} of {most} sources", view.sources),
     };
     output.line(&format!("  {shield}; {} bans are in force", view.bans))?;
+    if !view.leases.is_empty() {
+        output.line("  tokens leased since the start, for what rides on no admission:")?;
+        let rows = view.leases.iter().map(|lease| {
+            let held =
+                if lease.valid { lease.held.clone() } else { format!("{} (over)", lease.held) };
+            let TokenLeaseView { class, leased, spent, returned, missed, .. } = lease.clone();
+            vec![class, leased, spent, returned, missed, held]
+        });
+        let header = ["CLASS", "LEASED", "SPENT", "RETURNED", "MISSED", "HELD"];
+        output.table(&header, &[1, 2, 3, 4, 5], rows.collect())?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
