@@ -50,6 +50,7 @@ pub struct SippPlan {
 #[derive(Debug)]
 pub struct Sipp {
     child: Child,
+    started: Instant,
     folder: PathBuf,
 }
 
@@ -68,6 +69,8 @@ pub struct SippReport {
     pub placed_per_s: f64,
     /// Times between the scenario's `start_rtd` and `rtd`, by their name, sorted.
     pub response_times: BTreeMap<String, Vec<Duration>>,
+    /// When each of those was measured, sorted; to a few milliseconds.
+    pub measured_at: BTreeMap<String, Vec<Instant>>,
     /// What it found unexpected, in its own words.
     pub errors: String,
 }
@@ -158,7 +161,7 @@ impl SippPlan {
             io::ErrorKind::NotFound => SippError::Missing,
             _ => SippError::Process(error),
         })?;
-        Ok(Sipp { child, folder })
+        Ok(Sipp { child, started: Instant::now(), folder })
     }
 }
 
@@ -234,12 +237,18 @@ impl Sipp {
         for entry in fs::read_dir(&self.folder).map_err(SippError::Process)?.flatten() {
             if entry.file_name().to_string_lossy().ends_with("_rtt.csv") {
                 let text = fs::read_to_string(entry.path()).unwrap_or_default();
-                for (name, time) in text.lines().filter_map(response_time) {
+                for (after, name, time) in text.lines().filter_map(response_time) {
                     report.response_times.entry(name.to_owned()).or_default().push(time);
+                    report
+                        .measured_at
+                        .entry(name.to_owned())
+                        .or_default()
+                        .push(self.started + after);
                 }
             }
         }
         report.response_times.values_mut().for_each(|times| times.sort_unstable());
+        report.measured_at.values_mut().for_each(|times| times.sort_unstable());
         Ok(report)
     }
 }
@@ -290,11 +299,12 @@ fn placed_per_s(names: &[&str], rows: &[Vec<&str>], all: u64) -> f64 {
     before.or_else(first).and_then(rate_of).unwrap_or(0.0)
 }
 
-/// A line of SIPp's response times: `date;milliseconds;name`.
-fn response_time(line: &str) -> Option<(&str, Duration)> {
-    let mut fields = line.split(';').skip(1);
-    let ms: f64 = fields.next()?.parse().ok()?;
-    Some((fields.next()?, Duration::try_from_secs_f64(ms / 1000.0).ok()?))
+/// A line of SIPp's response times: milliseconds since it began, milliseconds, name.
+fn response_time(line: &str) -> Option<(Duration, &str, Duration)> {
+    let mut fields = line.split(';');
+    let mut ms = || Duration::try_from_secs_f64(fields.next()?.parse::<f64>().ok()? / 1000.0).ok();
+    let (after, time) = (ms()?, ms()?);
+    Some((after, fields.next()?, time))
 }
 
 #[cfg(test)]
@@ -316,8 +326,8 @@ mod tests {
 
     #[test]
     fn reads_response_times() {
-        let time = Duration::from_micros(2500);
-        assert_eq!(response_time("1.5;2.5;invite"), Some(("invite", time)));
+        let (after, time) = (Duration::from_millis(1_004), Duration::from_micros(2500));
+        assert_eq!(response_time("1004;2.5;invite"), Some((after, "invite", time)));
         assert_eq!(response_time("Date_ms;response_time_ms;rtd_no"), None);
     }
 }
