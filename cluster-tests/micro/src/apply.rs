@@ -9,7 +9,7 @@ use bytes::Bytes;
 use holdline_apply::{Action, Position, apply};
 use holdline_model::{
     CallId, ClusterId, Command, FormCluster, GroupId, Incarnation, Millis, NodeId, NodeUp, Reply,
-    SlotId, State as _, Sweep,
+    SetLimits, SlotId, State as _, Sweep,
 };
 use holdline_storage::snapshot::SnapshotStore;
 use holdline_storage::{Engine, MemoryEngine, RocksEngine, RocksOptions, StateStore, codec};
@@ -71,6 +71,24 @@ fn run(meter: &mut dyn Meter, group: &Group, engine: Arc<dyn Engine>, folder: &P
         replica.sweep(None);
     });
     due(meter, group, &mut replica, engine, folder);
+    if group.name == MEMORY.name {
+        limited(meter, group, folder, &steps);
+    }
+}
+
+/// The admissions once more, with limits in a tree of five levels: what that adds is what they cost.
+fn limited(meter: &mut dyn Meter, group: &Group, folder: &Path, steps: &[(&str, Vec<Bytes>)]) {
+    let Some((first, _)) = steps.first() else { return };
+    let mut replica = Replica::formed(Arc::new(MemoryEngine::new()), &folder.join("limited"));
+    let config = crate::limit::five_levels(1_000_000);
+    let set = SetLimits { expected: 0, config, at: START };
+    replica.batch(&encoded(&[Command::SetLimits(Box::new(set))]), None);
+    meter.case(group, &format!("{first}_limited"), CALLS, &mut |stopwatch| {
+        for (name, commands) in steps {
+            replica.batch(commands, (name == first).then_some(&mut *stopwatch));
+        }
+        replica.sweep(None);
+    });
 }
 
 /// Whether any tombstone is due, asked once a second, after many were swept: what is removed stays

@@ -14,6 +14,7 @@
 //! | `transaction` | a transaction machine, from its first message to its last | processor |
 //! | `call` | the call engine: a whole call, and its parts | processor |
 //! | `guard` | shield, bans, heavy hitters, overload gate, leased tokens | processor |
+//! | `limit` | the verdict of the limits, leased tokens found and spent | processor |
 //! | `codec` | bytes of commands, records, entries | processor |
 //! | `apply-memory`, `apply-rocks` | a command, from bytes to the committed batch | processor |
 //! | `log-memory` | an append, until it is said to be durable, without a disk | thread wake-up |
@@ -24,6 +25,7 @@ mod calibrate;
 mod call;
 mod codec;
 mod guard;
+mod limit;
 mod log;
 pub mod meter;
 mod samples;
@@ -41,6 +43,7 @@ pub fn run(meter: &mut dyn Meter) {
     call::run(meter);
     codec::run(meter);
     guard::run(meter);
+    limit::run(meter);
     apply::run_on_memory(meter);
     apply::run_on_rocks(meter);
     log::run_on_memory(meter);
