@@ -165,6 +165,17 @@ pub struct Call {
     pub under: Option<u64>,
 }
 
+/// `:limit`: a class of calls that is limited from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// What its numbers begin with.
+    pub prefix: String,
+    /// Calls a second.
+    pub rate: u64,
+    /// Calls at once.
+    pub burst: u64,
+}
+
 /// `:write`, `:read`: a register of the admin API: whether a node is drained.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Register {

@@ -25,7 +25,7 @@ const fn mutant(
 }
 
 /// All of them.
-pub const ALL: [Mutant; 9] = [
+pub const ALL: [Mutant; 10] = [
     mutant(
         "ack-before-sync",
         "the log is acknowledged before it is synced",
@@ -74,5 +74,11 @@ pub const ALL: [Mutant; 9] = [
         "calls that have ended are not in snapshots",
         "--fault kill-long --rate 20",
         "converge",
+    ),
+    mutant(
+        "bucket-refilled-on-takeover",
+        "the buckets of the limits are full again when a node takes slots over",
+        "--workload limits --fault kill-follower",
+        "limits",
     ),
 ];

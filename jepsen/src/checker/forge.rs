@@ -103,14 +103,23 @@ impl Forge {
             .fact("callee-call", &entry("callee", callee))
     }
 
+    /// A call detail record of a call that was admitted then.
+    pub(super) fn cdr_started(self, id: &str, number: &str, started_at: &str) -> Self {
+        self.record(id, number, 10, started_at)
+    }
+
     /// A call detail record of an answered call.
     pub(super) fn cdr(self, id: &str, number: &str, duration_ms: u64) -> Self {
+        self.record(id, number, duration_ms, "")
+    }
+
+    fn record(self, id: &str, number: &str, duration_ms: u64, started_at: &str) -> Self {
         self.fact(
             "cdr",
             &json!({
                 "id": id, "call": number, "to": format!("sip:{number}@h"),
                 "caller_call_id": "a", "callee_call_id": "b", "disposition": "ANSWERED",
-                "hangup_by": "caller", "status": 200, "started_at": "", "answered_at": "",
+                "hangup_by": "caller", "status": 200, "started_at": started_at, "answered_at": "",
                 "ended_at": "", "duration_ms": duration_ms, "takeovers": 0,
                 "owners": [{"node": 1, "epoch": 1, "reason": "formed"}],
             }),

@@ -21,6 +21,7 @@ mod one_owner;
 mod protocol;
 mod resources;
 mod rule_one;
+mod window;
 
 pub use fresh::PHASE as FRESH;
 pub use ledgers::{Losses, losses};
@@ -74,7 +75,7 @@ pub struct Checker {
 }
 
 /// All checkers.
-pub const ALL: [Checker; 16] = [
+pub const ALL: [Checker; 17] = [
     effect::CHECKER,
     ledgers::CHECKER,
     known::CHECKER,
@@ -91,6 +92,7 @@ pub const ALL: [Checker; 16] = [
     fresh::CHECKER,
     immortal::CHECKER,
     resources::CHECKER,
+    window::CHECKER,
 ];
 
 impl Checker {

@@ -20,7 +20,9 @@ use tokio::time::Instant;
 
 use crate::fact::Converged;
 use crate::history::{History, Recorder};
-use crate::workload::{Calls, Dice, Kind, Probe, Registers, consume, final_states, resources};
+use crate::workload::{
+    Calls, Dice, Kind, Probe, Registers, consume, final_states, limit, resources, storm,
+};
 use crate::world::{DRAINED, Needs, Place, World};
 
 /// How long the cluster may take to be as good as new.
@@ -99,6 +101,16 @@ impl Run<'_> {
             self.plan.request.rate,
             self.dice.fork(),
         ));
+        if self.plan.workload == Workload::Limits {
+            limit(&self.world.cluster, &recorder)?;
+            let (agents, to) = (Arc::clone(&self.world.agents), self.addresses());
+            let storm = storm(agents, to, self.dice.fork());
+            traffic.spawn(async move {
+                if let Err(error) = storm.await {
+                    eprintln!("jepsen: the limited calls have ended: {error}");
+                }
+            });
+        }
         tokio::time::sleep(WARM_UP).await;
         resources(&mut self.world, "before").await;
 

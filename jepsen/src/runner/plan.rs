@@ -20,6 +20,8 @@ pub enum Workload {
     Calls,
     /// The same, and registers of the admin API, written and read while faults strike.
     Admin,
+    /// Calls, and besides them four times as many of a limited class as it may admit.
+    Limits,
 }
 
 /// What is asked of a run.
@@ -122,9 +124,14 @@ impl Plan {
         let (workloads, mut checkers): (Vec<String>, Vec<String>) = match self.workload {
             Workload::Calls => (names(&["calls", "cdr-consumer"]), names(&CHECKERS)),
             Workload::Admin => (names(&["calls", "cdr-consumer", "admin"]), names(&CHECKERS)),
+            Workload::Limits => (names(&["calls", "cdr-consumer", "limits"]), names(&CHECKERS)),
         };
         if self.workload == Workload::Admin {
             checkers.extend(names(&["linearizable", "log-index"]));
+        }
+        let clocks = self.faults.iter().any(|fault| fault.name.starts_with("clock"));
+        if self.workload == Workload::Limits && !clocks {
+            checkers.push("limits".into());
         }
         let gone = [crate::checker::MAJORITY_GONE, crate::checker::TIMER_FAULT];
         if self.faults.iter().any(|fault| gone.contains(&fault.name)) {
@@ -154,6 +161,7 @@ impl Plan {
         let workload = match self.workload {
             Workload::Calls => "calls",
             Workload::Admin => "admin",
+            Workload::Limits => "limits",
         };
         let faults = self.request.faults.join(",");
         let (minutes, seed) = (self.request.minutes, self.seed);

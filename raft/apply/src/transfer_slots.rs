@@ -1,14 +1,15 @@
 //! `TransferSlots`: slots get new owners, each in a new epoch. A move whose slot is no longer in the
 //! epoch that the leader saw does nothing, so the command may be repeated or come late.
 
+use holdline_limit::LimitState;
 use holdline_model::{
-    Epoch, Millis, NodeId, OwnerSpan, Rejection, Reply, SlotRecord, State, TransferReason,
-    TransferSlots, limits,
+    Epoch, Millis, NodeId, OwnerSpan, Rejection, Reply, SlotRecord, TransferReason, TransferSlots,
+    limits, mutant,
 };
 
 use crate::{Action, Outcome};
 
-pub(crate) fn apply<S: State>(
+pub(crate) fn apply<S: LimitState>(
     state: &mut S,
     transfer: &TransferSlots,
     actions: &mut Vec<Action>,
@@ -30,6 +31,10 @@ pub(crate) fn apply<S: State>(
         actions.push(hand_over(&mut slot, slot_move.to, transfer.reason, transfer.at));
         state.put_slot(&slot)?;
         moved += 1;
+    }
+    if mutant::is("bucket-refilled-on-takeover") {
+        // The mutant alone; nothing is said of what it fills.
+        let _filled = state.limits(|table| table.reset(None))?;
     }
     Ok(Ok(Reply::Count(moved)))
 }
