@@ -24,18 +24,25 @@ fn set_limits(cluster: &Cluster, text: &str) {
 }
 
 /// The worst window: by how much more than rate × time + burst came, in calls; nothing or less is well.
+///
+/// What is known of a call is when it was proposed, or answered, to which the way of an entry through the
+/// cluster adds up: an entry may be decided after one that was proposed later. So a window may be longer
+/// than it seems by [`ON_THE_WAY_MS`].
 fn excess(times_ms: &[u64], rate: u64, burst: u64) -> i64 {
     let sorted = times_ms.is_sorted();
     assert!(sorted);
     let mut worst = i64::MIN;
     for (first, from) in times_ms.iter().enumerate() {
         for (count, to) in (1..).zip(&times_ms[first..]) {
-            let allowed = rate * (to - from) / 1_000 + burst;
+            let allowed = rate * (to - from + ON_THE_WAY_MS) / 1_000 + burst;
             worst = worst.max(count - i64::try_from(allowed).unwrap());
         }
     }
     worst
 }
+
+/// How much later than another entry one may be decided that was proposed before it.
+const ON_THE_WAY_MS: u64 = 100;
 
 /// A time of the API in milliseconds since the first of its month.
 fn ms(time: &str) -> u64 {
@@ -202,7 +209,7 @@ async fn noisy_neighbour(count: usize) {
     println!(
         "alone {alone:?}; beside it {beside:?}; the other: {answered} answered, {refused} refused"
     );
-    assert!(refused > 5 * answered, "it was no storm: {answered} answered, {refused} refused");
+    assert!(refused > 3 * answered, "it was no storm: {answered} answered, {refused} refused");
     assert_eq!(alone.answered, count);
     assert!(beside.answered * 100 >= alone.answered * 95, "{beside:?}, alone {alone:?}");
     assert!(beside.delay_us * 100 <= alone.delay_us * 105, "{beside:?}, alone {alone:?}");
@@ -295,9 +302,8 @@ async fn leased_tokens_are_spent_but_never_overspent_though_a_node_dies() {
         "{} answered of {due} due in {span_ms} ms, {refused} refused, worst window {worst}",
         times.len()
     );
-    // An answer is a millisecond on its way.
-    assert!(worst <= 1, "{worst} more than rate x time + burst");
-    assert!(times.len() as u64 * 100 >= due * 85, "a dead node's slice, and little else, is lost");
+    assert!(worst <= 0, "{worst} more than rate x time + burst");
+    assert!(times.len() as u64 * 100 >= due * 93, "a dead node's slice, and little else, is lost");
     assert!(refused > times.len(), "it was no storm");
     let state = cluster.admin(leader).document("/v1/protection").await.unwrap();
     let lease = &state["leases"][0];
