@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use bytes::Bytes;
-use holdline_model::{ClusterId, ClusterRecord, Epoch, GroupId, Millis, NodeId, SlotId};
+use holdline_model::{ClusterId, ClusterRecord, Epoch, GroupId, Millis, NodeId, Roster, SlotId};
 use holdline_model::{SlotRecord, State};
 use holdline_storage::{
     DataDir, Identity, LogError, LogOptions, LogStore, RocksOptions, SnapshotStore, StateStore,
@@ -44,7 +44,9 @@ impl Node {
     fn apply(&self, slots: u16, mark: &[u8]) {
         let mut batch = self.state.batch();
         let (cluster, formed_at) = (ClusterId(7), Millis(1));
-        batch.put_cluster(&ClusterRecord { cluster, slots, formed_at }).unwrap();
+        batch
+            .put_cluster(&ClusterRecord { cluster, slots, formed_at, roster: Roster::default() })
+            .unwrap();
         for number in 0..slots {
             batch.put_slot(&slot(number)).unwrap();
         }
@@ -59,7 +61,7 @@ impl Node {
 
 fn slot(number: u16) -> SlotRecord {
     let (home, owner, epoch) = (NodeId(1), NodeId(2), Epoch(3));
-    SlotRecord { slot: SlotId(number), home, owner, epoch, history: Vec::new() }
+    SlotRecord { slot: SlotId(number), home, owner, epoch, history: Vec::new(), origin: home }
 }
 
 #[test]

@@ -193,5 +193,7 @@ fn node_up(node: NodeId) -> Command {
         version: "0.1.0".to_owned(),
         at: START,
         listeners: Vec::new(),
+        gossip: switch(),
+        role: holdline_model::NodeRole::Full,
     }))
 }

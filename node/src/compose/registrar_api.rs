@@ -57,7 +57,8 @@ impl Api {
             | Reply::Rejected(_)
             | Reply::Admitted(_)
             | Reply::Refused(_)
-            | Reply::Leased(_) => Err(ClusterApiError::NoMajority),
+            | Reply::Leased(_)
+            | Reply::Node(_) => Err(ClusterApiError::NoMajority),
         }
     }
 
@@ -75,7 +76,8 @@ impl Api {
             | Reply::Ended(_)
             | Reply::Admitted(_)
             | Reply::Refused(_)
-            | Reply::Leased(_) => Err(ClusterApiError::NoMajority),
+            | Reply::Leased(_)
+            | Reply::Node(_) => Err(ClusterApiError::NoMajority),
         }
     }
 

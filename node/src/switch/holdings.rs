@@ -73,7 +73,7 @@ mod tests {
 
     fn slot(slot: u16, owner: NodeId, epoch: u64) -> SlotRecord {
         let slot = SlotId(slot);
-        SlotRecord { slot, home: ME, owner, epoch: Epoch(epoch), history: Vec::new() }
+        SlotRecord { slot, home: ME, owner, epoch: Epoch(epoch), history: Vec::new(), origin: ME }
     }
 
     fn gained(slot: u16, epoch: u64) -> Change {

@@ -292,9 +292,10 @@ impl Concerns {
             Applied::Actions { actions, .. } => {
                 for action in actions {
                     match action {
-                        Action::SlotMoved { .. } | Action::NodeChanged(_) | Action::Formed => {
-                            self.ownership = true;
-                        }
+                        Action::SlotMoved { .. }
+                        | Action::NodeChanged(_)
+                        | Action::HomesChanged
+                        | Action::Formed => self.ownership = true,
                         Action::LimitsChanged(_) => self.limits = true,
                         Action::CallEnded(..) => {}
                     }

@@ -1,7 +1,7 @@
 //! `FormCluster`: slots are dealt out to the first members in turn. The second time it does nothing.
 
 use holdline_model::{
-    ClusterRecord, Epoch, FormCluster, NodeId, Rejection, Reply, SlotId, SlotRecord, State,
+    ClusterRecord, Epoch, FormCluster, NodeId, Rejection, Reply, Roster, SlotId, SlotRecord, State,
     TransferReason, limits,
 };
 
@@ -23,10 +23,13 @@ pub(crate) fn apply<S: State>(
     if form.members.is_empty() {
         return Ok(Err(Rejection::OutOfBounds { what: "number of members".to_owned() }));
     }
+    let known = state.nodes()?.into_iter().map(|record| record.node);
+    let highest = known.chain(form.members.iter().copied()).max().unwrap_or_default();
     state.put_cluster(&ClusterRecord {
         cluster: form.cluster,
         slots: form.slots,
         formed_at: form.at,
+        roster: Roster { highest, entries: Vec::new() },
     })?;
     actions.push(Action::Formed);
     for (slot, home) in (0..form.slots).zip(form.members.iter().cycle()) {
@@ -38,5 +41,5 @@ pub(crate) fn apply<S: State>(
 }
 
 const fn unowned(slot: SlotId, home: NodeId) -> SlotRecord {
-    SlotRecord { slot, home, owner: home, epoch: Epoch(0), history: Vec::new() }
+    SlotRecord { slot, home, owner: home, epoch: Epoch(0), history: Vec::new(), origin: home }
 }

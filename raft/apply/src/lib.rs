@@ -20,6 +20,7 @@
 
 mod ack_seen;
 mod admit;
+mod admit_node;
 mod answer;
 mod attempt;
 mod call;
@@ -29,15 +30,18 @@ mod early;
 mod end;
 mod fail;
 mod form_cluster;
+mod hold_node;
 mod limits;
 mod location;
 mod node_up;
 mod put_user;
 mod register;
 mod remove_bindings;
+mod remove_node;
 mod remove_user;
 mod session;
 mod set_draining;
+mod set_homes;
 mod set_trunk;
 mod sweep;
 mod sweep_bindings;
@@ -84,6 +88,8 @@ pub enum Action {
     CallEnded(CdrId, Disposition),
     /// The limits were replaced; this is their version now.
     LimitsChanged(u64),
+    /// Slots have other homes.
+    HomesChanged,
 }
 
 /// Applies one command; `actions` are appended to.
@@ -113,6 +119,10 @@ pub fn apply<S: LimitState>(
         Command::LeaseTokens(command) => limits::lease(state, command)?,
         Command::LimitTick(command) => limits::tick(state, *command)?,
         Command::SetTrunk(command) => set_trunk::apply(state, position, command)?,
+        Command::AdmitNode(command) => admit_node::apply(state, command)?,
+        Command::RemoveNode(command) => remove_node::apply(state, position, *command, actions)?,
+        Command::SetHomes(command) => set_homes::apply(state, command, actions)?,
+        Command::HoldNode(command) => hold_node::apply(state, position, *command)?,
     };
     Ok(outcome.unwrap_or_else(Reply::Rejected))
 }

@@ -2,7 +2,7 @@
 //! which an earlier run of it had proposed takes effect any more.
 
 use holdline_limit::LimitState;
-use holdline_model::{NodeRecord, NodeUp, Reply, TransferReason};
+use holdline_model::{NodeRecord, NodeUp, Rejection, Reply, TransferReason};
 
 use crate::transfer_slots::hand_over;
 use crate::{Action, Outcome};
@@ -12,8 +12,18 @@ pub(crate) fn apply<S: LimitState>(
     up: &NodeUp,
     actions: &mut Vec<Action>,
 ) -> Result<Outcome, S::Error> {
-    if state.node(up.node)?.is_some_and(|known| known.incarnation == up.incarnation) {
+    let known = state.node(up.node)?;
+    if known.as_ref().is_some_and(|known| known.removed.is_some()) {
+        return Ok(Err(Rejection::NodeRemoved { node: up.node }));
+    }
+    if known.is_some_and(|known| known.incarnation == up.incarnation) {
         return Ok(Ok(Reply::Done));
+    }
+    if let Some(mut cluster) = state.cluster()?
+        && cluster.roster.highest < up.node
+    {
+        cluster.roster.highest = up.node;
+        state.put_cluster(&cluster)?;
     }
     state.put_node(&NodeRecord {
         node: up.node,
@@ -26,6 +36,9 @@ pub(crate) fn apply<S: LimitState>(
         up_at: up.at,
         draining: false,
         listeners: up.listeners.clone(),
+        gossip: up.gossip,
+        role: up.role,
+        removed: None,
     })?;
     state.limits(|table| table.node_up(up.node))?;
     actions.push(Action::NodeChanged(up.node));

@@ -18,8 +18,12 @@ pub(crate) fn apply<S: LimitState>(
         return Ok(Err(Rejection::OutOfBounds { what: "number of moves".to_owned() }));
     }
     for slot_move in &transfer.moves {
-        if state.node(slot_move.to)?.is_none() {
-            return Ok(Err(Rejection::UnknownNode { node: slot_move.to }));
+        match state.node(slot_move.to)? {
+            None => return Ok(Err(Rejection::UnknownNode { node: slot_move.to })),
+            Some(node) if node.removed.is_some() => {
+                return Ok(Err(Rejection::NodeRemoved { node: slot_move.to }));
+            }
+            Some(_) => {}
         }
     }
     let mut moved = 0;

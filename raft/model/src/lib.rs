@@ -25,11 +25,11 @@ mod token;
 pub use aor::{Aor, InvalidAor};
 pub use cidr::{Cidr, InvalidCidr};
 pub use command::{
-    AckSeen, Admit, Answer, Attempt, BindingChange, CallChange, CallCommand, Cancel, Command,
-    Counted, Early, End, Fail, FormCluster, LimitTick, NewTarget, NodeUp, Pracked, PutUser,
-    Register, RegisterBounds, Reinvited, Reinviting, Rejection, RemoveBindings, RemoveUser, Reply,
-    ResetLimits, SetDraining, SetLimits, SetTrunk, SlotMove, Sweep, SweepBindings, TransferSlots,
-    Updated,
+    AckSeen, Admit, AdmitNode, Answer, Attempt, BindingChange, CallChange, CallCommand, Cancel,
+    Command, Counted, Early, End, Fail, FormCluster, HoldNode, LimitTick, NewTarget, NodeUp,
+    Pracked, PutUser, Register, RegisterBounds, Reinvited, Reinviting, Rejection, RemoveBindings,
+    RemoveNode, RemoveUser, Reply, ResetLimits, SetDraining, SetHomes, SetLimits, SetTrunk,
+    SlotHome, SlotMove, Sweep, SweepBindings, TransferSlots, Updated,
 };
 pub use hop::{Hop, Transport};
 pub use ids::{CallId, CdrId, ClusterId, Epoch, GroupId, Incarnation, NodeId, SlotId, Step};
@@ -37,8 +37,9 @@ pub use name::Name;
 pub use record::{
     Admission, AnswerState, Binding, CallRecord, CancelCause, Cause, Cdr, ClusterRecord, Dialog,
     DisabledTrunk, DisabledTrunks, Disposition, EarlyState, EndState, Ha1, HangupBy, Listener,
-    LocationRecord, NodeRecord, OwnerSpan, Phase, RegistrarTotals, Reinvite, Reliable,
-    SessionState, Shift, Side, SlotRecord, Target, TransferReason, UserRecord,
+    LocationRecord, NodeRecord, NodeRole, OwnerSpan, Phase, RegistrarTotals, Reinvite, Reliable,
+    Removal, Roster, RosterEntry, SessionState, Shift, Side, SlotRecord, Standing, Target,
+    TransferReason, UserRecord,
 };
 pub use state::State;
 pub use time::Millis;

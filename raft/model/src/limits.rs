@@ -88,3 +88,9 @@ pub const MAX_DISABLED_TRUNKS: usize = 1024;
 
 /// The longest name of a trunk, in bytes.
 pub const MAX_NAME_BYTES: usize = 64;
+
+/// Nodes that the cluster remembers to have joined, to be expected or to have been removed.
+pub const MAX_ROSTER: usize = 256;
+
+/// Members that a cluster can have, those without a vote included.
+pub const MAX_MEMBERS: usize = 15;

@@ -100,6 +100,8 @@ fn ordinals_are_pinned() {
         TransferReason::HandBack,
         TransferReason::Restart,
     ]);
+    check_ordinals(&[NodeRole::Full, NodeRole::Witness]);
+    check_ordinals(&[Standing::Expected, Standing::Admitted, Standing::Removed]);
 }
 
 #[test]
@@ -116,6 +118,7 @@ fn replies_have_golden_bytes() {
     let (granted, version) = (Tokens(4), 7);
     let grant = TokenGrant { granted, valid_ms: 5, retry_after_ms: 6, version };
     check("leased", &Reply::Leased(grant), "020704050607");
+    check("node", &Reply::Node(NodeId(4)), "020804");
     let call = call_id(7, 1);
     let (slot, named, current) = (SlotId(7), Epoch(1), Epoch(2));
     let stale = Rejection::StaleEpoch { slot, named, current, owner: NodeId(3) };
@@ -141,6 +144,10 @@ fn replies_have_golden_bytes() {
             "02030f140161",
         ),
         (Rejection::StaleIncarnation { node: NodeId(3) }, "02031003"),
+        (Rejection::NodeUsed { node: NodeId(3), highest: NodeId(4) }, "0203110304"),
+        (Rejection::AddressTaken { rpc: addr(7), node: NodeId(3) }, "02031200c00002010703"),
+        (Rejection::NodeRemoved { node: NodeId(3) }, "02031303"),
+        (Rejection::StillOwner { node: NodeId(3), slots: 5 }, "0203140305"),
     ] {
         check("rejected", &Reply::Rejected(rejection), golden);
     }

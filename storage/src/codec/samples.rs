@@ -28,6 +28,9 @@ pub(crate) fn node(node: u64) -> NodeRecord {
         up_at: Millis(1_700_000_000_000),
         draining: true,
         listeners: vec![Listener { transport: Transport::Wss, addr: addr(5061) }],
+        gossip: addr(7001),
+        role: NodeRole::Witness,
+        removed: Some(Removal { at: Millis(1000), heir: Some(NodeId(3)) }),
     }
 }
 
@@ -47,11 +50,27 @@ pub(crate) fn slot(slot: u16) -> SlotRecord {
         owner: NodeId(2),
         epoch: Epoch(5),
         history: vec![span()],
+        origin: NodeId(3),
     }
 }
 
 pub(crate) fn cluster() -> ClusterRecord {
-    ClusterRecord { cluster: ClusterId(77), slots: 64, formed_at: Millis(1_700_000_000_000) }
+    let entry = RosterEntry {
+        node: NodeId(4),
+        standing: Standing::Removed,
+        rpc: addr(7000),
+        pop: "fra".into(),
+        role: NodeRole::Witness,
+        nonce: 0xfeed,
+        held: true,
+        at: Millis(1000),
+    };
+    ClusterRecord {
+        cluster: ClusterId(77),
+        slots: 64,
+        formed_at: Millis(1_700_000_000_000),
+        roster: Roster { highest: NodeId(5), entries: vec![entry] },
+    }
 }
 
 pub(crate) fn disabled_trunks() -> DisabledTrunks {
@@ -363,8 +382,21 @@ pub(crate) fn commands() -> Vec<(&'static str, Command)> {
         })
         .collect();
     let moves = vec![SlotMove { slot: SlotId(7), expected: Epoch(5), to: NodeId(3) }];
-    let NodeRecord { node, incarnation, pop, sip, rpc, admin, version, listeners, .. } = node(2);
-    let up = NodeUp { node, incarnation, pop, sip, rpc, admin, version, at, listeners };
+    let NodeRecord {
+        node,
+        incarnation,
+        pop,
+        sip,
+        rpc,
+        admin,
+        version,
+        listeners,
+        gossip,
+        role,
+        ..
+    } = node(2);
+    let up =
+        NodeUp { node, incarnation, pop, sip, rpc, admin, version, at, listeners, gossip, role };
     let form =
         FormCluster { cluster: ClusterId(77), slots: 64, members: vec![node, NodeId(1)], at };
     let reason = TransferReason::HandBack;
@@ -383,8 +415,29 @@ pub(crate) fn commands() -> Vec<(&'static str, Command)> {
         ("limit_tick", Command::LimitTick(LimitTick { node, at })),
         ("set_trunk", Command::SetTrunk(SetTrunk { trunk: "t1".into(), enabled: false, at })),
     ]);
+    all.extend(membership_commands(at));
     all.extend(registrar_commands());
     all
+}
+
+fn membership_commands(at: Millis) -> Vec<(&'static str, Command)> {
+    let node = NodeId(4);
+    let admit = AdmitNode {
+        node: Some(node),
+        nonce: 0xfeed,
+        rpc: addr(7000),
+        pop: "fra".into(),
+        role: NodeRole::Witness,
+        held: true,
+        at,
+    };
+    let home = SlotHome { slot: SlotId(7), expected: NodeId(1), home: node };
+    vec![
+        ("admit_node", Command::AdmitNode(Box::new(admit))),
+        ("remove_node", Command::RemoveNode(RemoveNode { node, heir: Some(NodeId(1)), at })),
+        ("set_homes", Command::SetHomes(SetHomes { homes: vec![home], at })),
+        ("hold_node", Command::HoldNode(HoldNode { node, held: true, at })),
+    ]
 }
 
 fn changes() -> Vec<(&'static str, CallChange)> {

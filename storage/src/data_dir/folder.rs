@@ -45,6 +45,15 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
+    /// Whose data a folder holds, if it holds any. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The identity cannot be read.
+    pub fn identity(path: &Path) -> Result<Option<Identity>, DataDirError> {
+        let file = path.join(IDENTITY);
+        if exists(&file)? { read_identity(path, &file).map(Some) } else { Ok(None) }
+    }
+
     /// The folder.
     #[must_use]
     pub fn path(&self) -> &Path {

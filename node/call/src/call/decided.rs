@@ -36,9 +36,9 @@ impl Call {
                 ctx.event(Event::Undecided { call: self.record.call });
                 Fate::Keep
             }
-            Ok(Reply::Done | Reply::Count(_) | Reply::At(_) | Reply::Leased(_)) => {
-                self.accepted(ctx, None)
-            }
+            Ok(
+                Reply::Done | Reply::Count(_) | Reply::At(_) | Reply::Leased(_) | Reply::Node(_),
+            ) => self.accepted(ctx, None),
             Ok(Reply::Admitted(passage)) => {
                 self.record.pass(&passage);
                 self.accepted(ctx, None)
@@ -82,7 +82,11 @@ impl Call {
             | Rejection::RegistrarFull { .. }
             | Rejection::LimitVersion { .. }
             | Rejection::Limits(_)
-            | Rejection::StaleIncarnation { .. } => self.refused(ctx, rejection),
+            | Rejection::StaleIncarnation { .. }
+            | Rejection::NodeUsed { .. }
+            | Rejection::AddressTaken { .. }
+            | Rejection::NodeRemoved { .. }
+            | Rejection::StillOwner { .. } => self.refused(ctx, rejection),
         }
     }
 

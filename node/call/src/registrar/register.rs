@@ -200,7 +200,7 @@ impl CallEngine {
             // Nothing is said: the device says it again, and apply knows it if it was committed.
             Err(Undecided) => self.event(Event::Registered { outcome: Registration::Undecided }),
             Ok(Reply::Rejected(rejection)) => self.register_rejected(&request, &rejection),
-            Ok(Reply::Admitted(_) | Reply::Refused(_) | Reply::Leased(_)) => {
+            Ok(Reply::Admitted(_) | Reply::Refused(_) | Reply::Leased(_) | Reply::Node(_)) => {
                 // No REGISTER is answered so.
                 self.dropped(DropReason::StrayDecision);
             }
@@ -237,6 +237,10 @@ impl CallEngine {
             | Rejection::LimitVersion { .. }
             | Rejection::Limits(_)
             | Rejection::StaleIncarnation { .. }
+            | Rejection::NodeUsed { .. }
+            | Rejection::AddressTaken { .. }
+            | Rejection::NodeRemoved { .. }
+            | Rejection::StillOwner { .. }
             | Rejection::UserExists => (Refuse::InternalError, Refusal::NotAdmitted),
         };
         self.refuse(request, refuse, reason);

@@ -154,6 +154,8 @@ impl World {
                 version: "test".to_owned(),
                 at: START,
                 listeners: Vec::new(),
+                gossip: switch(),
+                role: holdline_model::NodeRole::Full,
             })));
         }
         world.command(Command::FormCluster(FormCluster {

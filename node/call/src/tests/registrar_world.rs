@@ -155,6 +155,8 @@ impl World {
                 version: String::new(),
                 at: Millis(START),
                 listeners: Vec::new(),
+                gossip: addr("127.0.0.1:7060"),
+                role: holdline_model::NodeRole::Full,
             })));
         }
         let at = Millis(START);

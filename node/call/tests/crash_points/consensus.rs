@@ -39,6 +39,8 @@ impl Consensus {
                 version: "test".to_owned(),
                 at: now,
                 listeners: Vec::new(),
+                gossip: address(7060),
+                role: holdline_model::NodeRole::Full,
             })));
         }
         let form = FormCluster { cluster: ClusterId(1), slots: SLOTS, members, at: now };

@@ -94,6 +94,8 @@ impl World {
                 version: "test".to_owned(),
                 at: Millis(1),
                 listeners: Vec::new(),
+                gossip: local(),
+                role: holdline_model::NodeRole::Full,
             })));
         }
         let members = vec![NodeId(1), NodeId(2)];

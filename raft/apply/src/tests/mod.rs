@@ -3,6 +3,7 @@
 mod calls;
 mod fencing;
 mod map_state;
+mod members;
 mod properties;
 mod registrar;
 mod session;
@@ -73,6 +74,8 @@ fn node_up(node: NodeId, incarnation: u64) -> Command {
         version: "0.1.0".to_owned(),
         at: Millis(900),
         listeners: Vec::new(),
+        gossip: "127.0.0.1:7060".parse().expect("an address"),
+        role: holdline_model::NodeRole::Full,
     }))
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterId, Incarnation, Listener, Millis, Name, NodeId};
+use crate::{ClusterId, Incarnation, Listener, Millis, Name, NodeId, NodeRole};
 
 /// Forms the cluster: slots are dealt out to the members in turn. Does nothing the second time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,10 @@ pub struct NodeUp {
     pub at: Millis,
     /// What listens at the addresses in `sip`.
     pub listeners: Vec<Listener>,
+    /// Where it gossips.
+    pub gossip: SocketAddr,
+    /// Its part in the cluster.
+    pub role: NodeRole,
 }
 
 /// A node is to own nothing, or may own again. The leader moves its slots afterwards.

@@ -6,6 +6,7 @@
 mod call;
 mod cluster;
 mod limits;
+mod membership;
 mod registrar;
 mod reply;
 mod session;
@@ -17,6 +18,7 @@ pub use call::{
 };
 pub use cluster::{FormCluster, NodeUp, SetDraining, Sweep};
 pub use limits::{LimitTick, ResetLimits, SetLimits};
+pub use membership::{AdmitNode, HoldNode, RemoveNode, SetHomes, SlotHome};
 pub use registrar::{
     BindingChange, PutUser, Register, RegisterBounds, RemoveBindings, RemoveUser, SweepBindings,
 };
@@ -64,4 +66,12 @@ pub enum Command {
     LimitTick(LimitTick),
     /// A trunk is to be called, or not.
     SetTrunk(SetTrunk),
+    /// Gives a number to a node.
+    AdmitNode(Box<AdmitNode>),
+    /// A node is gone for good.
+    RemoveNode(RemoveNode),
+    /// Slots find other homes.
+    SetHomes(SetHomes),
+    /// A node is to stay without a vote, or no longer.
+    HoldNode(HoldNode),
 }

@@ -1,5 +1,7 @@
 //! What apply answers to the proposer of a command.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::limit::{LimitFault, LimitRefusal, Passage, TokenGrant};
@@ -25,6 +27,8 @@ pub enum Reply {
     Refused(LimitRefusal),
     /// Tokens are leased.
     Leased(TokenGrant),
+    /// A node has this number.
+    Node(NodeId),
 }
 
 /// Why a command took no effect.
@@ -138,5 +142,35 @@ pub enum Rejection {
     StaleIncarnation {
         /// The node.
         node: NodeId,
+    },
+    /// The number was used before, or is below one that was.
+    #[error("number {node} was used before: nodes get numbers above {highest}")]
+    NodeUsed {
+        /// The number that was asked for.
+        node: NodeId,
+        /// The highest one that was ever used.
+        highest: NodeId,
+    },
+    /// Another node is at that address.
+    #[error("{rpc} is the address of node {node}")]
+    AddressTaken {
+        /// The address.
+        rpc: SocketAddr,
+        /// Whose it is.
+        node: NodeId,
+    },
+    /// The node was removed.
+    #[error("node {node} was removed from the cluster")]
+    NodeRemoved {
+        /// Which node.
+        node: NodeId,
+    },
+    /// The node still owns slots.
+    #[error("node {node} still owns {slots} slots")]
+    StillOwner {
+        /// Which node.
+        node: NodeId,
+        /// How many.
+        slots: u32,
     },
 }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterId, Millis};
+use crate::{ClusterId, Millis, Roster};
 
-/// Written once, by the entry that forms the cluster.
+/// Written by the entry that forms the cluster; afterwards only the roster changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterRecord {
     /// Tells this cluster from others.
@@ -13,4 +13,6 @@ pub struct ClusterRecord {
     pub slots: u16,
     /// When.
     pub formed_at: Millis,
+    /// Which numbers were given to nodes.
+    pub roster: Roster,
 }

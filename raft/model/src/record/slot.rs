@@ -18,6 +18,10 @@ pub struct SlotRecord {
     pub epoch: Epoch,
     /// The last owners, oldest first, the present one last; at most [`crate::limits::SLOT_HISTORY`].
     pub history: Vec<OwnerSpan>,
+    /// The node whose addresses bring calls to this slot: its first home, for ever. So where a call
+    /// belongs that arrives at an address does not change when slots find other homes, and an
+    /// INVITE's repetitions and its CANCEL go where it went.
+    pub origin: NodeId,
 }
 
 /// An owner, from its first epoch on.
