@@ -37,6 +37,8 @@ pub struct Load {
     pub calls: u64,
     /// Share of its processors in use, in percent; `None` if it is not measured.
     pub cpu_percent: Option<u8>,
+    /// Calls may fail over to it, as the leader last told it.
+    pub safe: bool,
 }
 
 impl NodeFacts {
@@ -69,6 +71,7 @@ impl NodeFacts {
             load: Load {
                 calls: value(CALLS).and_then(|text| text.parse().ok()).unwrap_or(0),
                 cpu_percent: value(CPU).and_then(|text| text.parse().ok()),
+                safe: value(SAFE) == Some("1"),
             },
             trunks: BTreeMap::new(),
         })
@@ -97,7 +100,12 @@ pub(super) fn trunk_key(trunk: &str) -> String {
 impl Load {
     pub(super) fn to_pairs(self) -> Vec<(String, String)> {
         let cpu = self.cpu_percent.map(|percent| percent.to_string()).unwrap_or_default();
-        vec![(CALLS.to_owned(), self.calls.to_string()), (CPU.to_owned(), cpu)]
+        let safe = if self.safe { "1" } else { "0" };
+        vec![
+            (CALLS.to_owned(), self.calls.to_string()),
+            (CPU.to_owned(), cpu),
+            (SAFE.to_owned(), safe.to_owned()),
+        ]
     }
 }
 
@@ -109,6 +117,7 @@ const ADMIN: &str = "admin";
 const VERSION: &str = "version";
 const CALLS: &str = "calls";
 const CPU: &str = "cpu";
+const SAFE: &str = "safe";
 const TRUNK: &str = "trunk.";
 
 /// Trunks that a node may speak of.
@@ -131,7 +140,7 @@ mod tests {
             rpc: "127.0.0.1:7001".parse().unwrap(),
             admin: "127.0.0.1:8001".parse().unwrap(),
             version: "0.1.0".to_owned(),
-            load: Load { calls: 17, cpu_percent: Some(40) },
+            load: Load { calls: 17, cpu_percent: Some(40), safe: true },
             trunks: BTreeMap::from([("carrier-a".into(), "active 7 - 3".to_owned())]),
         }
     }

@@ -137,7 +137,7 @@ async fn a_changed_load_reaches_the_others() {
     let first = start(options(1, seed, seed)).await;
     let second = start(options(2, free(), seed)).await;
     second.sees("the first", |view| live(view) == [1, 2]).await;
-    let load = Load { calls: 4711, cpu_percent: Some(35) };
+    let load = Load { calls: 4711, cpu_percent: Some(35), safe: true };
     first.gossip.set_load(load);
     let busy = |view: &ClusterView| {
         view.live.get(&NodeId(1)).is_some_and(|member| member.facts.load == load)

@@ -11,11 +11,13 @@
     clippy::iter_over_hash_type
 )]
 
+mod balance;
 mod node_state;
 mod plan;
 mod slot_of;
 mod slot_table;
 
+pub use balance::balance;
 pub use node_state::{NodeState, Verdict};
 pub use plan::{PlanOptions, plan};
 pub use slot_of::slot_of;

@@ -17,6 +17,10 @@ pub struct NodeState {
     pub up_for_ms: u64,
     /// It is to own nothing.
     pub draining: bool,
+    /// It votes.
+    pub voter: bool,
+    /// It may own slots: it votes, and is no witness.
+    pub may_own: bool,
 }
 
 /// Whether a node is there.

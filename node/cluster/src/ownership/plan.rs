@@ -4,9 +4,9 @@
 //! |---|---|---|
 //! | `Failure` | the owner is dead, or no member any more | one survivor for all of one home |
 //! | `HandBack` | the owner is not the home | the home, once it is settled |
-//! | `Drain` | the owner is draining | one survivor for all of one home |
+//! | `Drain` | the owner is draining, or may not own any more | one survivor for all of one home |
 //!
-//! A node is *settled* when it is alive, caught up, not draining, and has been up for
+//! A node is *settled* when it may own, is alive, caught up, not draining, and has been up for
 //! [`PlanOptions::hand_back_after`].
 //!
 //! Slots of one home move together because the home's floating addresses move with them. So the
@@ -14,7 +14,9 @@
 //! home (which is not settled, so it may be flapping); already owner of other slots of this home; in
 //! the home's PoP, where its addresses are reachable; owner of the fewest slots; lowest id.
 //!
-//! Invariant: nothing moves unless a majority of the members is alive.
+//! Nodes that may not own (without a vote, or witnesses) never get any.
+//!
+//! Invariant: nothing moves unless a majority of those that vote is alive.
 //! Invariant: one round is enough. With the same nodes, planning again after the moves were made
 //! gives none; so there is no oscillation.
 //! Invariant: the outcome depends on the arguments' contents only, not on their order.
@@ -110,8 +112,9 @@ impl<'a> Planner<'a> {
     }
 
     fn has_majority(&self) -> bool {
-        let alive = self.nodes.values().filter(|state| state.verdict == Verdict::Alive).count();
-        alive * 2 > self.nodes.len()
+        let voters = || self.nodes.values().filter(|state| state.voter);
+        let alive = voters().filter(|state| state.verdict == Verdict::Alive).count();
+        alive * 2 > voters().count()
     }
 
     /// Why a slot should move, if it should.
@@ -124,13 +127,14 @@ impl<'a> Planner<'a> {
             Verdict::Alive if record.owner != record.home && self.is_settled(record.home) => {
                 Some(Ordinal::HandBack)
             }
-            Verdict::Alive => owner.draining.then_some(Ordinal::Drain),
+            Verdict::Alive => (owner.draining || !owner.may_own).then_some(Ordinal::Drain),
         }
     }
 
     fn is_settled(&self, node: NodeId) -> bool {
         self.nodes.get(&node).is_some_and(|state| {
-            state.verdict == Verdict::Alive
+            state.may_own
+                && state.verdict == Verdict::Alive
                 && state.caught_up
                 && !state.draining
                 && self.is_up_long_enough(state)
@@ -147,7 +151,8 @@ impl<'a> Planner<'a> {
             return Some(home);
         }
         let may = |state: &&&NodeState| {
-            state.verdict == Verdict::Alive
+            state.may_own
+                && state.verdict == Verdict::Alive
                 && match cause {
                     // Somebody must, so anybody may.
                     Ordinal::Failure => true,

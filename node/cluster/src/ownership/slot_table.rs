@@ -31,6 +31,10 @@ struct Inner {
     slots: BTreeMap<SlotId, Ownership>,
     all: Vec<SlotId>,
     by_home: BTreeMap<NodeId, Vec<SlotId>>,
+    /// The slots that calls arriving at a node's addresses may get: this never changes.
+    by_origin: BTreeMap<NodeId, Vec<SlotId>>,
+    /// Who has a removed node's addresses.
+    heirs: BTreeMap<NodeId, NodeId>,
     /// Looked up for every datagram; never iterated.
     homes: HashMap<SocketAddr, NodeId>,
     addresses: BTreeMap<NodeId, BTreeSet<SocketAddr>>,
@@ -43,9 +47,15 @@ impl SlotTable {
     pub fn new(slots: &[SlotRecord], nodes: &[NodeRecord]) -> Self {
         let mut inner = Inner::default();
         for record in slots {
-            let &SlotRecord { slot, owner, epoch, home, .. } = record;
+            let &SlotRecord { slot, owner, epoch, home, origin, .. } = record;
             inner.slots.insert(slot, Ownership { owner, epoch, home });
+            inner.by_origin.entry(origin).or_default().push(slot);
         }
+        for slots in inner.by_origin.values_mut() {
+            slots.sort_unstable();
+        }
+        let removed = nodes.iter().filter_map(|node| Some((node.node, node.removed?.heir?)));
+        inner.heirs = removed.collect();
         for (slot, ownership) in &inner.slots {
             inner.all.push(*slot);
             inner.by_home.entry(ownership.home).or_default().push(*slot);
@@ -59,8 +69,9 @@ impl SlotTable {
                     continue;
                 }
                 inner.homes.insert(*addr, record.node);
-                let holder = inner.holder_of_home(record.node);
-                inner.addresses.entry(holder).or_default().insert(*addr);
+                if let Some(holder) = inner.holder_of_home(record.node) {
+                    inner.addresses.entry(holder).or_default().insert(*addr);
+                }
             }
         }
         Self { inner: Arc::new(inner) }
@@ -91,12 +102,15 @@ impl SlotTable {
         self.inner.homes.get(&addr).copied()
     }
 
-    /// The slots that calls arriving at `addr` may get: those of its home. The address of a node
-    /// that is home to none (it joined later) serves all slots. Empty for an unknown address.
+    /// The slots that calls arriving at `addr` may get: those whose first home it was. The address
+    /// of a node that joined later serves all slots. Empty for an unknown address.
+    ///
+    /// Invariant: it is the same whatever homes the slots find, so that what belongs to a call is
+    /// found by its Call-ID alone.
     #[must_use]
     pub fn slots_at(&self, addr: SocketAddr) -> &[SlotId] {
         let Some(home) = self.home_of(addr) else { return &[] };
-        self.inner.by_home.get(&home).unwrap_or(&self.inner.all)
+        self.inner.by_origin.get(&home).unwrap_or(&self.inner.all)
     }
 
     /// The slot of a new call that arrived at `addr` with this Call-ID.
@@ -114,7 +128,7 @@ impl SlotTable {
     /// The node that is to hold `addr` now; `None` if it is no floating address.
     #[must_use]
     pub fn holder_of(&self, addr: SocketAddr) -> Option<NodeId> {
-        self.home_of(addr).map(|home| self.inner.holder_of_home(home))
+        self.home_of(addr).and_then(|home| self.inner.holder_of_home(home))
     }
 
     /// The floating addresses that `node` is to hold now: those of all homes whose slots it has.
@@ -138,16 +152,23 @@ impl SlotTable {
 impl Inner {
     /// Who holds the addresses of `home`: the owner of its first slot. Slots of one home move
     /// together; should they be apart for a moment, this still names one holder, and the others'
-    /// datagrams are forwarded. A node that is home to no slot keeps its own addresses.
-    fn holder_of_home(&self, home: NodeId) -> NodeId {
-        let first = self.by_home.get(&home).and_then(|slots| slots.first());
-        first.and_then(|slot| self.slots.get(slot)).map_or(home, |ownership| ownership.owner)
+    /// datagrams are forwarded. A removed node's addresses go with its heir's. Nobody holds those of
+    /// a node that is home to no slot (it has joined, and has no share yet).
+    fn holder_of_home(&self, home: NodeId) -> Option<NodeId> {
+        let mut home = home;
+        // Each step goes on to a node that was removed later; the bound is for tables that lie.
+        for _ in 0..=self.heirs.len() {
+            let Some(heir) = self.heirs.get(&home) else { break };
+            home = *heir;
+        }
+        let first = self.by_home.get(&home).and_then(|slots| slots.first())?;
+        self.slots.get(first).map(|ownership| ownership.owner)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use holdline_model::{Incarnation, Millis, Name};
+    use holdline_model::{Incarnation, Millis, Name, NodeRole, Removal};
 
     use super::*;
 
@@ -158,6 +179,7 @@ mod tests {
             owner: NodeId(owner),
             epoch: Epoch(epoch),
             history: Vec::new(),
+            origin: NodeId(home),
         }
     }
 
@@ -177,6 +199,9 @@ mod tests {
             up_at: Millis(0),
             draining: false,
             listeners: Vec::new(),
+            gossip: addr("127.0.0.1:3"),
+            role: NodeRole::Full,
+            removed: None,
         }
     }
 
@@ -213,11 +238,32 @@ mod tests {
     }
 
     #[test]
-    fn a_node_without_home_slots_serves_all() {
-        let table = table();
+    fn a_node_that_joined_later_serves_all_slots_once_it_is_home_to_one() {
         let late = addr("127.0.0.13:5060");
+        assert_eq!(table().holder_of(late), None);
+        let mut slots =
+            [record(0, 1, 1, 4), record(1, 2, 2, 7), record(2, 3, 3, 5), record(3, 2, 2, 7)];
+        slots[2].origin = NodeId(1);
+        let nodes = [1, 2, 3].map(|id| node(id, &[&format!("127.0.0.1{id}:5060")]));
+        let table = SlotTable::new(&slots, &nodes);
         assert_eq!(table.holder_of(late), Some(NodeId(3)));
         assert_eq!(table.slots_at(late).len(), 4);
+        // Where a call belongs that arrives at an older address has not changed.
+        assert_eq!(table.slots_at(addr("127.0.0.11:5060")), [SlotId(0), SlotId(2)]);
+    }
+
+    #[test]
+    fn a_removed_nodes_addresses_go_to_its_heir_and_on_to_that_ones() {
+        let mut slots = [record(0, 3, 3, 4), record(1, 3, 2, 7)];
+        slots[0].origin = NodeId(1);
+        let mut nodes = [1, 2, 3].map(|id| node(id, &[&format!("127.0.0.1{id}:5060")]));
+        for (place, heir) in [(0, 2), (1, 3)] {
+            nodes[place].removed = Some(Removal { at: Millis(1), heir: Some(NodeId(heir)) });
+        }
+        let table = SlotTable::new(&slots, &nodes);
+        assert_eq!(table.holder_of(addr("127.0.0.11:5060")), Some(NodeId(3)));
+        assert_eq!(table.slots_at(addr("127.0.0.11:5060")), [SlotId(0)]);
+        assert_eq!(table.addresses_of(NodeId(3)).len(), 3);
     }
 
     #[test]

@@ -12,6 +12,7 @@ fn slot(slot: u16, home: u64, owner: u64) -> SlotRecord {
         owner: NodeId(owner),
         epoch: Epoch(u64::from(slot) + 10),
         history: Vec::new(),
+        origin: NodeId(home),
     }
 }
 
@@ -29,6 +30,8 @@ fn up(node: u64) -> NodeState {
         caught_up: true,
         up_for_ms: 60_000,
         draining: false,
+        voter: true,
+        may_own: true,
     }
 }
 
@@ -181,6 +184,27 @@ fn a_flapping_home_is_passed_over_when_its_stand_in_dies() {
 }
 
 #[test]
+fn who_may_not_own_gets_nothing_and_gives_up_what_it_has() {
+    let witness = || NodeState { may_own: false, ..up(2) };
+    let slots = dealt(4, &[(1, 1), (3, 3)]);
+    let got = moves(&slots, &[up(1), witness(), dead(3)]);
+    assert_eq!(got, [(TransferReason::Failure, vec![(1, 1), (3, 1)])]);
+    let slots = dealt(4, &[(1, 1), (2, 2)]);
+    let got = moves(&slots, &[up(1), witness(), up(3)]);
+    assert_eq!(got, [(TransferReason::Drain, vec![(1, 3), (3, 3)])]);
+}
+
+#[test]
+fn only_those_that_vote_make_a_majority() {
+    let learner = |node| NodeState { voter: false, may_own: false, ..dead(node) };
+    let slots = dealt(4, &[(1, 1), (2, 2)]);
+    let got = moves(&slots, &[up(1), dead(2), up(3), learner(4), learner(5)]);
+    assert_eq!(got, [(TransferReason::Failure, vec![(1, 3), (3, 3)])]);
+    let alive = |node| NodeState { voter: false, may_own: false, ..up(node) };
+    assert_eq!(moves(&slots, &[up(1), dead(2), dead(3), alive(4), alive(5)]), []);
+}
+
+#[test]
 fn a_split_home_is_brought_together() {
     let slots = [slot(0, 4, 1), slot(1, 4, 2), slot(2, 1, 1), slot(3, 1, 1)];
     let got = moves(&slots, &[up(1), dead(2), up(3), dead(4), up(5)]);
@@ -201,6 +225,8 @@ fn any_node(node: u64) -> impl Strategy<Value = NodeState> {
             caught_up,
             up_for_ms,
             draining,
+            voter: true,
+            may_own: true,
         },
     )
 }
