@@ -5,7 +5,7 @@
 use tonic_build::manual::{Builder, Method, MethodBuilder, Service};
 
 /// Name, route, input, output, comment of each method with one message each way.
-const UNARY: [[&str; 5]; 4] = [
+const UNARY: [[&str; 5]; 5] = [
     ["vote", "Vote", "Vote", "VoteAnswer", "A candidate asks for a vote."],
     ["pre_vote", "PreVote", "Vote", "VoteAnswer", "Would a vote be granted?"],
     [
@@ -16,6 +16,12 @@ const UNARY: [[&str; 5]; 4] = [
         "The leader hands leadership over.",
     ],
     ["probe", "Probe", "Probe", "ProbeAnswer", "Are you alive?"],
+    ["members", "Members", "ChangeAsk", "ChangeAnswer", "The leader changes the members."],
+];
+/// The same, of the door.
+const DOOR: [[&str; 5]; 2] = [
+    ["greet", "Greet", "Greeting", "Greeted", "How is the cluster?"],
+    ["join", "Join", "JoinAsk", "JoinAnswer", "A node asks to be let in."],
 ];
 const SNAPSHOT: [&str; 5] =
     ["snapshot", "Snapshot", "SnapshotFrame", "SnapshotAnswer", "A snapshot, in chunks."];
@@ -39,12 +45,24 @@ fn main() {
     for unary in UNARY {
         service = service.method(method(unary).build());
     }
-    Builder::new().compile(&[service.build()]);
+    let mut door = Service::builder()
+        .name("Door")
+        .package("holdline.raft.v1")
+        .comment("What a node asks that is no member, or may be none.");
+    for unary in DOOR {
+        door = door.method(method_of("crate::door", unary).build());
+    }
+    Builder::new().compile(&[service.build(), door.build()]);
     println!("cargo::rerun-if-changed=build.rs");
 }
 
-fn method([name, route, input, output, comment]: [&str; 5]) -> MethodBuilder {
-    let wire = |message: &str| format!("crate::network::wire::{message}");
+fn method(of: [&str; 5]) -> MethodBuilder {
+    method_of("crate::network::wire", of)
+}
+
+fn method_of(module: &str, of: [&str; 5]) -> MethodBuilder {
+    let [name, route, input, output, comment] = of;
+    let wire = |message: &str| format!("{module}::{message}");
     Method::builder()
         .name(name)
         .route_name(route)

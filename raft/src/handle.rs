@@ -9,9 +9,11 @@ use tokio::sync::watch;
 
 use crate::RaftInstance;
 use crate::clock;
+use crate::door::Gate;
 use crate::leadership::{Leadership, Observer, quorum_age};
 use crate::lease::{Board, Contacts, Lease, Verdict};
 use crate::network::peers::Peers;
+use crate::options::Wall;
 use crate::proposal::{Proposals, ProposeError, ReplyTo, SubmitError};
 use crate::status::Status;
 
@@ -30,6 +32,11 @@ pub(crate) struct Shared {
     pub(crate) board: Board,
     pub(crate) proposals: Proposals,
     pub(crate) reader: StateReader,
+    /// Held while the members are changed.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+    pub(crate) wall: Wall,
+    pub(crate) gate: Gate,
+    pub(crate) turned_away: watch::Receiver<Option<String>>,
 }
 
 /// A dead node gets no lease while this stands; see [`RaftHandle::fence`].
@@ -154,6 +161,24 @@ impl RaftHandle {
     #[must_use]
     pub fn state(&self) -> StateReader {
         self.shared.reader.clone()
+    }
+
+    /// Waits until this node is told that it has no place in the cluster, and why: it was turned away
+    /// or removed. Then it must stop. Cancel-safe.
+    pub async fn turned_away(&self) -> String {
+        let mut turned_away = self.shared.turned_away.clone();
+        let told = turned_away.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+        match told {
+            Some(why) => why,
+            // Nobody is left who could say so.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether this node takes part in Raft: it has a log, or was let in without one.
+    #[must_use]
+    pub fn takes_part(&self) -> bool {
+        self.shared.gate.is_open()
     }
 
     /// Waits until Raft stops by itself: then the node must stop. Cancel-safe.

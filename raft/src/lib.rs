@@ -17,6 +17,8 @@
 //! | `offload` | what blocks on the disk |
 //! | `proposal` | from a command to its reply, whoever leads meanwhile |
 //! | `lease` | who may act as owner, who is dead |
+//! | `membership` | who is a member, who votes |
+//! | `door` | how a node without a log comes in, and how one that was removed finds out |
 //! | `leadership`, `status` | who leads; the group as this node sees it |
 //! | `placement` | where leadership belongs |
 //!
@@ -24,9 +26,11 @@
 //! Invariant: a node's lease has ended before any leader takes the node for dead (`lease`).
 
 mod clock;
+mod door;
 mod handle;
 mod leadership;
 mod lease;
+mod membership;
 mod millis;
 mod network;
 mod node;
@@ -43,15 +47,17 @@ mod tests;
 
 pub use holdline_apply::Action;
 
+pub use door::{CLOCK_LIMIT, Callers, JoinError, Joined, Joining, Refusal, join};
 pub use handle::{Fence, RaftHandle, RaftStopped, TransferError};
 pub use leadership::Leadership;
 pub use lease::{
     Contact, Contacts, Lease, NodeContact, Probe, ProbeOutcome, Rules, Verdict, verdict,
 };
+pub use membership::{ChangeError, Changed, MemberChange, Tolerance, Votes};
 pub use network::{ClusterToken, Connect, InvalidToken};
 pub use node::{RaftNode, StartError, Storage};
 pub use offload::offload;
-pub use options::{Options, OptionsError, Tuning};
+pub use options::{Options, OptionsError, Tuning, Wall};
 pub use proposal::{Decided, ProposeError, ReplyTo, SubmitError, Undecided};
 pub use status::{Role, Status};
 pub use store::{Applied, Replay, Replayed, applied_index};

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use holdline_model::GroupId;
 use holdline_storage::{LogStore, SnapshotStore, StateStore};
-use openraft::errors::{Fatal, InitializeError, RaftError};
+use openraft::errors::Fatal;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
 use crate::RaftInstance;
+use crate::door::{self, Callers, Door, Entrance, Gate, Joining};
 use crate::handle::{RaftHandle, Shared};
 use crate::leadership::{self, Leadership, Observer};
 use crate::lease::{self, Board, Lease, Rules};
@@ -60,16 +61,17 @@ pub enum StartError {
         /// The group in the options.
         named: GroupId,
     },
+    /// The state cannot be read.
+    #[error("the state on disk cannot be read")]
+    State(#[source] Box<holdline_storage::StateError>),
     /// The log or the state cannot be read, or do not fit together.
     #[error("Raft cannot start from what is on disk")]
     Storage(#[source] Box<Fatal<TypeConfig>>),
-    /// The group cannot be formed from the members in the options.
-    #[error("the group cannot be formed from the members in the options")]
-    Form(#[source] Box<InitializeError<TypeConfig>>),
 }
 
 impl RaftNode {
-    /// Starts a Raft node from what is on disk; forms the group if the log is empty. The tasks run
+    /// Starts a Raft node from what is on disk. If that is nothing, it takes no part until it has
+    /// formed the group with others, or was let in (`door`). The tasks run
     /// on `tasks` until `cancel` is called. (openraft has tasks of its own: they end with
     /// [`RaftHandle::shutdown`].)
     ///
@@ -87,6 +89,7 @@ impl RaftNode {
         if found != named {
             return Err(StartError::OtherGroup { found, named });
         }
+        let is_empty = is_empty(&storage)?;
         let state = Arc::new(storage.state);
         let reader = state.reader();
         let peers = Peers::new(&options);
@@ -103,24 +106,9 @@ impl RaftNode {
         // What was applied again while it was built is in the state that the node is about to read.
         live.store(true, Ordering::Release);
         raft.run();
-        form(&raft, &options).await?;
         let parts = Parts { raft, peers, snapshots, reader, tasks, cancel };
-        let (handle, routes) = parts.assemble(&options);
+        let (handle, routes) = parts.assemble(&options, is_empty && !options.is_new);
         Ok(Self { handle, routes, applied })
-    }
-}
-
-/// Writes the first membership into an empty log. All members may do so: it is the same one.
-async fn form(raft: &RaftInstance, options: &Options) -> Result<(), StartError> {
-    match raft.initialize(options.members.clone()).await {
-        Ok(()) => {
-            tracing::info!(members = options.members.len(), "the group is formed");
-            Ok(())
-        }
-        // There is a log already.
-        Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
-        Err(RaftError::APIError(error)) => Err(StartError::Form(Box::new(error))),
-        Err(RaftError::Fatal(fatal)) => Err(StartError::Storage(Box::new(fatal))),
     }
 }
 
@@ -136,7 +124,7 @@ struct Parts {
 
 impl Parts {
     /// Starts the tasks around openraft.
-    fn assemble(self, options: &Options) -> (RaftHandle, Routes) {
+    fn assemble(self, options: &Options, has_to_ask: bool) -> (RaftHandle, Routes) {
         let Self { raft, peers, snapshots, reader, tasks, cancel } = self;
         let tuning = &options.tuning;
         let observer = Observer::new(&raft);
@@ -163,30 +151,142 @@ impl Parts {
         ));
         let proposals =
             Proposals::start(&raft, &peers, &leadership, proposed.clone(), &tasks, &cancel);
-        let server = Server {
+        let gate = Gate::default();
+        let (turned, turned_away) = watch::channel(None);
+        let shared = Shared {
             raft: raft.clone(),
             peers: peers.clone(),
             observer: observer.clone(),
-            held: lease.clone(),
+            leadership: leadership.clone(),
+            lease: lease.clone(),
             board: board.clone(),
             proposals: proposals.clone(),
+            reader,
+            changing: tokio::sync::Mutex::default(),
+            wall: options.wall.clone(),
+            gate: gate.clone(),
+            turned_away,
+        };
+        let handle = RaftHandle { shared: Arc::new(shared) };
+        let server = Server {
+            raft: raft.clone(),
+            peers,
+            observer,
+            held: lease.clone(),
+            board,
+            proposals,
             origins: origins.clone(),
             snapshots,
             remote: Arc::new(Semaphore::new(tuning.propose_remote.get())),
+            handle: handle.clone(),
+            tasks: tasks.clone(),
+            gate: gate.clone(),
         };
-        let routes = server.routes(&options.token);
-        let shared = Shared { raft, peers, observer, leadership, lease, board, proposals, reader };
-        let handle = RaftHandle { shared: Arc::new(shared) };
+        let door = Door {
+            cluster: options.cluster,
+            name: options.name.as_str().into(),
+            handle: handle.clone(),
+            gate: gate.clone(),
+            wall: options.wall.clone(),
+        };
+        let routes = server.routes(door, &options.token);
         if tuning.follow_calls {
             let far = Far {
                 above: tuning.follow_calls_above,
                 after: tuning.follow_calls_after,
                 told_every: tuning.lease_renew,
             };
-            tasks.spawn(placement::follow_calls(handle.clone(), proposed, origins, far, cancel));
+            let follow =
+                placement::follow_calls(handle.clone(), proposed, origins, far, cancel.clone());
+            tasks.spawn(follow);
         }
+        let at_door = AtDoor { raft, lease, leadership, gate, turned };
+        at_door.start(options, has_to_ask, &tasks, cancel);
         (handle, routes)
     }
+}
+
+/// What is needed to find out whether this node has a place in the group.
+struct AtDoor {
+    raft: RaftInstance,
+    lease: Lease,
+    leadership: watch::Receiver<Leadership>,
+    gate: Gate,
+    turned: watch::Sender<Option<String>>,
+}
+
+impl AtDoor {
+    /// Asks to be let in if this node has no log, and watches whether it was removed.
+    fn start(
+        self,
+        options: &Options,
+        has_to_ask: bool,
+        tasks: &TaskTracker,
+        cancel: CancellationToken,
+    ) {
+        let Self { raft, lease, leadership, gate, turned } = self;
+        let callers = Callers::new(&options.token, options.connect.clone(), options.tuning.clone());
+        if has_to_ask {
+            let entrance = entrance(options, raft, gate.clone(), callers.clone(), turned.clone());
+            let cancel = cancel.clone();
+            tasks.spawn(async move {
+                tokio::select! {
+                    () = door::enter(entrance) => {}
+                    () = cancel.cancelled() => {}
+                }
+            });
+        } else {
+            gate.open();
+        }
+        let watch = door::Watch {
+            cluster: options.cluster,
+            me: options.node,
+            lease,
+            leadership,
+            seeds: options.seeds.clone(),
+            callers,
+            gate,
+            turned_away: turned,
+        };
+        tasks.spawn(door::watch(watch, cancel));
+    }
+}
+
+/// What a node without a log brings to the door.
+fn entrance(
+    options: &Options,
+    raft: RaftInstance,
+    gate: Gate,
+    callers: Callers,
+    turned_away: watch::Sender<Option<String>>,
+) -> Entrance {
+    Entrance {
+        cluster: options.cluster,
+        me: options.node,
+        members: options.members.clone(),
+        seeds: options.seeds.clone(),
+        joining: Joining {
+            cluster: Some(options.cluster),
+            node: Some(options.node),
+            again: true,
+            nonce: 1,
+            rpc: options.member.rpc,
+            pop: options.member.pop.clone(),
+            role: options.member.role,
+        },
+        callers,
+        wall: options.wall.clone(),
+        gate,
+        raft,
+        turned_away,
+    }
+}
+
+/// Whether there is neither a log nor a vote nor a state on disk.
+fn is_empty(storage: &Storage) -> Result<bool, StartError> {
+    let applied = storage.state.applied().map_err(|error| StartError::State(Box::new(error)))?;
+    let has_log = storage.log.last_index().is_some() || storage.log.vote().is_some();
+    Ok(applied.is_none() && !has_log)
 }
 
 impl std::fmt::Debug for RaftNode {

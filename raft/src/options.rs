@@ -1,10 +1,12 @@
 //! How a Raft node is set up: who it is, who the members are, and every time-out and bound.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
-use holdline_model::{ClusterId, GroupId, NodeId, limits};
+use holdline_model::{ClusterId, GroupId, Millis, NodeId, limits};
 use holdline_storage::codec;
 use openraft::{Config, SnapshotPolicy};
 use serde::{Deserialize, Serialize};
@@ -22,15 +24,46 @@ pub struct Options {
     pub cluster: ClusterId,
     /// The Raft group; every RPC names it.
     pub group: GroupId,
+    /// The cluster's name, for a node that joins.
+    pub name: String,
     /// The first members. They form the group when the log is empty; afterwards the membership in
-    /// the log counts. All nodes name the same ones.
+    /// the log counts. All of them name the same ones; a node that joined names none.
     pub members: BTreeMap<NodeId, Member>,
+    /// This node as a member.
+    pub member: Member,
+    /// Where a node that joined finds others.
+    pub seeds: Vec<SocketAddr>,
+    /// The leader has let this node in a moment ago: its log is empty for a good reason.
+    pub is_new: bool,
+    /// The time of day.
+    pub wall: Wall,
     /// The secret that the nodes share.
     pub token: ClusterToken,
     /// Time-outs and bounds.
     pub tuning: Tuning,
     /// How the other nodes are connected to.
     pub connect: Connect,
+}
+
+/// The time of day, in milliseconds since 1970. Clones are the same.
+#[derive(Clone)]
+pub struct Wall(Arc<dyn Fn() -> Millis + Send + Sync>);
+
+impl Wall {
+    /// Asks `now` for the time.
+    pub fn new(now: impl Fn() -> Millis + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    pub(crate) fn now(&self) -> Millis {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Wall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wall(…)")
+    }
 }
 
 /// Time-outs and bounds of a Raft node, with one set of defaults: those for nodes in one PoP.
@@ -221,7 +254,7 @@ impl Options {
     /// # Errors
     /// The first contradiction found.
     pub fn validate(&self) -> Result<(), OptionsError> {
-        if !self.members.contains_key(&self.node) {
+        if !self.members.is_empty() && !self.members.contains_key(&self.node) {
             let members = self.members.len();
             return Err(OptionsError::NotAMember { node: self.node, members });
         }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
-use holdline_model::{Name, NodeId, Reply};
+use holdline_model::{Name, NodeId, NodeRole, Reply};
 use serde::{Deserialize, Serialize};
 
 openraft::declare_raft_types!(
@@ -58,12 +58,18 @@ pub struct Member {
     pub rpc: SocketAddr,
     /// Its site.
     pub pop: Name,
+    /// Its part.
+    pub role: NodeRole,
 }
 
 impl Default for Member {
     /// A member that cannot be reached; openraft needs one to name nodes it knows nothing of.
     fn default() -> Self {
-        Self { rpc: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)), pop: Name::default() }
+        Self {
+            rpc: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            pop: Name::default(),
+            role: NodeRole::Full,
+        }
     }
 }
 

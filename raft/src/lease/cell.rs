@@ -1,7 +1,7 @@
 //! The lease itself: a time, readable by everybody at the price of one atomic load.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use holdline_model::mutant;
@@ -23,11 +23,19 @@ struct Cell {
     base: Instant,
     /// Nanoseconds; 0 before the first grant.
     until: AtomicU64,
+    /// The leader said that calls may fail over to this node.
+    safe: AtomicBool,
 }
 
 impl Lease {
     pub(crate) fn new() -> Self {
-        Self { cell: Arc::new(Cell { base: clock::now(), until: AtomicU64::new(0) }) }
+        Self {
+            cell: Arc::new(Cell {
+                base: clock::now(),
+                until: AtomicU64::new(0),
+                safe: AtomicBool::new(false),
+            }),
+        }
     }
 
     /// Whether this node may act as owner at `now`.
@@ -42,6 +50,17 @@ impl Lease {
     pub fn valid_until(&self) -> Option<Instant> {
         let until = self.cell.until.load(Ordering::Acquire);
         (until > 0).then(|| self.cell.base + Duration::from_nanos(until))
+    }
+
+    /// Whether calls may fail over to this node, as the leader last said. It counts only together
+    /// with a valid lease.
+    #[must_use]
+    pub fn is_safe(&self) -> bool {
+        self.cell.safe.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_safe(&self, safe: bool) {
+        self.cell.safe.store(safe, Ordering::Release);
     }
 
     /// A grant that lasts until then. An earlier end than the present one changes nothing: each

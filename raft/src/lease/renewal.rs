@@ -60,6 +60,7 @@ pub(crate) async fn renew(
 fn own(lease: &Lease, observer: &Observer, leads_for: Duration) {
     if let Some(acked) = observer.quorum_acked() {
         lease.extend(acked + leads_for);
+        lease.set_safe(true);
     }
 }
 
@@ -118,9 +119,10 @@ async fn ask(
     let asked = stream.pool.ask(request, |asked| async move { client.leases(asked).await });
     let outcome = match timeout(limit, asked).await {
         Ok(Ok(answer)) => match answer {
-            LeaseAnswer::Granted(time) => {
+            LeaseAnswer::Granted { time, safe } => {
                 stream.round_trip.took(clock::now().saturating_duration_since(sent));
                 lease.extend(sent + time);
+                lease.set_safe(safe);
                 "granted"
             }
             LeaseAnswer::Refused => "refused",
@@ -139,10 +141,11 @@ pub(crate) fn grant(
     now: Instant,
     leads_for: Duration,
     lease: Duration,
+    safe: bool,
 ) -> LeaseAnswer {
     let age = acked.and_then(|acked| quorum_age(acked, now, leads_for));
     match age.and_then(|age| lease.checked_sub(age)) {
-        Some(time) if !time.is_zero() => LeaseAnswer::Granted(time),
+        Some(time) if !time.is_zero() => LeaseAnswer::Granted { time, safe },
         Some(_) | None => LeaseAnswer::Refused,
     }
 }
@@ -169,15 +172,15 @@ mod tests {
     fn grants_less_by_the_age_of_the_majority() {
         let now = clock::now() + Duration::from_secs(1);
         let acked = now - Duration::from_millis(40);
-        let granted = LeaseAnswer::Granted(Duration::from_millis(260));
-        assert_eq!(grant(Some(acked), now, LEADS_FOR, LEASE), granted);
+        let granted = LeaseAnswer::Granted { time: Duration::from_millis(260), safe: true };
+        assert_eq!(grant(Some(acked), now, LEADS_FOR, LEASE, true), granted);
     }
 
     #[test]
     fn refuses_without_a_majority() {
         let now = clock::now() + Duration::from_secs(1);
-        assert_eq!(grant(None, now, LEADS_FOR, LEASE), LeaseAnswer::Refused);
+        assert_eq!(grant(None, now, LEADS_FOR, LEASE, true), LeaseAnswer::Refused);
         let acked = Some(now - LEADS_FOR);
-        assert_eq!(grant(acked, now, LEADS_FOR, LEASE), LeaseAnswer::Refused);
+        assert_eq!(grant(acked, now, LEADS_FOR, LEASE, true), LeaseAnswer::Refused);
     }
 }

@@ -27,7 +27,7 @@ pub(crate) mod peers;
 pub(crate) mod server;
 mod snapshot_stream;
 mod spare;
-mod token;
+pub(crate) mod token;
 pub(crate) mod wire;
 
 pub use connect::Connect;

@@ -161,7 +161,7 @@ impl Peers {
     }
 }
 
-fn endpoint(address: SocketAddr, tuning: &Tuning) -> Endpoint {
+pub(crate) fn endpoint(address: SocketAddr, tuning: &Tuning) -> Endpoint {
     // Without the scope that an IPv6 address may have: a URI has no place for it.
     let uri = match address {
         SocketAddr::V4(address) => format!("http://{address}"),

@@ -6,13 +6,19 @@ use std::time::Duration;
 use futures::stream::BoxStream;
 use openraft::raft;
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::RaftInstance;
 use crate::clock;
+use crate::door::service::door_server::DoorServer;
+use crate::door::{Door, Gate};
+use crate::handle::RaftHandle;
 use crate::leadership::Observer;
 use crate::lease::{Board, Lease, grant};
+use crate::membership::ready;
 use crate::network::append_stream;
 use crate::network::exchange;
 use crate::network::peers::Peers;
@@ -20,8 +26,9 @@ use crate::network::service::raft_server::{Raft, RaftServer};
 use crate::network::snapshot_stream;
 use crate::network::token::{Check, ClusterToken};
 use crate::network::wire::{
-    self, Append, AppendOutcome, Envelope, LeaseAnswer, LeaseRequest, Probe, ProbeAnswer, Propose,
-    ProposeAnswer, SnapshotAnswer, SnapshotFrame, TransferLeader, TransferLeaderAnswer, VoteAnswer,
+    self, Append, AppendOutcome, ChangeAnswer, ChangeAsk, Envelope, LeaseAnswer, LeaseRequest,
+    Probe, ProbeAnswer, Propose, ProposeAnswer, SnapshotAnswer, SnapshotFrame, TransferLeader,
+    TransferLeaderAnswer, VoteAnswer,
 };
 use crate::placement::Origins;
 use crate::proposal::{self, Proposals};
@@ -41,19 +48,25 @@ pub(crate) struct Server {
     pub(crate) snapshots: Snapshots,
     /// Batches of other nodes that are worked on.
     pub(crate) remote: Arc<Semaphore>,
+    pub(crate) handle: RaftHandle,
+    pub(crate) tasks: TaskTracker,
+    /// Closed while this node may not take part.
+    pub(crate) gate: Gate,
 }
 
 impl Server {
     /// The service, behind the check of the token.
-    pub(crate) fn routes(self, token: &ClusterToken) -> Routes {
+    pub(crate) fn routes(self, door: Door, token: &ClusterToken) -> Routes {
         let limit = self.peers.tuning().message_bytes();
         let inner =
             RaftServer::new(self).max_decoding_message_size(limit).max_encoding_message_size(limit);
-        Routes::new(tonic::service::interceptor::InterceptedService::new(inner, Check::new(token)))
+        let door = DoorServer::new(door).max_decoding_message_size(DOOR_BYTES);
+        Routes::new(InterceptedService::new(inner, Check::new(token)))
+            .add_service(InterceptedService::new(door, Check::new(token)))
     }
 
     fn open<T>(&self, envelope: Envelope<T>) -> Result<T, Status> {
-        open(&self.peers, envelope)
+        open(&self.peers, &self.gate, envelope)
     }
 }
 
@@ -82,12 +95,17 @@ impl Server {
         }
         self.origins.told(from, ask.proposed, Duration::from_micros(ask.round_trip_us));
         let tuning = self.peers.tuning();
-        Ok(grant(acked, now, tuning.election_max, tuning.lease))
+        let votes = self.observer.leadership().voters.contains(&from);
+        let safe = votes && ready(self.observer.last_log(), ask.applied);
+        Ok(grant(acked, now, tuning.election_max, tuning.lease, safe))
     }
 }
 
 /// Takes the message out of its envelope if it is for this node and group.
-fn open<T>(peers: &Peers, envelope: Envelope<T>) -> Result<T, Status> {
+fn open<T>(peers: &Peers, gate: &Gate, envelope: Envelope<T>) -> Result<T, Status> {
+    if !gate.is_open() {
+        return Err(Status::unavailable("this node has no log, and was not let in yet"));
+    }
     if let Some(what) = peers.misaddressed(&envelope) {
         metrics::counter!("holdline_rpc_refused_total", "reason" => what).increment(1);
         let text = format!("the message is for another {what}");
@@ -104,6 +122,9 @@ fn stopped(error: impl std::error::Error) -> Status {
     Status::unavailable(format!("the node is stopping: {error}"))
 }
 
+/// Larger than any question at the door.
+const DOOR_BYTES: usize = 64 << 10;
+
 #[tonic::async_trait]
 impl Raft for Server {
     type AppendsStream = BoxStream<'static, Result<AppendOutcome, Status>>;
@@ -112,8 +133,8 @@ impl Raft for Server {
         &self,
         request: Request<Streaming<Append>>,
     ) -> Result<Response<Self::AppendsStream>, Status> {
-        let peers = self.peers.clone();
-        let open = move |append| open(&peers, append);
+        let (peers, gate) = (self.peers.clone(), self.gate.clone());
+        let open = move |append| open(&peers, &gate, append);
         Ok(Response::new(append_stream::serve(&self.raft, open, request.into_inner())))
     }
 
@@ -171,6 +192,14 @@ impl Raft for Server {
         let this = self.clone();
         let answer = move |ask| std::future::ready(this.lease(ask));
         Ok(Response::new(exchange::answers(request.into_inner(), answer)))
+    }
+
+    async fn members(&self, request: Request<ChangeAsk>) -> Result<Response<ChangeAnswer>, Status> {
+        let change = self.open(request.into_inner())?;
+        let handle = self.handle.clone();
+        // It goes on if the node that asked has gone.
+        let made = self.tasks.spawn(async move { handle.lead().change(change).await });
+        Ok(Response::new(made.await.map_err(stopped)?))
     }
 
     async fn probe(&self, request: Request<Probe>) -> Result<Response<ProbeAnswer>, Status> {

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use holdline_storage::codec;
 use subtle::ConstantTimeEq;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -30,6 +31,14 @@ const MIN_DIGITS: usize = 32;
 const MAX_DIGITS: usize = 256;
 const HEADER: &str = "authorization";
 const SCHEME: &str = "Bearer ";
+/// Which format of messages the sender speaks.
+const FORMAT_HEADER: &str = "holdline-format";
+const FORMAT: &str = match codec::FORMAT_VERSION {
+    2 => "2",
+    _ => "unnamed",
+};
+/// How the refusal of another format begins.
+pub(crate) const FORMAT_REFUSED: &str = "the formats differ";
 
 impl FromStr for ClusterToken {
     type Err = InvalidToken;
@@ -67,6 +76,7 @@ impl Show {
 impl Interceptor for Show {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         request.metadata_mut().insert(HEADER, self.value.clone());
+        request.metadata_mut().insert(FORMAT_HEADER, MetadataValue::from_static(FORMAT));
         Ok(request)
     }
 }
@@ -92,10 +102,27 @@ impl Check {
     }
 }
 
+/// The format that the caller names, if it is not ours.
+fn speaks_other_format(request: &Request<()>) -> Option<String> {
+    let theirs = request.metadata().get(FORMAT_HEADER)?;
+    (theirs.as_encoded_bytes() != FORMAT.as_bytes())
+        .then(|| String::from_utf8_lossy(theirs.as_encoded_bytes()).into_owned())
+}
+
 impl Interceptor for Check {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
         if self.is_right(&request) {
-            return Ok(request);
+            return match speaks_other_format(&request) {
+                None => Ok(request),
+                Some(theirs) => {
+                    metrics::counter!("holdline_rpc_refused_total", "reason" => "format")
+                        .increment(1);
+                    let ours = codec::FORMAT_VERSION;
+                    let text =
+                        format!("{FORMAT_REFUSED}: the caller speaks {theirs}, this node {ours}");
+                    Err(Status::failed_precondition(text))
+                }
+            };
         }
         metrics::counter!("holdline_rpc_refused_total", "reason" => "token").increment(1);
         Err(Status::unauthenticated("this call does not carry the cluster's token"))
@@ -137,6 +164,15 @@ mod tests {
         assert!(!check.is_right(&shown(TOKEN)));
         assert!(!check.is_right(&shown(&format!("Bearer {}", &TOKEN[..30]))));
         assert!(!check.is_right(&shown(&format!("Bearer {}", TOKEN.replace('e', "f")))));
+    }
+
+    #[test]
+    fn a_caller_of_another_format_is_refused_by_name() {
+        let token: ClusterToken = TOKEN.parse().unwrap();
+        let mut request = Show::new(&token).call(Request::new(())).unwrap();
+        request.metadata_mut().insert(FORMAT_HEADER, "1".parse().unwrap());
+        let refused = Check::new(&token).call(request).unwrap_err();
+        assert_eq!(refused.message(), "the formats differ: the caller speaks 1, this node 2");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use holdline_model::{ClusterId, GroupId, NodeId, Reply};
 use openraft::raft;
 use serde::{Deserialize, Serialize};
 
+use crate::membership::{ChangeError, Changed, MemberChange};
 use crate::types::{self, TypeConfig};
 
 /// A message with the cluster, the group and the nodes that it is for.
@@ -31,6 +32,8 @@ pub(crate) type SnapshotAnswer = raft::SnapshotResponse<TypeConfig>;
 pub(crate) type Propose = Envelope<Proposal>;
 pub(crate) type LeaseRequest = Envelope<LeaseAsk>;
 pub(crate) type Probe = Envelope<()>;
+pub(crate) type ChangeAsk = Envelope<MemberChange>;
+pub(crate) type ChangeAnswer = Result<Changed, ChangeError>;
 
 /// A snapshot on its way: one `Head`, then chunks, then `End`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -88,8 +91,13 @@ pub(crate) struct LeaseAsk {
 /// The leader's answer to a lease request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum LeaseAnswer {
-    /// The lease runs this long from the moment its request was *sent*.
-    Granted(Duration),
+    /// A lease.
+    Granted {
+        /// It runs this long from the moment its request was *sent*.
+        time: Duration,
+        /// The node has nearly everything and votes: calls may fail over to it.
+        safe: bool,
+    },
     /// This node does not lead, or has not heard a majority lately, or is about to move the slots
     /// of the node that asks, or that node has not applied an entry that may have moved them.
     Refused,

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use holdline_model::{GroupId, NodeId, Reply};
+use holdline_model::{GroupId, Millis, NodeId, NodeRole, Reply};
 use holdline_storage::engine::Fault;
 use holdline_storage::{
     Engine, EngineError, LogOptions, LogStore, MemoryEngine, RocksEngine, RocksOptions,
@@ -22,7 +22,7 @@ use tonic::transport::server::TcpIncoming;
 use super::calls;
 use crate::clock;
 use crate::node::{RaftNode, Storage};
-use crate::options::{Options, Tuning};
+use crate::options::{Options, Tuning, Wall};
 use crate::store::Applied;
 use crate::types::Member;
 use crate::{ClusterToken, Connect, RaftHandle};
@@ -72,7 +72,14 @@ impl Cluster {
         let members: BTreeMap<_, _> = ids
             .zip(&listeners)
             .map(|(id, listener)| {
-                (id, Member { rpc: listener.local_addr().unwrap(), pop: "test".into() })
+                (
+                    id,
+                    Member {
+                        rpc: listener.local_addr().unwrap(),
+                        pop: "test".into(),
+                        role: NodeRole::Full,
+                    },
+                )
             })
             .collect();
         drop(listeners);
@@ -137,7 +144,12 @@ impl Cluster {
             node,
             cluster: calls::CLUSTER,
             group: GROUP,
+            name: "test".to_owned(),
             members: self.members.clone(),
+            member: self.members[&node].clone(),
+            seeds: Vec::new(),
+            is_new: false,
+            wall: Wall::new(|| Millis(1_000_000)),
             token: TOKEN.parse::<ClusterToken>().unwrap(),
             tuning: self.tuning.clone(),
             connect: Connect::default(),

@@ -56,9 +56,11 @@ fn handle(requests: &[Request], elected: u64, base: Instant) -> Vec<Handled> {
         // that majority voted afterwards. The new leader had no majority before it was elected.
         let acked = if by_old { Some(acked.min(elected - 1)) } else { Some(acked) };
         let acked = acked.filter(|acked| by_old || *acked >= elected).map(at);
-        let answer = grant(acked, at(received), tuning.election_max, tuning.lease);
+        let answer = grant(acked, at(received), tuning.election_max, tuning.lease, true);
         let ends = match answer {
-            LeaseAnswer::Granted(time) => Some(sent + u64::try_from(time.as_millis()).unwrap()),
+            LeaseAnswer::Granted { time, .. } => {
+                Some(sent + u64::try_from(time.as_millis()).unwrap())
+            }
             LeaseAnswer::Refused => None,
         };
         all.push(Handled { sent, received, by_old, ends });
