@@ -12,9 +12,10 @@ use holdline_model::limit::{Demand, LimitConfig, Passage};
 use holdline_model::{
     Admission, AnswerState, Aor, Binding, CallId, CallRecord, Cause, Cdr, CdrId, Cidr, Dialog,
     Disposition, EndState, Epoch, Ha1, HangupBy, Hop, Incarnation, Listener, LocationRecord,
-    Millis, Name, NodeId, NodeRecord, OwnerSpan, Phase, Shift, SlotId, SlotRecord, Step, Target,
-    TransferReason, Transport, UserRecord,
+    Millis, Name, NodeId, NodeRecord, NodeRole, OwnerSpan, Phase, Roster, Shift, SlotId,
+    SlotRecord, Step, Target, TransferReason, Transport, UserRecord,
 };
+use holdline_raft::{ChangeError, Changed, MemberChange, Tolerance};
 
 pub(crate) use protection::{TRUSTED, Tokens};
 
@@ -216,6 +217,30 @@ impl ClusterApi for Fake {
         Ok(LOG_INDEX)
     }
 
+    async fn change_members(&self, change: MemberChange) -> Result<Changed, ClusterApiError> {
+        self.majority()?;
+        let now = Tolerance { voters: 3, alive: 3, needed: 2 };
+        match change {
+            MemberChange::Promote { node } if node.0 > 4 => {
+                Err(ChangeError::UnknownNode { node }.into())
+            }
+            MemberChange::Demote { .. } if !self.dead.is_empty() => {
+                let before = Tolerance { alive: 2, ..now };
+                let after = Tolerance { voters: 2, alive: 1, needed: 2 };
+                Err(ChangeError::LosesMajority { before, after }.into())
+            }
+            MemberChange::Promote { node }
+            | MemberChange::Demote { node }
+            | MemberChange::Remove { node, .. }
+            | MemberChange::Replace { new: node, .. } => {
+                Ok(Changed { node, before: now, after: now })
+            }
+            MemberChange::Expect { .. } | MemberChange::Transfer { .. } => {
+                Ok(Changed { node: NodeId(4), before: now, after: now })
+            }
+        }
+    }
+
     async fn trunks(&self) -> Result<Vec<TrunkFacts>, ClusterApiError> {
         let disabled = self.disabled.lock().unwrap();
         let mut trunks: Vec<_> = ["carrier-a", "carrier-b"].into_iter().map(trunk).collect();
@@ -267,6 +292,9 @@ pub(crate) fn local_facts() -> LocalFacts {
         leader: Some(NodeId(1)),
         term: 3,
         formed: true,
+        takes_part: true,
+        votes: true,
+        safe: true,
         lease_held: true,
         apply_lag: 0,
         disk_free_bytes: Some(10 << 30),
@@ -292,6 +320,7 @@ pub(crate) fn cluster_facts() -> ClusterFacts {
         formed: true,
         slots: 6,
         members: (1..=3).map(member).collect(),
+        roster: Roster::default(),
     }
 }
 
@@ -308,11 +337,17 @@ fn member(id: u8) -> MemberFacts {
         up_at: START,
         draining: false,
         listeners: vec![Listener { transport: Transport::Udp, addr: address(5060) }],
+        gossip: address(7060),
+        role: NodeRole::Full,
+        removed: None,
     };
     MemberFacts {
         node: record.node,
         pop: record.pop.clone(),
         voter: true,
+        role: record.role,
+        rpc: record.rpc,
+        safe: true,
         alive: true,
         record: Some(record),
         log_lag: Some(0),
@@ -367,7 +402,7 @@ fn slot(slot: SlotId) -> SlotRecord {
         span(other, 2, 60_000, TransferReason::Failure),
         span(home, 3, 90_000, TransferReason::HandBack),
     ];
-    SlotRecord { slot, home, owner: home, epoch: Epoch(3), history }
+    SlotRecord { slot, home, owner: home, epoch: Epoch(3), history, origin: home }
 }
 
 /// Call n of slot n: 0 is ringing, 5 is a tombstone, the others talk. Even ones are acme's.

@@ -49,13 +49,17 @@ pub struct Verdict {
 pub fn judge(facts: &ClusterFacts) -> Verdict {
     let voters = facts.members.iter().filter(|member| member.voter);
     let voters_alive = voters.clone().filter(|member| member.alive).count();
-    let quorum = voters.count() / 2 + 1;
+    let quorum = majority_of(voters.count());
     let serving = facts.formed && facts.leader.is_some();
     let may_fail = if serving { voters_alive.saturating_sub(quorum) } else { 0 };
     let mut reasons = Vec::new();
     majority(facts, voters_alive, quorum, &mut reasons);
     slots(facts, &mut reasons);
     members(facts, &mut reasons);
+    for detail in super::spread::sites(facts) {
+        let next_step = "see holdline member list, and docs/membership.md";
+        reasons.push(reason(Status::Yellow, "spread", detail, next_step));
+    }
     if serving && may_fail == 0 && voters_alive >= quorum {
         reasons.push(reason(
             Status::Yellow,
@@ -67,6 +71,11 @@ pub fn judge(facts: &ClusterFacts) -> Verdict {
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.status));
     let status = reasons.iter().map(|reason| reason.status).max().unwrap_or(Status::Green);
     Verdict { status, reasons, quorum, voters_alive, may_fail }
+}
+
+/// How many of so many make a majority.
+pub(super) const fn majority_of(voters: usize) -> usize {
+    voters / 2 + 1
 }
 
 fn majority(facts: &ClusterFacts, alive: usize, quorum: usize, reasons: &mut Vec<Reason>) {

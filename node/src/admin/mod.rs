@@ -21,6 +21,7 @@ mod readiness;
 mod routes;
 pub mod seam;
 mod server;
+mod spread;
 #[cfg(test)]
 mod tests;
 pub mod view;

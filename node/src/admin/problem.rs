@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::seam::ClusterApiError;
 use holdline_guard::BanError;
+use holdline_raft::ChangeError;
 
 /// An error, as `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,8 +136,66 @@ impl From<ClusterApiError> for Problem {
                 "look into this node's log and at its disk; ask another node meanwhile",
             ),
             ClusterApiError::Ban(error) => Self::of_ban(&error, detail),
+            ClusterApiError::Ban(BanError::Unknown { .. }) => {
+                Self::not_found(detail, "GET /v1/bans lists the bans")
+            }
+            ClusterApiError::Ban(BanError::Allowed { .. }) => Self::new(
+                StatusCode::CONFLICT,
+                "protected",
+                "A trusted peer is never banned",
+                detail,
+                "ban a smaller block, or take the peer out of the configuration first",
+            ),
+            ClusterApiError::Ban(BanError::Full { .. }) => Self::new(
+                StatusCode::CONFLICT,
+                "full",
+                "Too many bans",
+                detail,
+                "lift some, or ban larger blocks",
+            ),
+            ClusterApiError::Ban(BanError::Over { .. }) => {
+                Self::malformed(detail, "give for_s=60 or more")
+            }
+            ClusterApiError::Members(error) => Self::of_members(&error),
             ClusterApiError::Stopping => Self::unavailable(detail, "ask another node"),
         }
+    }
+}
+
+impl Problem {
+    fn of_members(error: &ChangeError) -> Self {
+        let detail = error.to_string();
+        let next_step = match error {
+            ChangeError::NotLeader => {
+                return Self::unavailable(
+                    detail,
+                    "look at GET /v1/cluster/health for the members that are down",
+                );
+            }
+            ChangeError::UnknownNode { .. } => {
+                return Self::not_found(detail, "GET /v1/members lists the members");
+            }
+            ChangeError::Undecided => return ClusterApiError::Undecided.into(),
+            ChangeError::Busy => "wait until it is done, then ask again",
+            ChangeError::IsVoter { .. } | ChangeError::NoVoter { .. } => {
+                "GET /v1/members says who votes"
+            }
+            ChangeError::Witness { .. } => "name a node that owns calls",
+            ChangeError::NotAlive { .. } => "start it, or look at its network",
+            ChangeError::CatchingUp { .. } => {
+                "wait until GET /v1/members shows it without lag, then ask again"
+            }
+            ChangeError::LosesMajority { .. } => {
+                "bring back members that are down, or promote another one first"
+            }
+            ChangeError::TooMany { .. } => "remove a member first",
+            ChangeError::SlotsStay { .. } => {
+                "bring up or undrain another node that may own them, then ask again"
+            }
+            ChangeError::Rejected(_) => "correct the request",
+            ChangeError::NotTakenOver { .. } => "ask again, or name another node",
+        };
+        Self::new(StatusCode::CONFLICT, "members", "Members not changed", detail, next_step)
     }
 }
 

@@ -17,6 +17,10 @@ pub(super) fn checks(facts: &LocalFacts) -> Vec<Check> {
     let disk_low = facts.disk_free_bytes.is_some_and(|free| free < facts.disk_min_free_bytes);
     vec![
         check("formed", !facts.formed, &|| "the cluster was not formed yet".to_owned()),
+        check("admitted", !facts.takes_part, &|| {
+            "its log is empty: it waits for a majority of the first members, or to be let in"
+                .to_owned()
+        }),
         check("leader", facts.leader.is_none(), &|| {
             "no leader is known: a majority of the members is not reachable".to_owned()
         }),
@@ -25,6 +29,13 @@ pub(super) fn checks(facts: &LocalFacts) -> Vec<Check> {
         }),
         check("applied", facts.apply_lag > MAX_APPLY_LAG, &|| {
             format!("{} committed entries are not applied yet", facts.apply_lag)
+        }),
+        check("failover", !facts.safe, &|| match facts.votes {
+            true => "the leader has not said yet that this node has nearly everything".to_owned(),
+            false => {
+                "it has no vote: it is catching up, or waits to be promoted (holdline member list)"
+                    .to_owned()
+            }
         }),
         check("disk", disk_low, &|| {
             let free = facts.disk_free_bytes.unwrap_or_default();
@@ -61,6 +72,8 @@ mod tests {
     fn each_fact_has_its_check() {
         assert_eq!(faults(|_| {}), Vec::<&str>::new());
         assert_eq!(faults(|facts| facts.formed = false), ["formed"]);
+        assert_eq!(faults(|facts| facts.takes_part = false), ["admitted"]);
+        assert_eq!(faults(|facts| facts.safe = false), ["failover"]);
         assert_eq!(faults(|facts| facts.leader = None), ["leader"]);
         assert_eq!(faults(|facts| facts.lease_held = false), ["lease"]);
         assert_eq!(faults(|facts| facts.apply_lag = 10_001), ["applied"]);

@@ -34,6 +34,16 @@ pub(super) fn routes() -> Vec<Route> {
             &["post", "delete"],
             post(handler::drain::drain).merge(delete(handler::drain::undrain)),
         ),
+        route(
+            "/v1/members",
+            &["get", "post"],
+            get(handler::members::list).post(handler::members::expect),
+        ),
+        route("/v1/members/{id}", &["delete"], delete(handler::members::remove)),
+        route("/v1/members/{id}/promote", &["post"], post(handler::members::promote)),
+        route("/v1/members/{id}/demote", &["post"], post(handler::members::demote)),
+        route("/v1/members/{id}/replace", &["post"], post(handler::members::replace)),
+        route("/v1/leader/transfer", &["post"], post(handler::members::transfer)),
         route("/v1/slots", &["get"], get(handler::slots::handle)),
         route("/v1/calls", &["get"], get(handler::calls::handle)),
         route(

@@ -17,6 +17,8 @@ use holdline_model::{
     UserRecord,
 };
 
+use holdline_raft::{Changed, MemberChange};
+
 pub use error::ClusterApiError;
 pub use facts::{ClusterFacts, LocalFacts, MemberFacts, TrunkFacts};
 pub use limits::LimitFacts;
@@ -104,6 +106,9 @@ pub trait ClusterApi: ProtectionApi + Send + Sync + 'static {
     /// Commits that a node is to own nothing, or may own again; returns the index of that entry.
     /// The leader moves the slots after.
     async fn set_draining(&self, node: NodeId, draining: bool) -> Result<u64, ClusterApiError>;
+
+    /// Changes the members, through the leader; returns when it is committed, slots and all.
+    async fn change_members(&self, change: MemberChange) -> Result<Changed, ClusterApiError>;
 
     /// The trunks of this node's configuration, in its order, and what this node knows of them.
     async fn trunks(&self) -> Result<Vec<TrunkFacts>, ClusterApiError>;

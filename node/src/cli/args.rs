@@ -51,6 +51,16 @@ pub(super) enum Command {
     },
     /// Show how the cluster is
     Status,
+    /// List, add, promote, demote, remove and replace members
+    Member {
+        #[command(subcommand)]
+        command: MemberCommand,
+    },
+    /// Have another node lead
+    Leader {
+        #[command(subcommand)]
+        command: LeaderCommand,
+    },
     /// List, show, hang up and cap calls
     Call {
         #[command(subcommand)]
@@ -98,6 +108,9 @@ pub(super) struct NodeArgs {
     /// The node's configuration file
     #[arg(long, value_name = "FILE", required = true)]
     pub(super) config: Option<PathBuf>,
+    /// Join the cluster of this node, host:port; cluster.members in the file does not count then
+    #[arg(long, value_name = "SEED")]
+    pub(super) join: Option<String>,
     /// End when the process that started this one ends
     #[arg(long, hide = true)]
     pub(super) end_with_parent: bool,
@@ -116,6 +129,57 @@ pub(super) enum NodeCommand {
     Undrain {
         /// The node's number
         id: u64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum MemberCommand {
+    /// List members: who votes, and to whom calls may fail over
+    List,
+    /// Give a number to a node that will join from an address
+    Add {
+        /// Where other nodes will reach it (its cluster.rpc)
+        rpc: SocketAddr,
+        /// Its site
+        #[arg(long, default_value = "default")]
+        pop: String,
+        /// It votes, and owns no calls
+        #[arg(long)]
+        witness: bool,
+    },
+    /// Give a learner a vote
+    Promote {
+        /// The node's number
+        id: u64,
+    },
+    /// Take a voter's vote; its slots move first, and it stays as a learner
+    Demote {
+        /// The node's number
+        id: u64,
+    },
+    /// Remove a node for good; its slots move first, its number is never used again
+    Remove {
+        /// The node's number
+        id: u64,
+        /// Who gets its home slots and SIP addresses
+        #[arg(long, value_name = "ID")]
+        heir: Option<u64>,
+    },
+    /// Put a new member in an old one's place: its vote, home slots and SIP addresses
+    Replace {
+        /// Who goes
+        old: u64,
+        /// Who comes: a member that has caught up
+        new: u64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LeaderCommand {
+    /// Hand leadership to a node, or to the one that is furthest along
+    Transfer {
+        /// The node's number
+        id: Option<u64>,
     },
 }
 

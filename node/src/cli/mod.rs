@@ -62,12 +62,15 @@ fn run(args: Args, runner: &dyn NodeRunner, output: &mut Output) -> Result<ExitC
             Some(NodeCommand::Undrain { id }) => command::drain::run(&target, id, false, output),
             None => {
                 let path = node.config.unwrap_or_default();
-                node::run(&path, node.end_with_parent, runner).map(|()| ExitCode::SUCCESS)
+                node::run(&path, node.join.as_deref(), node.end_with_parent, runner)
+                    .map(|()| ExitCode::SUCCESS)
             }
         },
         Command::Dev(dev) => dev::run(&dev, output).map(|()| ExitCode::SUCCESS),
         Command::Config { command } => command::config::run(&command, output),
         Command::Status => command::status::run(&target, output),
+        Command::Member { command } => command::member::run(&target, &command, output),
+        Command::Leader { command } => command::member::leader(&target, &command, output),
         Command::Call { command } => command::call::run(&target, &command, output),
         Command::Limit { command } => command::limit::run(&target, &command, output),
         Command::Trunk { command } => command::trunk::run(&target, &command, output),

@@ -38,6 +38,7 @@ pub enum NodeError {
 
 pub(super) fn run(
     path: &Path,
+    join: Option<&str>,
     end_with_parent: bool,
     runner: &dyn NodeRunner,
 ) -> Result<(), CliError> {
@@ -46,7 +47,10 @@ pub(super) fn run(
         rustix::process::set_parent_process_death_signal(term)
             .map_err(|error| NodeError::Runtime(error.into()))?;
     }
-    let config = Config::load(path)?;
+    let config = match join {
+        Some(seed) => Config::load_joining(path, seed)?,
+        None => Config::load(path)?,
+    };
     prepared(config, runner).map_err(CliError::Node)
 }
 

@@ -15,7 +15,7 @@ use holdline_model::{
     Aor, CallId, CallRecord, Cdr, CdrId, Command, LocationRecord, Millis, Name, NodeId, Rejection,
     Reply, SetTrunk, SlotRecord, UserRecord,
 };
-use holdline_raft::{ProposeError, RaftHandle, SubmitError, Verdict};
+use holdline_raft::{Changed, MemberChange, ProposeError, RaftHandle, SubmitError, Verdict};
 use holdline_storage::{DataDir, StateError, StateReader};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -65,6 +65,9 @@ impl ClusterApi for Api {
             leader: status.leader,
             term: status.term,
             formed: self.state.cluster().is_some(),
+            takes_part: self.raft.takes_part(),
+            votes: status.voters.contains(&self.me),
+            safe: self.raft.lease().is_safe(),
             lease_held: self.raft.lease().is_valid(self.clock.monotonic()),
             apply_lag: committed.saturating_sub(status.applied.unwrap_or(0)),
             disk_free_bytes: self.data_dir.free_bytes().ok(),
@@ -88,10 +91,14 @@ impl ClusterApi for Api {
             *calls.entry(slot.owner).or_default() += up;
         }
         let alive = self.alive();
+        let safe = self.safe(&status);
         let member = |(node, member): (&NodeId, &holdline_raft::Member)| MemberFacts {
             node: *node,
             pop: member.pop.clone(),
             voter: status.voters.contains(node),
+            role: member.role,
+            rpc: member.rpc,
+            safe: safe(*node),
             alive: alive(*node),
             record: self.state.node(*node),
             log_lag: if *node == self.me {
@@ -115,6 +122,7 @@ impl ClusterApi for Api {
             formed: self.state.cluster().is_some(),
             slots: slots.len(),
             members,
+            roster: self.state.cluster().map(|record| record.roster).unwrap_or_default(),
         })
     }
 
@@ -245,6 +253,16 @@ impl ClusterApi for Api {
         self.change(&leader::drain(node, draining, self.clock.now())).await
     }
 
+    async fn change_members(&self, change: MemberChange) -> Result<Changed, ClusterApiError> {
+        let raft = self.raft.clone();
+        // It goes on if the one who asked has gone.
+        let made = self.tasks.spawn(async move { raft.change_members(change).await });
+        match made.await {
+            Ok(outcome) => Ok(outcome?),
+            Err(_) => Err(ClusterApiError::Stopping),
+        }
+    }
+
     async fn trunks(&self) -> Result<Vec<TrunkFacts>, ClusterApiError> {
         let view = Arc::clone(&self.trunk_view.borrow());
         let disabled = self.state.disabled_trunks();
@@ -280,7 +298,8 @@ impl Api {
                 | Reply::Ended(_)
                 | Reply::Admitted(_)
                 | Reply::Refused(_)
-                | Reply::Leased(_),
+                | Reply::Leased(_)
+                | Reply::Node(_),
             ) => Err(ClusterApiError::NoMajority),
             Err(ProposeError::Submit(SubmitError::Stopped)) => Err(ClusterApiError::Stopping),
             Err(ProposeError::Submit(_)) => Err(ClusterApiError::Overloaded),
@@ -315,6 +334,26 @@ impl Api {
             }
             let contact = contacts.nodes.get(&node);
             contact.is_some_and(|contact| contact.verdict == Verdict::Alive)
+        }
+    }
+}
+
+impl Api {
+    /// To whom calls may fail over: as the leader knows; elsewhere as the nodes say in gossip.
+    fn safe(&self, status: &holdline_raft::Status) -> impl Fn(NodeId) -> bool + use<> {
+        let leads = status.role == holdline_raft::Role::Leader;
+        let (voters, lag, me) = (status.voters.clone(), status.lag.clone(), self.me);
+        let own = self.raft.lease().is_safe();
+        let live = self.view.borrow().live.clone();
+        let alive = self.alive();
+        move |node| {
+            let told = live.get(&node).is_some_and(|member| member.facts.load.safe);
+            let caught_up = match (node == me, leads) {
+                (true, _) => own,
+                (false, true) => lag.get(&node).is_some_and(|lag| *lag <= leader::CAUGHT_UP),
+                (false, false) => told,
+            };
+            voters.contains(&node) && alive(node) && caught_up
         }
     }
 }

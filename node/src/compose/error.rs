@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use holdline_call::RoutingError;
-use holdline_raft::{RaftStopped, StartError};
+use holdline_raft::{JoinError, RaftStopped, StartError};
 use holdline_storage::{DataDirError, LogError, SnapshotError, StateError};
 use holdline_transport::TlsError;
 
@@ -63,9 +63,22 @@ pub enum NodeError {
     /// The operating system gives no random numbers.
     #[error("the operating system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
-    /// The configuration names no member for this node.
-    #[error("node.id is not among cluster.members: add this node to them")]
-    NotAMember,
+    /// A seed's name is unknown.
+    #[error(
+        "cluster.join: \"{name}\" cannot be found: {source}; correct the name, or give an address"
+    )]
+    Seed {
+        /// The seed.
+        name: String,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The cluster does not let this node in.
+    #[error("cluster.join: {0}")]
+    Join(#[from] JoinError),
+    /// The cluster has no place for this node, or none any more.
+    #[error("{0}")]
+    TurnedAway(String),
     /// Raft has stopped by itself.
     #[error(
         "{0}; this node stops so that another takes over: look at the disk, then start it again"

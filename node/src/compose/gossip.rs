@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use holdline_cluster::gossip::{ClusterKey, Gossip, GossipNetwork, GossipOptions, Load, NodeFacts};
 use holdline_model::NodeUp;
+use holdline_raft::{Lease, RaftHandle};
 use metrics::gauge;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +19,7 @@ pub(super) async fn start(
     network: GossipNetwork,
     context: &NodeContext,
     announcement: &NodeUp,
+    raft: &RaftHandle,
     calls: Vec<Arc<AtomicUsize>>,
     halt: &CancellationToken,
 ) -> Result<Arc<Gossip>, NodeError> {
@@ -30,7 +32,13 @@ pub(super) async fn start(
     let generation = context.clock.now().0;
     let mut options = GossipOptions::new(cluster, node, generation, key, config.cluster.gossip);
     options.network = network;
-    options.seeds = config.cluster.seeds.iter().map(ToString::to_string).collect();
+    // The configuration may name nodes of long ago: those that the state knows are asked, too.
+    let known = raft.state().nodes().into_iter();
+    let known = known.filter(|it| it.node != node && it.removed.is_none()).map(|it| it.gossip);
+    let mut seeds: Vec<_> = config.cluster.seeds.iter().copied().chain(known).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    options.seeds = seeds.iter().map(ToString::to_string).collect();
     let facts = NodeFacts {
         incarnation: announcement.incarnation,
         pop: announcement.pop.clone(),
@@ -43,16 +51,21 @@ pub(super) async fn start(
     };
     let gossip = Gossip::start(options, facts, &context.tasks, halt.clone()).await;
     let gossip = Arc::new(gossip.map_err(failed)?);
-    context.tasks.spawn(tell_load(Arc::clone(&gossip), calls, halt.clone()));
+    context.tasks.spawn(tell_load(Arc::clone(&gossip), raft.lease(), calls, halt.clone()));
     Ok(gossip)
 }
 
-async fn tell_load(gossip: Arc<Gossip>, calls: Vec<Arc<AtomicUsize>>, halt: CancellationToken) {
+async fn tell_load(
+    gossip: Arc<Gossip>,
+    lease: Lease,
+    calls: Vec<Arc<AtomicUsize>>,
+    halt: CancellationToken,
+) {
     loop {
         let up: usize = calls.iter().map(|calls| calls.load(Ordering::Relaxed)).sum();
         gauge!("holdline_calls_up").set(f64::from(u32::try_from(up).unwrap_or(u32::MAX)));
         let calls = u64::try_from(up).unwrap_or(u64::MAX);
-        gossip.set_load(Load { calls, cpu_percent: None });
+        gossip.set_load(Load { calls, cpu_percent: None, safe: lease.is_safe() });
         tokio::select! {
             () = halt.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}

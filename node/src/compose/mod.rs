@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `runner` | runs a node until it is told to stop or cannot go on |
 //! | `machine` | the disk and the networks beneath: the host's, or a simulation's |
+//! | `enroll` | a node that joins finds out who it is |
 //! | `parts` | makes the parts |
 //! | `error` | why a node cannot start or go on |
 //! | `keys` | what is derived from the cluster key |
@@ -21,6 +22,7 @@
 
 mod api;
 mod api_protection;
+mod enroll;
 mod error;
 mod gossip;
 mod hang_up;

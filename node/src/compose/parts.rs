@@ -1,6 +1,7 @@
 //! Makes the parts of a node, in order, and starts their tasks.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -9,8 +10,8 @@ use holdline_call::{CallEngine, Directory, TrunkView, Trunks, WatchedTrunk};
 use holdline_cluster::forward::{self, ForwardOptions, Forwarder, Token};
 use holdline_cluster::gossip::{Bulletin, ClusterView, Gossip};
 use holdline_cluster::ownership::PlanOptions;
-use holdline_model::{GroupId, Incarnation, Millis, Name, NodeId, NodeUp};
-use holdline_raft::{ClusterToken, Member, RaftHandle, RaftNode};
+use holdline_model::{GroupId, Incarnation, Millis, Name, NodeId, NodeRole, NodeUp};
+use holdline_raft::{ClusterToken, Member, RaftHandle, RaftNode, Wall};
 use holdline_storage::DataDir;
 use holdline_transport::floating::{
     Bind, Command, CommandOptions, FloatingAddresses, FloatingOptions, Mover, Netlink,
@@ -27,7 +28,7 @@ use super::machine::Machine;
 use super::{NodeError, gossip, keys, peers, rpc};
 use crate::admin::{AdminLimits, AdminOptions, AdminServer, ClusterApi};
 use crate::clock::Clock;
-use crate::config::{Config, FloatingConfig};
+use crate::config::{ClusterConfig, Config, FloatingConfig};
 use crate::node_runner::NodeContext;
 use crate::protect::pressure::Pressure;
 use crate::protect::{Protection, keeper, lender, pace};
@@ -49,6 +50,15 @@ pub(super) struct Parts {
     pub(super) progress: watch::Receiver<Progress>,
     pub(super) stopping: watch::Sender<bool>,
     pub(super) failed: mpsc::Receiver<String>,
+}
+
+/// How this node stands in the cluster when it starts.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// Other nodes that may be asked, besides the members.
+    pub(super) seeds: Vec<SocketAddr>,
+    /// The cluster has let it in a moment ago.
+    pub(super) is_new: bool,
 }
 
 /// What the tasks share.
@@ -84,6 +94,7 @@ impl Parts {
     pub(super) async fn start<M: Machine>(
         machine: &M,
         context: &NodeContext,
+        place: Place,
         halt: &CancellationToken,
     ) -> Result<Self, NodeError> {
         let config = &context.config;
@@ -91,7 +102,7 @@ impl Parts {
         machine.check_sip(config)?;
         let (data_dir, storage) = machine.open_storage(config, GROUP, &context.tasks)?;
         let token = keys::rpc_token(&config.cluster.key);
-        let raft_options = raft_options(config, &token, machine.raft_connect())?;
+        let raft_options = raft_options(context, place, &token, machine.raft_connect())?;
         let node =
             RaftNode::start(raft_options, storage, context.tasks.clone(), halt.clone()).await?;
         let forward_options = forward_options(config, &token, machine.forward_connect())?;
@@ -130,7 +141,9 @@ impl Parts {
         let sources = Sources { sockets: datagrams, streams, nodes: from_nodes };
         shared.start_dispatcher(sources, wires.tell.clone());
         let announcement = announcement(config)?;
-        let gossip = gossip::start(machine.gossip(), context, &announcement, calls, halt).await?;
+        let gossip =
+            gossip::start(machine.gossip(), context, &announcement, &shared.raft, calls, halt)
+                .await?;
         let (view, bulletin) = (gossip.view(), gossip.bulletin());
         shared.start_protection(news, bulletin.clone(), announcement.incarnation);
         let trunk_view = shared.start_trunks(wires, trunk_calls, gossip)?;
@@ -322,11 +335,13 @@ impl Shared<'_> {
             me: self.config().node.id,
             cluster: cluster.id(),
             slots: cluster.slots,
-            members: cluster.members.iter().map(|member| member.id).collect(),
+            owners: owners(cluster),
+            auto_promote: cluster.auto_promote,
             plan: PlanOptions { hand_back_after: cluster.hand_back_after },
             raft: self.raft.clone(),
             state: self.raft.state(),
             clock: self.context.clock.clone(),
+            tasks: self.context.tasks.clone(),
         };
         self.context.tasks.spawn(leader::run(duties, self.halt.clone()));
     }
@@ -377,19 +392,29 @@ fn protection(
 }
 
 fn raft_options(
-    config: &Config,
+    context: &NodeContext,
+    place: Place,
     token: &str,
     connect: holdline_raft::Connect,
 ) -> Result<holdline_raft::Options, NodeError> {
+    let config = &context.config;
+    let member = |member: &crate::config::Member| {
+        let crate::config::Member { rpc, pop, role, .. } = member.clone();
+        Member { rpc, pop, role }
+    };
     let members = config.cluster.members.iter();
-    let members: BTreeMap<NodeId, Member> = members
-        .map(|member| (member.id, Member { rpc: member.rpc, pop: member.pop.clone() }))
-        .collect();
+    let members: BTreeMap<NodeId, Member> = members.map(|it| (it.id, member(it))).collect();
+    let clock = context.clock.clone();
     Ok(holdline_raft::Options {
         node: config.node.id,
         cluster: config.cluster.id(),
+        name: config.cluster.name.clone(),
         group: GROUP,
         members,
+        member: member(&config.this_member()),
+        seeds: place.seeds,
+        is_new: place.is_new,
+        wall: Wall::new(move || clock.now()),
         token: token.parse::<ClusterToken>().map_err(|e| NodeError::Failed(e.to_string()))?,
         tuning: config.cluster.raft.clone(),
         connect,
@@ -404,6 +429,12 @@ fn forward_options(
     let token = token.parse::<Token>().map_err(|e| NodeError::Failed(e.to_string()))?;
     let options = ForwardOptions::new(config.cluster.id(), config.node.id, token);
     Ok(ForwardOptions { connect, ..options })
+}
+
+/// The first members that own calls, in order.
+fn owners(cluster: &ClusterConfig) -> Vec<NodeId> {
+    let full = cluster.members.iter().filter(|member| member.role == NodeRole::Full);
+    full.map(|member| member.id).collect()
 }
 
 /// The certificates, followed when their files change.
@@ -436,17 +467,18 @@ fn mover(floating: &FloatingConfig) -> Arc<dyn Mover> {
 }
 
 fn announcement(config: &Config) -> Result<NodeUp, NodeError> {
-    let member = config.this_member().ok_or(NodeError::NotAMember)?;
     Ok(NodeUp {
         node: config.node.id,
         incarnation: ownership::incarnation()?,
         pop: config.node.pop.clone(),
         sip: config.sip.addresses.clone(),
-        rpc: member.rpc,
+        rpc: config.cluster.advertise,
         admin: config.admin.listen,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         at: Millis(0),
         listeners: config.sip.listeners.clone(),
+        gossip: config.cluster.gossip,
+        role: config.node.role,
     })
 }
 

@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::NodeError;
+use super::enroll::{Enrolled, enroll};
 use super::machine::{Host, Machine};
-use super::parts::Parts;
+use super::parts::{Parts, Place};
 use crate::node_runner::{NodeContext, NodeRunner};
 
 /// A real node, on a real machine unless it is given another.
@@ -29,13 +30,21 @@ impl<M> Node<M> {
 #[async_trait]
 impl<M: Machine> NodeRunner for Node<M> {
     async fn run(&self, context: NodeContext) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let enrolled = tokio::select! {
+            () = context.stop.cancelled() => return Ok(()),
+            enrolled = enroll(&self.machine, context.config.clone(), &context.clock) => enrolled?,
+        };
+        let Enrolled { config, seeds, is_new } = enrolled;
+        let context = NodeContext { config, ..context };
+        let place = Place { seeds, is_new };
         let halt = CancellationToken::new();
         // Whatever ends this function ends what it started.
         let _halt = halt.clone().drop_guard();
-        let mut parts = Parts::start(&self.machine, &context, &halt).await?;
+        let mut parts = Parts::start(&self.machine, &context, place, &halt).await?;
         let outcome = tokio::select! {
             () = context.stop.cancelled() => Ok(()),
             stopped = parts.raft.fatal() => Err(NodeError::Stopped(stopped)),
+            why = parts.raft.turned_away() => Err(NodeError::TurnedAway(why)),
             Some(failed) = parts.failed.recv() => Err(NodeError::Failed(failed)),
         };
         if outcome.is_ok() {

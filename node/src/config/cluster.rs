@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use holdline_model::{ClusterId, Name, NodeId, limits};
+use holdline_model::{ClusterId, Name, NodeId, NodeRole, limits};
 use holdline_raft::Tuning;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -21,18 +21,25 @@ use super::secret;
 /// Which cluster this node belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterConfig {
-    /// Its name; nodes and data of another name are refused.
+    /// Its name; nodes and data of another name are refused. Empty for a node that joins and was not
+    /// told: it learns it then.
     pub name: String,
     /// The secret that all members share.
     pub key: ClusterKey,
-    /// The members, by id, this node included.
+    /// The first members, by id, this node included; none for a node that joins.
     pub members: Vec<Member>,
+    /// Nodes of a cluster to join, as `host:port`.
+    pub join: Vec<String>,
+    /// Whether a node that has joined gets a vote by itself when it has caught up.
+    pub auto_promote: bool,
     /// How many slots a new cluster gets; an existing one keeps the number it was formed with.
     pub slots: u16,
     /// Where gossip starts from; this node's own address may be among them.
     pub seeds: Vec<SocketAddr>,
     /// Where this node listens for other nodes (TCP).
     pub rpc: SocketAddr,
+    /// Where other nodes reach it.
+    pub advertise: SocketAddr,
     /// Where this node gossips (UDP).
     pub gossip: SocketAddr,
     /// How fast the cluster decides, and its bounds.
@@ -50,6 +57,8 @@ pub struct Member {
     pub rpc: SocketAddr,
     /// Its site.
     pub pop: Name,
+    /// Its part.
+    pub role: NodeRole,
 }
 
 impl ClusterConfig {
@@ -94,10 +103,13 @@ impl fmt::Debug for ClusterKey {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawCluster {
-    name: Spanned<String>,
+    name: Option<Spanned<String>>,
     key: Option<Spanned<String>>,
     key_file: Option<Spanned<PathBuf>>,
-    members: Spanned<Vec<Spanned<RawMember>>>,
+    members: Option<Spanned<Vec<Spanned<RawMember>>>>,
+    join: Option<Spanned<Joins>>,
+    auto_promote: Option<bool>,
+    advertise: Option<Spanned<SocketAddr>>,
     slots: Option<Spanned<u64>>,
     seeds: Option<Vec<SocketAddr>>,
     rpc: Option<Spanned<SocketAddr>>,
@@ -112,16 +124,50 @@ struct RawMember {
     id: Spanned<u64>,
     rpc: Spanned<SocketAddr>,
     pop: Option<Spanned<String>>,
+    role: Option<Spanned<String>>,
+}
+
+/// One seed or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Joins {
+    One(String),
+    Several(Vec<String>),
 }
 
 impl RawCluster {
+    /// Has the node join, whatever the file says of members.
+    pub(super) fn set_join(&mut self, seed: &str) {
+        self.members = None;
+        self.join = Some(Spanned::new(0..0, Joins::One(seed.to_owned())));
+    }
+
     pub(super) fn build(
         self,
         check: &mut Checker<'_>,
         span: Range<usize>,
-        this: &NodeId,
+        this: Option<NodeId>,
     ) -> ClusterConfig {
-        check.name("cluster.name", &self.name);
+        let join = joins(check, self.join.as_ref());
+        match (&self.members, &self.join) {
+            (Some(_), Some(join)) => {
+                let fault = Fault::Exclusive { first: "members", second: "join" };
+                check.fault("cluster.join", join.span(), fault);
+            }
+            (None, None) => {
+                let fault = Fault::NeedsOneOf { first: "members", second: "join" };
+                check.fault("cluster", span.clone(), fault);
+            }
+            (Some(_), None) | (None, Some(_)) => {}
+        }
+        match &self.name {
+            Some(name) => check.name("cluster.name", name),
+            None if join.is_empty() => {
+                let fault = Fault::MissingKey { missing: "name".to_owned() };
+                check.fault("cluster", span.clone(), fault);
+            }
+            None => {}
+        }
         let raft = tuning(check, self.raft);
         let hand_back_after = duration(
             check,
@@ -129,11 +175,21 @@ impl RawCluster {
             self.hand_back_after_ms.as_ref(),
             HAND_BACK,
         );
-        let key = key(check, self.key, self.key_file, span);
-        let members = members(check, &self.members);
-        let slots = slots(check, self.slots.as_ref(), members.len(), self.members.span());
-        let own = members.iter().find(|member| member.id == *this).map(|member| member.rpc);
+        let key = key(check, self.key, self.key_file, span.clone());
+        let members_span = self.members.as_ref().map_or(span.clone(), Spanned::span);
+        let members = self.members.as_ref().map(|raw| members(check, raw)).unwrap_or_default();
+        let slots = slots(check, self.slots.as_ref(), members.len(), members_span);
+        let own = members.iter().find(|member| Some(member.id) == this).map(|member| member.rpc);
         let rpc = self.rpc.as_ref().map(|rpc| *rpc.get_ref()).or(own).unwrap_or(UNKNOWN_ADDRESS);
+        if self.rpc.is_none() && !join.is_empty() {
+            let fault = Fault::MissingKey { missing: "rpc".to_owned() };
+            check.fault("cluster", span.clone(), fault);
+        }
+        let advertise = self.advertise.as_ref().or(self.rpc.as_ref());
+        if let Some(address) = advertise.filter(|_| !join.is_empty()) {
+            host(check, "cluster.rpc", address);
+        }
+        let advertise = own.or(advertise.map(|raw| *raw.get_ref())).unwrap_or(rpc);
         if let Some(listen) = &self.rpc {
             port(check, "cluster.rpc", listen);
         }
@@ -141,10 +197,23 @@ impl RawCluster {
             port(check, "cluster.gossip", listen);
             host(check, "cluster.gossip", listen);
         }
-        let gossip = self.gossip.map(Spanned::into_inner).or(own).unwrap_or(UNKNOWN_ADDRESS);
+        let gossip = self.gossip.map(Spanned::into_inner).unwrap_or(advertise);
         let seeds = self.seeds.unwrap_or_else(|| members.iter().map(|member| member.rpc).collect());
-        let name = self.name.into_inner();
-        ClusterConfig { name, key, members, slots, seeds, rpc, gossip, raft, hand_back_after }
+        let name = self.name.map(Spanned::into_inner).unwrap_or_default();
+        ClusterConfig {
+            name,
+            key,
+            members,
+            join,
+            auto_promote: self.auto_promote.unwrap_or(true),
+            slots,
+            seeds,
+            rpc,
+            advertise,
+            gossip,
+            raft,
+            hand_back_after,
+        }
     }
 }
 
@@ -179,7 +248,8 @@ fn members(check: &mut Checker<'_>, raw: &Spanned<Vec<Spanned<RawMember>>>) -> V
             check.fault("cluster.members.rpc", raw.rpc.span(), fault);
         }
         let pop = raw.pop.as_ref().map_or(DEFAULT_POP, |pop| pop.get_ref());
-        members.push(Member { id, rpc, pop: Name::from(pop) });
+        let role = role(check, "cluster.members.role", raw.role.as_ref());
+        members.push(Member { id, rpc, pop: Name::from(pop), role });
     }
     if members.len().is_multiple_of(2) {
         let (count, fewer) = (members.len(), members.len().saturating_sub(1));
@@ -189,6 +259,38 @@ fn members(check: &mut Checker<'_>, raw: &Spanned<Vec<Spanned<RawMember>>>) -> V
     }
     members.sort_by_key(|member| member.id);
     members
+}
+
+/// The seeds of a node that joins.
+fn joins(check: &mut Checker<'_>, raw: Option<&Spanned<Joins>>) -> Vec<String> {
+    let Some(raw) = raw else { return Vec::new() };
+    let seeds = match raw.get_ref() {
+        Joins::One(seed) => vec![seed.clone()],
+        Joins::Several(seeds) => seeds.clone(),
+    };
+    let count = u64::try_from(seeds.len()).unwrap_or(u64::MAX);
+    check.range("cluster.join", &Spanned::new(raw.span(), count), 1..MAX_MEMBERS + 1);
+    for seed in &seeds {
+        let port = seed.rsplit_once(':').and_then(|(host, port)| {
+            (!host.is_empty()).then_some(port).and_then(|port| port.parse::<u16>().ok())
+        });
+        if port.is_none_or(|port| port == 0) {
+            check.fault("cluster.join", raw.span(), Fault::NotASeed { found: seed.clone() });
+        }
+    }
+    seeds
+}
+
+/// `full` or `witness`.
+pub(super) fn role(check: &mut Checker<'_>, key: &str, raw: Option<&Spanned<String>>) -> NodeRole {
+    let Some(raw) = raw else { return NodeRole::Full };
+    for role in [NodeRole::Full, NodeRole::Witness] {
+        if raw.get_ref() == role.as_str() {
+            return role;
+        }
+    }
+    check.fault(key, raw.span(), Fault::NotARole { found: raw.get_ref().clone() });
+    NodeRole::Full
 }
 
 fn slots(
@@ -276,7 +378,7 @@ const fn bad_key(detail: String) -> Fault {
 
 const HAND_BACK: Duration = Duration::from_secs(10);
 const DAY_MS: u64 = 86_400_000;
-const DEFAULT_POP: &str = "default";
+pub(super) const DEFAULT_POP: &str = "default";
 
 /// Beyond this a majority is slower than it is safer.
 const MAX_MEMBERS: u64 = 15;

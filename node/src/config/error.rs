@@ -132,6 +132,29 @@ pub enum Fault {
         /// The value.
         value: String,
     },
+    /// A seed to join by is no host and port.
+    #[error("\"{found}\" is no host and port")]
+    NotASeed {
+        /// The value.
+        found: String,
+    },
+    /// A node's part is none that there is.
+    #[error("\"{found}\" is no role")]
+    NotARole {
+        /// The value.
+        found: String,
+    },
+    /// The node's part is given twice, differently.
+    #[error("role is \"{found}\" here but \"{member}\" in the list of members")]
+    RoleMismatch {
+        /// The value in `[node]`.
+        found: String,
+        /// The value in `cluster.members`.
+        member: String,
+    },
+    /// A witness has SIP addresses.
+    #[error("a witness takes no SIP")]
+    WitnessWithSip,
     /// This node is not in the list of members.
     #[error("node {id} is not among the members ({})", ids(.members))]
     NotAMember {
@@ -353,6 +376,10 @@ impl Fault {
             Self::Exclusive { .. } => "remove one of them".to_owned(),
             Self::NeedsOneOf { first, second } => format!("set \"{first}\" or \"{second}\""),
             Self::Duplicate { .. } => "remove or change one of them".to_owned(),
+            Self::NotASeed { .. } => "write it as seed.example.com:7060".to_owned(),
+            Self::NotARole { .. } => "write \"full\" or \"witness\"".to_owned(),
+            Self::RoleMismatch { .. } => "make them equal, or leave out node.role".to_owned(),
+            Self::WitnessWithSip => "leave the addresses out".to_owned(),
             Self::NotAMember { id, .. } => {
                 format!("add {{ id = {id}, rpc = \"…\" }} to cluster.members, or correct node.id")
             }

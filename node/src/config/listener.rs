@@ -154,7 +154,9 @@ pub(super) fn check_trunk(
     let dialled = matches!(transport, Transport::Udp | Transport::Tcp | Transport::Tls);
     if !dialled {
         check.fault("trunk.transport", span, Fault::NotDialled { transport });
-    } else if !listeners.iter().any(|listener| listener.transport == transport) {
+    } else if !listeners.is_empty()
+        && !listeners.iter().any(|listener| listener.transport == transport)
+    {
         check.fault("trunk.transport", span, Fault::NoListener { transport });
     }
 }

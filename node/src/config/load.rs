@@ -53,7 +53,7 @@ struct RawConfig {
     storage: RawStorage,
 }
 
-pub(super) fn file(path: &Path) -> Result<Config, ConfigError> {
+pub(super) fn file(path: &Path, join: Option<&str>) -> Result<Config, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut text = String::new();
@@ -62,21 +62,25 @@ pub(super) fn file(path: &Path) -> Result<Config, ConfigError> {
     if size > MAX_BYTES {
         return Err(ConfigError::TooLarge { path: path.to_owned(), size, limit: MAX_BYTES });
     }
-    self::text(&text, path)
+    self::text(&text, path, join)
 }
 
-pub(super) fn text(text: &str, path: &Path) -> Result<Config, ConfigError> {
-    let raw: RawConfig =
+/// `join` has the node join that seed, whatever the text says of members.
+pub(super) fn text(text: &str, path: &Path, join: Option<&str>) -> Result<Config, ConfigError> {
+    let mut raw: RawConfig =
         toml::from_str(text).map_err(|error| Checker::refused(text, path, &error))?;
+    if let Some(seed) = join {
+        raw.cluster.get_mut().set_join(seed);
+    }
     let mut check = Checker::new(text, path);
     let node_span = raw.node.span();
     let node = raw.node.into_inner().build(&mut check);
     let cluster_span = raw.cluster.span();
-    let cluster =
-        raw.cluster.into_inner().build(&mut check, cluster_span.clone(), node.id.get_ref());
+    let this = node.id.as_ref().map(|id| *id.get_ref());
+    let cluster = raw.cluster.into_inner().build(&mut check, cluster_span.clone(), this);
     let node = node.in_cluster(&mut check, node_span, &cluster);
     let sip_span = raw.sip.span();
-    let sip = raw.sip.into_inner().build(&mut check, sip_span, node.threads);
+    let sip = raw.sip.into_inner().build(&mut check, sip_span, node.threads, node.role);
     let trunks = trunk::build_all(&mut check, raw.trunk, &sip.listeners);
     let groups = trunk_group::build_all(&mut check, raw.trunk_group, &trunks);
     let routes = route::build_all(&mut check, raw.route, &trunks, &groups);

@@ -88,7 +88,16 @@ impl Config {
     /// The file (or a key or token file it names) cannot be read, is not TOML, has an unknown key,
     /// or contradicts itself; all contradictions are reported at once, with line and column.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        load::file(path)
+        load::file(path, None)
+    }
+
+    /// As [`Config::load`], for a node that joins a cluster at `seed`: what the file says of members
+    /// does not count.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_joining(path: &Path, seed: &str) -> Result<Self, ConfigError> {
+        load::file(path, Some(seed))
     }
 
     /// Checks a text; `path` is what error messages call it and what relative paths start from.
@@ -96,7 +105,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`], except that the text itself was read already.
     pub fn from_toml(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        load::text(text, path)
+        load::text(text, path, None)
     }
 
     /// Whose data this node's folder holds.
@@ -105,10 +114,11 @@ impl Config {
         Identity { cluster: self.cluster.name.clone(), node: self.node.id }
     }
 
-    /// The entry of this node in the list of members.
+    /// This node as a member.
     #[must_use]
-    pub fn this_member(&self) -> Option<&Member> {
-        self.cluster.members.iter().find(|member| member.id == self.node.id)
+    pub fn this_member(&self) -> Member {
+        let NodeConfig { id, ref pop, role, .. } = self.node;
+        Member { id, rpc: self.cluster.advertise, pop: pop.clone(), role }
     }
 
     /// The trunks and routes as the switch uses them.

@@ -4,21 +4,24 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use holdline_model::{Name, NodeId};
+use holdline_model::{Name, NodeId, NodeRole};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::cluster::ClusterConfig;
+use super::cluster::{self, ClusterConfig};
 use super::error::Fault;
 use super::locate::Checker;
 
 /// Who this node is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeConfig {
-    /// Its number among the members; never reused for another machine's data.
+    /// Its number among the members; never reused for another machine's data. 0 for a node that
+    /// joins and was not told: the cluster gives it one.
     pub id: NodeId,
     /// Its site.
     pub pop: Name,
+    /// Its part.
+    pub role: NodeRole,
     /// Where its data lies.
     pub data_dir: PathBuf,
     /// Threads that run its tasks.
@@ -28,8 +31,9 @@ pub struct NodeConfig {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawNode {
-    id: Spanned<u64>,
+    id: Option<Spanned<u64>>,
     pop: Option<Spanned<String>>,
+    role: Option<Spanned<String>>,
     data_dir: PathBuf,
     threads: Option<Spanned<u64>>,
 }
@@ -37,15 +41,22 @@ pub(super) struct RawNode {
 /// `[node]` before its site is known.
 #[derive(Debug)]
 pub(super) struct NodeDraft {
-    pub(super) id: Spanned<NodeId>,
+    pub(super) id: Option<Spanned<NodeId>>,
     pop: Option<Spanned<String>>,
+    role: Option<Spanned<NodeRole>>,
     data_dir: PathBuf,
     threads: NonZeroUsize,
 }
 
 impl RawNode {
     pub(super) fn build(self, check: &mut Checker<'_>) -> NodeDraft {
-        let id = check.range("node.id", &self.id, 1..MAX_ID + 1);
+        let id = self.id.as_ref().map(|raw| {
+            Spanned::new(raw.span(), NodeId(check.range("node.id", raw, 1..MAX_ID + 1)))
+        });
+        let role = self
+            .role
+            .as_ref()
+            .map(|raw| Spanned::new(raw.span(), cluster::role(check, "node.role", Some(raw))));
         if let Some(pop) = &self.pop {
             check.name("node.pop", pop);
         }
@@ -55,7 +66,7 @@ impl RawNode {
             .as_ref()
             .map(|raw| usize::try_from(check.range("node.threads", raw, 1..MAX_THREADS + 1)).ok());
         let threads = threads.flatten().and_then(NonZeroUsize::new).unwrap_or_else(half);
-        NodeDraft { id: Spanned::new(self.id.span(), NodeId(id)), pop: self.pop, data_dir, threads }
+        NodeDraft { id, pop: self.pop, role, data_dir, threads }
     }
 }
 
@@ -67,12 +78,48 @@ impl NodeDraft {
         span: Range<usize>,
         cluster: &ClusterConfig,
     ) -> NodeConfig {
-        let id = *self.id.get_ref();
+        let (pop, role, id) = match self.member(check, &span, cluster) {
+            Some(member) => member,
+            None => self.joining(),
+        };
+        if self.data_dir.as_os_str().is_empty() {
+            check.fault(
+                "node.data_dir",
+                span,
+                Fault::MissingKey { missing: "data_dir".to_owned() },
+            );
+        }
+        NodeConfig { id, pop, role, data_dir: self.data_dir, threads: self.threads }
+    }
+
+    /// What a node that joins says of itself.
+    fn joining(&self) -> (Name, NodeRole, NodeId) {
+        let pop = self.pop.as_ref().map_or(cluster::DEFAULT_POP, |pop| pop.get_ref());
+        let role = self.role.as_ref().map(|raw| *raw.get_ref()).unwrap_or_default();
+        let id = self.id.as_ref().map(|raw| *raw.get_ref()).unwrap_or_default();
+        (Name::from(pop), role, id)
+    }
+
+    /// What the list of members says of this node.
+    fn member(
+        &self,
+        check: &mut Checker<'_>,
+        span: &Range<usize>,
+        cluster: &ClusterConfig,
+    ) -> Option<(Name, NodeRole, NodeId)> {
+        if !cluster.join.is_empty() || cluster.members.is_empty() {
+            return None;
+        }
+        let Some(raw) = &self.id else {
+            let fault = Fault::MissingKey { missing: "id".to_owned() };
+            check.fault("node", span.clone(), fault);
+            return None;
+        };
+        let id = *raw.get_ref();
         let Some(member) = cluster.members.iter().find(|member| member.id == id) else {
             let members = cluster.members.iter().map(|member| member.id).collect();
-            check.fault("node.id", self.id.span(), Fault::NotAMember { id, members });
-            let (data_dir, threads) = (self.data_dir, self.threads);
-            return NodeConfig { id, pop: Name::default(), data_dir, threads };
+            check.fault("node.id", raw.span(), Fault::NotAMember { id, members });
+            return None;
         };
         if let Some(pop) = &self.pop
             && pop.get_ref() != member.pop.as_str()
@@ -81,15 +128,14 @@ impl NodeDraft {
             let fault = Fault::PopMismatch { found, member: member.pop.to_string() };
             check.fault("node.pop", pop.span(), fault);
         }
-        if self.data_dir.as_os_str().is_empty() {
-            check.fault(
-                "node.data_dir",
-                span,
-                Fault::MissingKey { missing: "data_dir".to_owned() },
-            );
+        if let Some(role) = &self.role
+            && *role.get_ref() != member.role
+        {
+            let found = role.get_ref().as_str().to_owned();
+            let fault = Fault::RoleMismatch { found, member: member.role.as_str().to_owned() };
+            check.fault("node.role", role.span(), fault);
         }
-        let (data_dir, threads) = (self.data_dir, self.threads);
-        NodeConfig { id, pop: member.pop.clone(), data_dir, threads }
+        Some((member.pop.clone(), member.role, id))
     }
 }
 

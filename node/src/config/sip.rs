@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use holdline_call::Options;
-use holdline_model::Listener;
+use holdline_model::{Listener, NodeRole};
 use holdline_sip::transaction::TimerConfig;
 use holdline_transport::{StreamOptions, TlsFiles};
 use serde::Deserialize;
@@ -61,17 +61,21 @@ pub(super) struct RawSip {
 }
 
 impl RawSip {
-    /// `threads` is how many threads run the node's tasks: by default as many shards.
+    /// `threads` is how many threads run the node's tasks: by default as many shards. A witness takes
+    /// no SIP.
     pub(super) fn build(
         self,
         check: &mut Checker<'_>,
         span: std::ops::Range<usize>,
         threads: NonZeroUsize,
+        role: NodeRole,
     ) -> SipConfig {
         let udp = self.addresses.as_ref().map(|raw| addresses(check, raw)).unwrap_or_default();
         let listeners = listener::build_all(check, &udp, &self.listener, self.tls.as_ref());
-        if listeners.is_empty() {
-            check.fault("sip", span.clone(), Fault::NoSipAddress);
+        match (role, listeners.is_empty()) {
+            (NodeRole::Full, true) => check.fault("sip", span.clone(), Fault::NoSipAddress),
+            (NodeRole::Witness, false) => check.fault("sip", span.clone(), Fault::WitnessWithSip),
+            (NodeRole::Full, false) | (NodeRole::Witness, true) => {}
         }
         let mut addresses: Vec<SocketAddr> = listeners.iter().map(|each| each.addr).collect();
         let mut seen = BTreeSet::new();

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use holdline_cluster::ownership::{NodeState, PlanOptions, Verdict, plan};
 use holdline_model::{
-    ClusterId, Command, FormCluster, LimitTick, NodeId, NodeRecord, SetDraining, SlotId, SlotMove,
-    SlotRecord, Sweep, SweepBindings, TransferSlots,
+    ClusterId, Command, FormCluster, LimitTick, NodeId, NodeRecord, NodeRole, SetDraining, SlotId,
+    SlotMove, SlotRecord, Sweep, SweepBindings, TransferSlots,
 };
-use holdline_raft::{Fence, NodeContact, RaftHandle};
+use holdline_raft::{Fence, NodeContact, RaftHandle, Status};
 use holdline_storage::StateReader;
 use metrics::counter;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
@@ -26,17 +27,20 @@ pub(crate) struct Duties {
     pub(crate) me: NodeId,
     pub(crate) cluster: ClusterId,
     pub(crate) slots: u16,
-    /// The first members, in order of id.
-    pub(crate) members: Vec<NodeId>,
+    /// The first members that own calls, in order of id.
+    pub(crate) owners: Vec<NodeId>,
+    /// Whether a node that joined gets a vote by itself.
+    pub(crate) auto_promote: bool,
     pub(crate) plan: PlanOptions,
     pub(crate) raft: RaftHandle,
     pub(crate) state: StateReader,
     pub(crate) clock: Clock,
+    pub(crate) tasks: TaskTracker,
 }
 
 /// Since when each node has been up without a break, as this leader saw it.
 #[derive(Debug, Default)]
-struct UpSince(BTreeMap<NodeId, (holdline_model::Incarnation, Instant)>);
+pub(super) struct UpSince(BTreeMap<NodeId, (holdline_model::Incarnation, Instant)>);
 
 /// Runs the duties until `stop` is cancelled.
 pub(crate) async fn run(duties: Duties, stop: CancellationToken) {
@@ -66,6 +70,7 @@ pub(crate) async fn run(duties: Duties, stop: CancellationToken) {
             swept_at = now;
             duties.sweep().await;
             duties.tick().await;
+            duties.look_after_members(&mut up).await;
         }
     }
 }
@@ -75,7 +80,7 @@ impl Duties {
         let form = FormCluster {
             cluster: self.cluster,
             slots: self.slots,
-            members: self.members.clone(),
+            members: self.owners.clone(),
             at: self.clock.now(),
         };
         self.propose(Command::FormCluster(form), "form the cluster").await;
@@ -112,7 +117,7 @@ impl Duties {
     }
 
     /// The members as this leader sees them: contact from `raft`, marks from the state.
-    fn nodes(&self, up: &mut UpSince) -> Vec<NodeState> {
+    pub(super) fn nodes(&self, up: &mut UpSince) -> Vec<NodeState> {
         let contacts = self.raft.contacts();
         let status = self.raft.status();
         let now = self.clock.monotonic();
@@ -132,6 +137,8 @@ impl Duties {
                 caught_up: node == self.me || lag.is_some_and(|entries| entries <= CAUGHT_UP),
                 up_for_ms: up.follow(node, verdict, record, now),
                 draining: record.is_some_and(|record| record.draining),
+                voter: status.voters.contains(&node),
+                may_own: may_own(&status, node),
             });
         }
         nodes
@@ -156,7 +163,7 @@ impl Duties {
         }
     }
 
-    async fn propose(&self, command: Command, what: &'static str) {
+    pub(super) async fn propose(&self, command: Command, what: &'static str) {
         match self.raft.propose(&command).await {
             Ok(holdline_model::Reply::Rejected(rejection)) => {
                 counter!("holdline_leader_rejected_total").increment(1);
@@ -191,6 +198,12 @@ impl UpSince {
     }
 }
 
+/// A node that may own slots votes, and is no witness.
+fn may_own(status: &Status, node: NodeId) -> bool {
+    let full = status.members.get(&node).is_some_and(|member| member.role == NodeRole::Full);
+    full && status.voters.contains(&node)
+}
+
 /// A node that never announced itself is no candidate, whatever its contact: it cannot own.
 fn judge(contact: Option<&NodeContact>, record: Option<&NodeRecord>) -> Verdict {
     let verdict = match contact.map(|contact| contact.verdict) {
@@ -216,4 +229,4 @@ const TURN: Duration = Duration::from_millis(20);
 const SWEEP_EVERY: Duration = Duration::from_millis(holdline_model::limits::LIMIT_TICK_MS);
 
 /// A follower that is behind by no more entries than this is caught up.
-const CAUGHT_UP: u64 = 1_000;
+pub(crate) const CAUGHT_UP: u64 = 1_000;

@@ -22,6 +22,7 @@ pub(crate) mod dispatcher;
 pub(crate) mod egress;
 pub(crate) mod holdings;
 pub(crate) mod leader;
+mod members;
 pub(crate) mod next_hop;
 pub(crate) mod ownership;
 pub(crate) mod report;

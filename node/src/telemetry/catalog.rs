@@ -7,6 +7,7 @@
 mod admin;
 mod connections;
 mod limits;
+mod members;
 mod process;
 mod protection;
 mod trunks;
@@ -378,7 +379,7 @@ const METRICS: &[Metric] = &[
         Kind::Counter,
         "holdline_rpc_refused_total",
         &["reason"],
-        "Messages refused: another cluster's, another group's, another node's, or without the key.",
+        "Messages refused: another cluster's, another group's, another node's, of another format, or without the key.",
     ),
     metric(
         "storage",
@@ -568,6 +569,7 @@ pub fn all() -> impl Iterator<Item = &'static Metric> {
         protection::METRICS,
         trunks::METRICS,
         limits::METRICS,
+        members::METRICS,
         connections::METRICS,
     ];
     METRICS.iter().chain(more.into_iter().flatten())

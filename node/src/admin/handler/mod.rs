@@ -11,6 +11,7 @@ pub(super) mod drain;
 pub(super) mod hang_up;
 pub(super) mod limits;
 pub(super) mod livez;
+pub(super) mod members;
 pub(super) mod metrics;
 pub(super) mod nodes;
 pub(super) mod openapi;

@@ -1,6 +1,7 @@
 //! Why the cluster could not answer a request.
 
 use holdline_model::{CallId, Name, NodeId, Rejection};
+use holdline_raft::ChangeError;
 
 /// The cluster could not answer.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,9 @@ pub enum ClusterApiError {
     /// A ban cannot be made or lifted.
     #[error("{0}")]
     Ban(#[from] holdline_guard::BanError),
+    /// The members were not changed.
+    #[error("{0}")]
+    Members(#[from] ChangeError),
     /// The node is stopping.
     #[error("this node is stopping")]
     Stopping,

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use holdline_call::TrunkHealth;
-use holdline_model::{Millis, Name, NodeId, NodeRecord};
+use holdline_model::{Millis, Name, NodeId, NodeRecord, NodeRole, Roster};
 
 /// What a node knows of itself without asking anybody.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,12 @@ pub struct LocalFacts {
     pub term: u64,
     /// Whether the cluster was formed, as far as this node has applied.
     pub formed: bool,
+    /// It takes part in Raft: it has a log, or was let in without one.
+    pub takes_part: bool,
+    /// It has a vote.
+    pub votes: bool,
+    /// The leader says that calls may fail over to it: it votes and has nearly everything.
+    pub safe: bool,
     /// Whether it holds its lease: without it, it answers nothing.
     pub lease_held: bool,
     /// Entries known to be committed but not yet applied here.
@@ -60,6 +66,8 @@ pub struct ClusterFacts {
     pub slots: usize,
     /// The members, by id, whether alive or not.
     pub members: Vec<MemberFacts>,
+    /// Who joined, is expected or was removed.
+    pub roster: Roster,
 }
 
 /// What a node knows of one member.
@@ -71,6 +79,12 @@ pub struct MemberFacts {
     pub pop: Name,
     /// Whether its vote counts towards a majority.
     pub voter: bool,
+    /// Its part.
+    pub role: NodeRole,
+    /// Where other nodes reach it.
+    pub rpc: SocketAddr,
+    /// Calls may fail over to it: it votes and has nearly everything.
+    pub safe: bool,
     /// Whether it is alive: heard by the leader or, seen from elsewhere, in gossip.
     pub alive: bool,
     /// What it announced when it started; `None` if it never did.

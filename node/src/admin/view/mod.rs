@@ -7,6 +7,7 @@ mod cdr;
 mod cdr_csv;
 mod cluster;
 mod limits;
+mod members;
 mod page;
 mod protection;
 mod slot;
@@ -22,6 +23,7 @@ pub use limits::{
     CapsView, LimitCapView, LimitClassView, LimitCountView, LimitEachView, LimitValueView,
     LimitsView,
 };
+pub use members::{ChangedView, MemberView, MembersView, ToleranceView};
 pub use page::PageView;
 pub use protection::{BanView, OverloadView, ProtectionView, TokenLeaseView, TopItemView, TopView};
 pub use slot::{OwnerView, SlotView};

@@ -9,6 +9,7 @@ pub(super) mod config;
 pub(super) mod drain;
 pub(super) mod limit;
 mod limit_simulate;
+pub(super) mod member;
 pub(super) mod protection;
 pub(super) mod registration;
 pub(super) mod status;

@@ -394,3 +394,74 @@ fn a_group_by_latency_wants_its_trunks_probed() {
     let warnings = config.unwrap().warnings;
     assert!(warnings[0].contains("trunk \"carrier-a\" is not probed"), "{warnings:?}");
 }
+
+/// The valid file as that of a node that joins.
+fn joining(more: &str) -> String {
+    let from = VALID.find("name = \"test\"").unwrap();
+    let (key, to) = (VALID.find("key =").unwrap(), VALID.find("members").unwrap());
+    let end = VALID.find("[sip]").unwrap();
+    let (head, key, tail) = (&VALID[..from], &VALID[key..to], &VALID[end..]);
+    let head = head.replace("id = 1\n", "");
+    format!("{head}{key}rpc = \"127.0.0.14:7060\"\n{more}{tail}")
+}
+
+#[test]
+fn a_node_that_joins_needs_only_the_key_and_a_seed() {
+    let config = load(&joining("join = \"seed.example.com:7060\"\n")).unwrap();
+    assert_eq!((config.node.id, config.cluster.name.as_str()), (NodeId(0), ""));
+    assert_eq!(config.cluster.join, ["seed.example.com:7060"]);
+    assert!(config.cluster.members.is_empty() && config.cluster.auto_promote);
+    assert_eq!(config.this_member().rpc, "127.0.0.14:7060".parse().unwrap());
+    let two = load(&joining("join = [\"192.0.2.1:7060\", \"192.0.2.2:7060\"]\n")).unwrap();
+    assert_eq!(two.cluster.join.len(), 2);
+    // The command line makes a member's file that of a node that joins.
+    let path = Path::new("/etc/holdline/node.toml");
+    let text =
+        VALID.replacen("name = \"test\"\n", "name = \"test\"\nrpc = \"127.0.0.14:7060\"\n", 1);
+    let config = text_joining(&text, path, "192.0.2.1:7060").unwrap();
+    assert!(config.cluster.members.is_empty() && config.cluster.join.len() == 1);
+}
+
+fn text_joining(text: &str, path: &Path, seed: &str) -> Result<Config, ConfigError> {
+    super::text(text, path, Some(seed))
+}
+
+#[test]
+fn a_join_that_makes_no_sense_is_refused_by_name() {
+    for (more, expected) in [
+        ("", "neither \"members\" nor \"join\" is set"),
+        (
+            "join = \"seed\"\n",
+            "cluster.join: \"seed\" is no host and port; write it as seed.example.com:7060",
+        ),
+        ("join = \"192.0.2.1:0\"\n", "is no host and port"),
+        ("join = []\n", "cluster.join"),
+        (
+            "join = \"192.0.2.1:1\"\nmembers = [{ id = 1, rpc = \"192.0.2.1:1\" }]\n",
+            "both \"members\" and \"join\" are set",
+        ),
+    ] {
+        let error = load(&joining(more)).expect_err(more).to_string();
+        assert!(error.contains(expected), "{more}: {error}");
+    }
+}
+
+#[test]
+fn a_witness_takes_no_sip_and_others_must() {
+    let witness = |text: &str| text.replacen("[cluster]", "role = \"witness\"\n[cluster]", 1);
+    let join = joining("join = \"192.0.2.1:7060\"\n");
+    let error = load(&witness(&join)).expect_err("it has addresses").to_string();
+    assert!(error.contains("a witness takes no SIP; leave the addresses out"), "{error}");
+    let without = join.replacen("addresses = [\"127.0.0.11:5060\"]\n", "", 1);
+    let config = load(&witness(&without)).unwrap();
+    assert_eq!(config.node.role, holdline_model::NodeRole::Witness);
+    assert!(load(&without).is_err(), "another node must have one");
+    let error = load(&witness(VALID)).expect_err("the list says otherwise").to_string();
+    assert!(
+        error.contains("role is \"witness\" here but \"full\" in the list of members"),
+        "{error}"
+    );
+    let odd =
+        load(&VALID.replacen("{ id = 2,", "{ id = 2, role = \"judge\",", 1)).expect_err("no role");
+    assert!(odd.to_string().contains("\"judge\" is no role; write \"full\" or \"witness\""));
+}
