@@ -7,10 +7,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::metrics::Metrics;
-use super::view::{CallView, CdrView, Health, SlotView};
+use super::view::{CallView, CdrView, Changed, Health, Members, SlotView};
 
 /// How long one request may take; a stopped process accepts connections and never answers.
 const TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a change of the members may take.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// Largest answer that is read.
 const BODY_LIMIT: u64 = 64 << 20;
 /// Records asked for on one page.
@@ -77,16 +79,20 @@ pub enum AdminError {
 
 debug_in_words!(AdminError);
 
+fn client(timeout: Duration) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .timeout_global(Some(timeout))
+        .http_status_as_error(false)
+        .max_idle_connections(0)
+        .build();
+    config.new_agent()
+}
+
 impl Admin {
     /// A client of the API at that address.
     #[must_use]
     pub fn new(address: SocketAddr) -> Self {
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(TIMEOUT))
-            .http_status_as_error(false)
-            .max_idle_connections(0)
-            .build();
-        Self { base: format!("http://{address}"), token: None, http: config.new_agent() }
+        Self { base: format!("http://{address}"), token: None, http: client(TIMEOUT) }
     }
 
     /// The same client with a bearer token.
@@ -134,6 +140,29 @@ impl Admin {
     /// Whether the node says that it is ready.
     pub async fn ready(&self) -> bool {
         self.request("GET", "/readyz").await.is_ok_and(|answer| answer.status == 200)
+    }
+
+    /// Who is a member.
+    ///
+    /// # Errors
+    /// As [`Admin::health`].
+    pub async fn members(&self) -> Result<Members, AdminError> {
+        self.json("/v1/members").await
+    }
+
+    /// Changes the members; `path` is what comes after `/v1/`. Waits as long as that may take.
+    ///
+    /// # Errors
+    /// As [`Admin::health`]; [`AdminError::Refused`] with the reason.
+    pub async fn change_members(
+        &self,
+        method: &'static str,
+        path: &str,
+    ) -> Result<Changed, AdminError> {
+        let patient = Self { http: client(PATIENCE), ..self.clone() };
+        let path = format!("/v1/{path}");
+        let answer = patient.expect(method, &path).await?;
+        patient.read(&path, &answer.body, serde_json::from_str(&answer.body))
     }
 
     /// The cluster's health as the node sees it.

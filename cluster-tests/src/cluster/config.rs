@@ -61,6 +61,57 @@ pub struct ClusterOptions {
     pub callee_over: Transport,
 }
 
+/// A node that joins a cluster that runs.
+#[derive(Clone, Debug)]
+pub struct Joiner {
+    /// Where it asks to be let in: a node's address for other nodes.
+    pub seed: SocketAddr,
+    /// The cluster's key; `None`: the right one.
+    pub key: Option<String>,
+    /// The cluster's name, if it is to name one.
+    pub name: Option<String>,
+    /// The number that it wants, if any.
+    pub id: Option<u64>,
+    /// Its site, if it is to name one.
+    pub pop: Option<String>,
+    /// It is to be a witness.
+    pub witness: bool,
+}
+
+impl Joiner {
+    /// A node that joins by a seed, with nothing but the cluster's key.
+    #[must_use]
+    pub const fn by(seed: SocketAddr) -> Self {
+        Self { seed, key: None, name: None, id: None, pop: None, witness: false }
+    }
+
+    fn write(
+        &self,
+        text: &mut String,
+        site: &Site,
+        id: u64,
+        hand_back_after_ms: u64,
+    ) -> std::fmt::Result {
+        if let Some(id) = self.id {
+            writeln!(text, "id = {id}")?;
+        }
+        if let Some(pop) = &self.pop {
+            writeln!(text, "pop = \"{pop}\"")?;
+        }
+        if self.witness {
+            writeln!(text, "role = \"witness\"")?;
+        }
+        let key = self.key.as_deref().unwrap_or(CLUSTER_KEY);
+        writeln!(text, "[cluster]\nkey = \"{key}\"\njoin = \"{}\"", self.seed)?;
+        if let Some(name) = &self.name {
+            writeln!(text, "name = \"{name}\"")?;
+        }
+        writeln!(text, "rpc = \"{}\"", site.node(id, RPC_PORT))?;
+        writeln!(text, "gossip = \"{}\"", site.node(id, GOSSIP_PORT))?;
+        writeln!(text, "hand_back_after_ms = {hand_back_after_ms}\n")
+    }
+}
+
 /// A transport of a test cluster's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Transport {
@@ -110,18 +161,42 @@ impl Default for ClusterOptions {
 }
 
 impl ClusterOptions {
-    /// The configuration file of node `id`.
-    pub(super) fn toml(&self, site: &Site, id: u64, data_dir: &Path) -> String {
+    /// The configuration file of node `id`, or of a node that joins and will be in its place.
+    pub(super) fn toml(
+        &self,
+        site: &Site,
+        id: u64,
+        data_dir: &Path,
+        joiner: Option<&Joiner>,
+    ) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
-        let _infallible = self.write(&mut text, site, id, data_dir);
+        let _infallible = self.write(&mut text, site, id, data_dir, joiner);
         text
     }
 
-    fn write(&self, text: &mut String, site: &Site, id: u64, data_dir: &Path) -> std::fmt::Result {
-        writeln!(text, "[node]\nid = {id}\ndata_dir = \"{}\"\n", data_dir.display())?;
-        self.write_cluster(text, site, id)?;
-        writeln!(text, "[sip]\naddresses = [\"{}\"]", site.node(id, SIP_PORT))?;
+    fn write(
+        &self,
+        text: &mut String,
+        site: &Site,
+        id: u64,
+        data_dir: &Path,
+        joiner: Option<&Joiner>,
+    ) -> std::fmt::Result {
+        writeln!(text, "[node]\ndata_dir = \"{}\"", data_dir.display())?;
+        match joiner {
+            None => {
+                writeln!(text, "id = {id}")?;
+                self.write_cluster(text, site, id)?;
+            }
+            Some(joiner) => joiner.write(text, site, id, self.hand_back_after_ms)?,
+        }
+        self.write_tuning(text)?;
+        let is_witness = joiner.is_some_and(|joiner| joiner.witness);
+        writeln!(text, "[sip]")?;
+        if !is_witness {
+            writeln!(text, "addresses = [\"{}\"]", site.node(id, SIP_PORT))?;
+        }
         if self.interface.is_none() {
             writeln!(text, "floating = \"bind\"")?;
         }
@@ -191,7 +266,10 @@ impl ClusterOptions {
         let seeds = (1..=u64::from(self.nodes)).map(|member| site.node(member, GOSSIP_PORT));
         let seeds: Vec<String> = seeds.map(|seed| format!("\"{seed}\"")).collect();
         writeln!(text, "seeds = [{}]", seeds.join(", "))?;
-        writeln!(text, "hand_back_after_ms = {}\n", self.hand_back_after_ms)?;
+        writeln!(text, "hand_back_after_ms = {}\n", self.hand_back_after_ms)
+    }
+
+    fn write_tuning(&self, text: &mut String) -> std::fmt::Result {
         if !self.raft.is_empty() {
             writeln!(text, "[cluster.raft]")?;
             for (key, value) in &self.raft {

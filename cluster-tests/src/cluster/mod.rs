@@ -16,9 +16,11 @@ mod view;
 
 pub use admin::{Admin, AdminError, Answer};
 pub use binary::{BinaryMissing, holdline_binary};
-pub use config::{ADMIN_PORT, ClusterOptions, GOSSIP_PORT, RPC_PORT, SIP_PORT, Transport};
+pub use config::{ADMIN_PORT, ClusterOptions, GOSSIP_PORT, Joiner, RPC_PORT, SIP_PORT, Transport};
 pub use metrics::Metrics;
 pub use node::{Node, NodeError, Usage};
 pub use running::{Cluster, ClusterError};
 pub use site::{Site, SiteTaken};
-pub use view::{CallView, CdrView, Health, MemberView, OwnerView, SlotView};
+pub use view::{
+    CallView, CdrView, Changed, Health, MemberView, Members, OwnerView, SlotView, Standing, Votes,
+};

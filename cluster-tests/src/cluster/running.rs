@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::admin::{Admin, AdminError};
 use super::binary::{BinaryMissing, holdline_binary};
-use super::config::{ADMIN_PORT, ClusterOptions, SIP_PORT, TOKEN_FILE, Transport};
+use super::config::{ADMIN_PORT, ClusterOptions, Joiner, SIP_PORT, TOKEN_FILE, Transport};
 use super::node::{Node, NodeError};
 use super::site::{Site, SiteTaken};
 use super::view::{CdrView, Health};
@@ -35,6 +35,7 @@ pub struct Cluster {
     folder: Option<TempDir>,
     token: Option<String>,
     passed: bool,
+    options: ClusterOptions,
 }
 
 /// Why a cluster is not as it should be.
@@ -112,7 +113,7 @@ impl Cluster {
         let mut nodes = BTreeMap::new();
         for id in 1..=u64::from(options.nodes) {
             let node = Node::new(id, folder.path());
-            let text = options.toml(&site, id, &node.data_dir);
+            let text = options.toml(&site, id, &node.data_dir, None);
             fs::write(&node.config, text).map_err(|cause| file(&node.config, cause))?;
             nodes.insert(id, node);
         }
@@ -123,7 +124,37 @@ impl Cluster {
             let written = open.and_then(|mut file| file.write_all(token.as_bytes()));
             written.map_err(|cause| file(&path, cause))?;
         }
-        Ok(Self { site, program, nodes, folder: Some(folder), token, passed: false })
+        let options = options.clone();
+        Ok(Self { site, program, nodes, folder: Some(folder), token, passed: false, options })
+    }
+
+    /// Starts a node that joins, at the addresses of number `place`; does not wait. It gets that
+    /// number only if it is the next one.
+    ///
+    /// # Errors
+    /// If there is such a node already, or no room.
+    pub fn join(&mut self, place: u64, joiner: &Joiner) -> Result<(), ClusterError> {
+        self.prepare_join(place, joiner)?;
+        let node = self.nodes.get_mut(&place).ok_or(ClusterError::NoNode)?;
+        Ok(node.start(&self.program)?)
+    }
+
+    /// Writes the configuration of a node that joins; does not start it.
+    ///
+    /// # Errors
+    /// If there is no room.
+    pub fn prepare_join(&mut self, place: u64, joiner: &Joiner) -> Result<(), ClusterError> {
+        let node = Node::new(place, self.folder());
+        let text = self.options.toml(&self.site, place, &node.data_dir, Some(joiner));
+        let file = |cause| ClusterError::File { path: node.config.clone(), cause };
+        fs::write(&node.config, text).map_err(file)?;
+        self.nodes.insert(place, node);
+        Ok(())
+    }
+
+    /// Takes a node that has ended out of the cluster's books.
+    pub fn forget(&mut self, id: u64) {
+        self.nodes.remove(&id);
     }
 
     /// How an agent speaks that uses a transport.

@@ -132,3 +132,73 @@ fn number(uri: &str) -> &str {
     let rest = uri.split_once(':').map_or(uri, |(_, rest)| rest);
     rest.split_once('@').map_or(rest, |(user, _)| user)
 }
+
+/// `GET /v1/members`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Members {
+    /// How many vote, are alive and are needed.
+    pub votes: Votes,
+    /// What is missing.
+    pub advice: Vec<String>,
+    /// The highest number that was ever given to a node.
+    pub highest: u64,
+    /// Members, those that are expected and those that were removed.
+    pub members: Vec<Standing>,
+}
+
+/// How many voters may fail.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+pub struct Votes {
+    /// How many vote.
+    pub voters: u32,
+    /// How many of them are alive.
+    pub alive: u32,
+    /// How many are needed.
+    pub needed: u32,
+    /// How many more may fail.
+    pub may_fail: u32,
+}
+
+/// One of [`Members`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct Standing {
+    /// Its number.
+    pub id: u64,
+    /// `voter`, `learner`, `expected` or `removed`.
+    pub standing: String,
+    /// `full` or `witness`.
+    pub role: String,
+    /// Calls may fail over to it.
+    pub safe: bool,
+    /// It waits to be promoted by hand.
+    pub held: bool,
+    /// Slots it owns.
+    pub slots_owned: u64,
+    /// Slots whose home it is.
+    pub slots_home: u64,
+}
+
+/// The answer to a change of the members.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Changed {
+    /// The node that was changed, or that leads.
+    pub node: u64,
+    /// How it was.
+    pub before: Votes,
+    /// How it is.
+    pub after: Votes,
+}
+
+impl Members {
+    /// How a node stands; `-` for one that is not known.
+    #[must_use]
+    pub fn standing(&self, id: u64) -> &str {
+        self.one(id).map_or("-", |member| member.standing.as_str())
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn one(&self, id: u64) -> Option<&Standing> {
+        self.members.iter().find(|member| member.id == id)
+    }
+}

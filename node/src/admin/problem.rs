@@ -136,26 +136,6 @@ impl From<ClusterApiError> for Problem {
                 "look into this node's log and at its disk; ask another node meanwhile",
             ),
             ClusterApiError::Ban(error) => Self::of_ban(&error, detail),
-            ClusterApiError::Ban(BanError::Unknown { .. }) => {
-                Self::not_found(detail, "GET /v1/bans lists the bans")
-            }
-            ClusterApiError::Ban(BanError::Allowed { .. }) => Self::new(
-                StatusCode::CONFLICT,
-                "protected",
-                "A trusted peer is never banned",
-                detail,
-                "ban a smaller block, or take the peer out of the configuration first",
-            ),
-            ClusterApiError::Ban(BanError::Full { .. }) => Self::new(
-                StatusCode::CONFLICT,
-                "full",
-                "Too many bans",
-                detail,
-                "lift some, or ban larger blocks",
-            ),
-            ClusterApiError::Ban(BanError::Over { .. }) => {
-                Self::malformed(detail, "give for_s=60 or more")
-            }
             ClusterApiError::Members(error) => Self::of_members(&error),
             ClusterApiError::Stopping => Self::unavailable(detail, "ask another node"),
         }
