@@ -303,7 +303,7 @@ async fn a_node_that_is_expected_gets_the_number_that_was_promised() {
     let path = format!("members?rpc={rpc}&pop=fra");
     let done = cluster.admin(2).change_members("POST", &path).await.unwrap();
     assert_eq!(done.node, 4);
-    assert_eq!(cluster.admin(1).members().await.unwrap().standing(4), "expected");
+    wait_members(&mut cluster, 1, "node 4 is expected", |it| it.standing(4) == "expected").await;
     // Another one that joins meanwhile does not get it.
     let joiner = by(&cluster, 1);
     cluster.join(5, &joiner).unwrap();

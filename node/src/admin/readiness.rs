@@ -17,12 +17,12 @@ pub(super) fn checks(facts: &LocalFacts) -> Vec<Check> {
     let disk_low = facts.disk_free_bytes.is_some_and(|free| free < facts.disk_min_free_bytes);
     vec![
         check("formed", !facts.formed, &|| "the cluster was not formed yet".to_owned()),
+        check("leader", facts.leader.is_none(), &|| {
+            "no leader is known: a majority of the members is not reachable".to_owned()
+        }),
         check("admitted", !facts.takes_part, &|| {
             "its log is empty: it waits for a majority of the first members, or to be let in"
                 .to_owned()
-        }),
-        check("leader", facts.leader.is_none(), &|| {
-            "no leader is known: a majority of the members is not reachable".to_owned()
         }),
         check("lease", !facts.lease_held, &|| {
             "no lease is held: this node must not act for its calls".to_owned()

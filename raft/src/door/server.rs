@@ -30,7 +30,10 @@ impl Door {
             return Greeted::OtherCluster;
         }
         let node = self.handle.shared.peers.node();
-        if !self.gate.is_open() {
+        // The first entry is the membership that the first members write by themselves; a second one
+        // takes a leader that a majority has elected.
+        let has_history = self.handle.shared.observer.last_log().is_some_and(|last| last > 0);
+        if !self.gate.is_open() || !has_history {
             return Greeted::Empty { node };
         }
         let state = &self.handle.shared.reader;
@@ -54,7 +57,7 @@ impl Door {
             let leader = self.handle.shared.leadership.borrow().leader.map(|(_, at)| at);
             return JoinAnswer::AskLeader(leader);
         }
-        if self.handle.shared.reader.cluster().is_none() {
+        if !ask.again && self.handle.shared.reader.cluster().is_none() {
             return JoinAnswer::Later("the cluster was not formed yet".to_owned());
         }
         let lead = self.handle.lead();
@@ -113,6 +116,10 @@ impl Door {
         let rpc = member.rpc;
         if rpc != ask.rpc {
             return Err(JoinAnswer::Refused(Refusal::OtherAddress { node, rpc }));
+        }
+        // One of the first members that comes late: it has never been there, and so forgot nothing.
+        if self.handle.shared.reader.node(node).is_none() {
+            return Ok(node);
         }
         let contacts = self.handle.contacts();
         let contact = contacts.nodes.get(&node);

@@ -146,7 +146,7 @@ impl Cluster {
             group: GROUP,
             name: "test".to_owned(),
             members: self.members.clone(),
-            member: self.members[&node].clone(),
+            member: self.members.get(&node).cloned().unwrap_or_default(),
             seeds: Vec::new(),
             is_new: false,
             wall: Wall::new(|| Millis(1_000_000)),

@@ -76,7 +76,7 @@ fn keys_that_are_unknown_or_missing_are_named_where_they_are() {
     );
     assert_eq!(
         message("id = 1\n", "id = 1\nzzzzzz = 2\n"),
-        "node.toml:3:1: [node]: unknown key \"zzzzzz\"; known here: id, pop, data_dir, threads"
+        "node.toml:3:1: [node]: unknown key \"zzzzzz\"; known here: id, pop, role, data_dir, threads"
     );
     assert_eq!(
         message("data_dir = \"data\"\n", ""),
@@ -289,7 +289,9 @@ fn the_example_is_valid_and_its_comments_show_the_defaults() {
     let uncommented = uncommented
         .lines()
         .filter(|line| {
-            !["token_file", "pop", "threads", "shards"].iter().any(|key| line.starts_with(key))
+            !["token_file", "pop", "threads", "shards", "join"]
+                .iter()
+                .any(|key| line.starts_with(key))
         })
         .collect::<Vec<_>>()
         .join("\n");
