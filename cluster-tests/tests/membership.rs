@@ -49,6 +49,12 @@ fn is_whole(members: &Members, id: u64) -> bool {
     })
 }
 
+/// The buckets of the time that commits take: upper bounds, with cumulated counts.
+async fn commits(admin: &holdline_cluster_tests::cluster::Admin) -> Vec<(f64, f64)> {
+    let metrics = admin.metrics().await.unwrap();
+    metrics.buckets("holdline_commit_seconds").collect()
+}
+
 fn by(cluster: &Cluster, seed: u64) -> Joiner {
     Joiner::by(cluster.site().node(seed, RPC_PORT))
 }
@@ -68,8 +74,31 @@ async fn a_node_joins_takes_its_share_and_goes_again_while_calls_go_on() {
     let held = stage.bring_up(60, 2).await.unwrap();
     let mut all = traffic(&mut stage, 1, 40, apart).await;
     let joiner = by(&stage.cluster, 2);
+    let admin = stage.cluster.admin(1);
+    let before = commits(&admin).await;
+    let began = Instant::now();
     stage.cluster.join(4, &joiner).unwrap();
-    all.extend(traffic(&mut stage, 2, 100, apart).await);
+    let voted = async {
+        while admin.members().await.is_ok_and(|members| members.standing(4) != "voter") {
+            assert!(began.elapsed() < LIMIT, "node 4 got no vote");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        began.elapsed()
+    };
+    let (busy, voted) = tokio::join!(traffic(&mut stage, 2, 100, apart), voted);
+    all.extend(busy);
+    let during = commits(&admin).await;
+    let p99 = |from: &[(f64, f64)], to: &[(f64, f64)]| {
+        let counts: Vec<_> = to.iter().zip(from).map(|(to, from)| (to.0, to.1 - from.1)).collect();
+        let all = counts.last().map_or(0.0, |last| last.1);
+        counts.iter().find(|(_, count)| *count >= all * 0.99).map_or(f64::NAN, |(le, _)| *le)
+    };
+    let nothing: Vec<_> = before.iter().map(|(le, _)| (*le, 0.0)).collect();
+    eprintln!(
+        "node 4 voted after {voted:?}; p99 of commits at node 1: {} s before, {} s meanwhile",
+        p99(&nothing, &before),
+        p99(&before, &during)
+    );
     // Every node says the same; the slots are spread, and the addresses have stayed.
     for id in 1..=4 {
         let seen = wait_members(&mut stage.cluster, id, "node 4 has its share", |members| {

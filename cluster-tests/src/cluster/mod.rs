@@ -13,6 +13,7 @@ mod node;
 mod running;
 mod site;
 mod view;
+mod volume;
 
 pub use admin::{Admin, AdminError, Answer};
 pub use binary::{BinaryMissing, holdline_binary};
@@ -24,3 +25,4 @@ pub use site::{Site, SiteTaken};
 pub use view::{
     CallView, CdrView, Changed, Health, MemberView, Members, OwnerView, SlotView, Standing, Votes,
 };
+pub use volume::Volume;
