@@ -12,5 +12,6 @@
 
 pub mod digest;
 pub mod framing;
+pub mod locate;
 pub mod message;
 pub mod transaction;
