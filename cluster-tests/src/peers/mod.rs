@@ -6,10 +6,12 @@
 
 mod baresip;
 mod kamailio;
+mod name_server;
 mod program;
 mod sipsak;
 
 pub use baresip::{Baresip, PhonePlan};
 pub use kamailio::{Proxy, ProxyPlan};
+pub use name_server::NameServer;
 pub use program::{PeerError, Program};
 pub use sipsak::ping;

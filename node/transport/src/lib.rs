@@ -4,13 +4,14 @@
 //! runs, because they come and go with the slots that the node owns; [`Ports`] does both. [`floating`] brings an address to this host in the first place.
 //!
 //! This crate does not parse SIP, knows no slots and decides nothing about ownership: it is told
-//! which addresses to hold.
+//! which addresses to hold. Names are asked for in [`dns`].
 //!
 //! Invariant: nothing that arrives from the network blocks, grows a queue without bound, or panics;
 //! what is thrown away is counted (`holdline_transport_*`).
 
 mod counters;
 mod datagram;
+pub mod dns;
 pub mod floating;
 mod mutant;
 mod options;
@@ -27,7 +28,7 @@ pub use options::SocketOptions;
 pub use ports::{Plan, Ports};
 pub use sockets::{BindError, SendOutcome, Sockets};
 pub use stream::{
-    ClientCertificates, Packet, StreamEvents, StreamOptions, StreamOutcome, Streams, Tls, TlsError,
-    TlsFiles, Unsent,
+    CertificateFacts, ClientCertificates, Packet, StreamEvents, StreamOptions, StreamOutcome,
+    Streams, Tls, TlsError, TlsFiles, Unsent,
 };
 pub use wire::Wire;

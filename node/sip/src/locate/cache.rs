@@ -36,7 +36,7 @@ pub struct CacheOptions {
 impl Default for CacheOptions {
     fn default() -> Self {
         Self {
-            min_ttl: Duration::from_secs(1),
+            min_ttl: Duration::from_secs(2),
             max_ttl: Duration::from_secs(3_600),
             min_negative_ttl: Duration::from_secs(5),
             max_negative_ttl: Duration::from_secs(300),

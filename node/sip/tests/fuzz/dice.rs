@@ -1,5 +1,7 @@
 //! A seeded source of chance: the same seed, the same run, on every machine.
 
+use std::time::{Duration, Instant};
+
 /// SplitMix64.
 #[derive(Clone, Debug)]
 pub(crate) struct Dice(u64);
@@ -38,16 +40,31 @@ impl Dice {
     }
 }
 
-/// How often a run of this kind is made: `usual` times, or as many times as HOLDLINE_FUZZ says.
-pub(crate) fn rounds(usual: u64) -> u64 {
-    let times = std::env::var("HOLDLINE_FUZZ").ok().and_then(|text| text.parse::<u64>().ok());
-    usual * times.unwrap_or(1)
+/// The seeds of a run: `usual` of them, or as many times that as HOLDLINE_FUZZ says, the same each time;
+/// then, if HOLDLINE_FUZZ_SECONDS says so, those that follow until so much time has passed.
+pub(crate) fn seeds(usual: u64) -> impl Iterator<Item = u64> {
+    let first = first_seed();
+    let sure = first.saturating_add(usual * number("HOLDLINE_FUZZ").unwrap_or(1));
+    let length = number("HOLDLINE_FUZZ_SECONDS").map_or(Duration::ZERO, Duration::from_secs);
+    let began = now();
+    // The clock is asked now and then only: it costs as much as a small case.
+    (first..).take_while(move |seed| {
+        *seed < sure || !seed.is_multiple_of(16) || now().duration_since(began) < length
+    })
 }
 
 /// Where runs begin: the same place each time, or where HOLDLINE_FUZZ_SEED says.
 pub(crate) fn first_seed() -> u64 {
-    let seed = std::env::var("HOLDLINE_FUZZ_SEED").ok().and_then(|text| text.parse::<u64>().ok());
-    seed.unwrap_or(4475)
+    number("HOLDLINE_FUZZ_SEED").unwrap_or(4475)
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+#[expect(clippy::disallowed_methods, reason = "bounds how long a test runs, and nothing else")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// Prints what is being tried if a panic comes of it, and how to try it again.
