@@ -47,11 +47,12 @@ pub(crate) struct Script {
 
 /// Both trunks, and the route to one of them.
 pub(crate) fn routing() -> Routing {
-    let trunk = |name: &str, address| Trunk {
+    let trunk = |name: &str, address: std::net::SocketAddr| Trunk {
         name: name.into(),
         tenant: "acme".into(),
-        address,
+        address: address.into(),
         transport: Transport::Udp,
+        proxy: None,
         sources: Vec::new(),
     };
     let trunks = vec![trunk("pbx", caller()), trunk("carrier", callee())];

@@ -2,15 +2,17 @@
 //! (section 12.2.1.1).
 //!
 //! Pure functions of messages and of the call's record. A dialog's peer is the first route if there
-//! is one, else the remote target, if that is an address; names are not resolved here: then it is
-//! where the leg's messages came from.
+//! is one, else the remote target, if that is an address. If it is a name, it is where that leads
+//! ([`located`], where a dialog is about to be committed), as far as that is known; else where the
+//! leg's messages came from.
 
 use std::net::{IpAddr, SocketAddr};
 
-use holdline_model::{CallRecord, Dialog, Hop, NewTarget, Shift, Token, limits};
+use holdline_model::{CallRecord, Dialog, Hop, NewTarget, Shift, Token, Transport, limits};
+use holdline_sip::locate::Asked;
 use holdline_sip::message::{Address, Identity, Message, Uri};
 
-use crate::messages;
+use crate::{Names, messages};
 
 /// The dialog with the caller: we are its UAS (section 12.1.1).
 pub(crate) fn caller(record: &CallRecord, invite: &Message) -> Dialog {
@@ -146,7 +148,13 @@ fn as_request_uri(uri: &str) -> &str {
 /// translator that the messages come through, and if messages come over a connection from the same
 /// host: that connection is used again (RFC 5923 in spirit).
 pub(crate) fn request_hop(route_set: &[String], remote_target: &str, hop: Hop) -> Hop {
-    let Some(next) = next_hop(route_set, remote_target, hop) else { return hop };
+    match next_hop(route_set, remote_target, hop) {
+        Some(next) => to_next(next, hop),
+        None => hop,
+    }
+}
+
+fn to_next(next: SocketAddr, hop: Hop) -> Hop {
     let same_host = next.ip().to_canonical() == hop.peer.ip().to_canonical();
     let is_translated = is_private(next.ip()) && !is_private(hop.peer.ip()) && !same_host;
     if is_translated || (same_host && hop.transport.is_reliable()) { hop } else { hop.to(next) }
@@ -159,6 +167,50 @@ fn next_hop(route_set: &[String], remote_target: &str, hop: Hop) -> Option<Socke
         None => Uri::parse(remote_target).ok()?,
     };
     Some(SocketAddr::new(uri.host_ip()?, uri.port.unwrap_or(hop.transport.default_port())))
+}
+
+/// How requests within a dialog go whose next hop is a name: to where that leads over the leg's
+/// transport, if that is known (RFC 3263); `hop`, which is how they go otherwise, if not. The first
+/// address is taken, so that whoever owns the call then goes by the same.
+pub(crate) fn located(
+    route_set: &[String],
+    remote_target: &str,
+    hop: Hop,
+    names: &dyn Names,
+) -> Hop {
+    let place = asked(route_set, remote_target, hop.transport)
+        .and_then(|asked| names.location(&asked))
+        .and_then(|location| {
+            let mut places = location.places();
+            places.find(|place| {
+                let same_family = place.address.is_ipv4() == hop.local.is_ipv4();
+                place.transport == hop.transport && same_family
+            })
+        });
+    match place {
+        Some(place) => to_next(place.address, hop),
+        None => hop,
+    }
+}
+
+/// The name that requests within a dialog go to, if they go to one: what has to be found out before.
+/// Browsers behind WebSockets are reached over their own connection only.
+pub(crate) fn asked(
+    route_set: &[String],
+    remote_target: &str,
+    transport: Transport,
+) -> Option<Asked> {
+    if matches!(transport, Transport::Ws | Transport::Wss) {
+        return None;
+    }
+    let uri = match route_set.first() {
+        Some(route) => route_uri(route)?,
+        None => Uri::parse(remote_target).ok()?,
+    };
+    let asked = Asked::of(&uri)?;
+    let is_name = asked.ip().is_none() && asked.is_askable();
+    // The leg keeps its transport: what is open is used on.
+    is_name.then_some(Asked { transport: Some(transport), secure: false, ..asked })
 }
 
 /// Whether an address means something inside a private network only (RFC 1918, 6598, 3927, 4193).
@@ -178,8 +230,6 @@ fn route_uri(route: &str) -> Option<Uri<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use holdline_model::Transport;
-
     use super::*;
 
     fn dialog(remote_target: &str, route_set: &[&str]) -> Dialog {
@@ -268,6 +318,44 @@ mod tests {
         assert_eq!(next("sip:a@192.0.2.9;transport=tcp"), "192.0.2.9:5060");
         let tls = over(Transport::Tls, "192.0.2.1:999");
         assert_eq!(request_hop(&[], "sips:a@192.0.2.9", tls).peer.port(), 5061);
+    }
+
+    #[derive(Debug)]
+    struct Leads(&'static str);
+
+    impl Names for Leads {
+        fn location(
+            &self,
+            asked: &Asked,
+        ) -> Option<std::sync::Arc<holdline_sip::locate::Location>> {
+            assert_eq!(asked.transport, Some(Transport::Udp), "the leg's");
+            let at = holdline_sip::locate::Location::at(Transport::Udp, self.0.parse().ok()?);
+            (asked.host == "a.test").then(|| at.into())
+        }
+    }
+
+    #[test]
+    fn a_name_leads_where_it_is_known_to_lead_else_back() {
+        let hop = over(Transport::Udp, "192.0.2.1:999");
+        let next = |routes: &[&str], target: &str, leads| {
+            let routes: Vec<String> = routes.iter().map(|route| (*route).to_owned()).collect();
+            located(&routes, target, hop, &Leads(leads)).peer.to_string()
+        };
+        assert_eq!(next(&[], "sip:b@A.test", "192.0.2.9:5060"), "192.0.2.9:5060");
+        assert_eq!(next(&["<sip:a.test;lr>"], "sip:b@h", "192.0.2.9:5062"), "192.0.2.9:5062");
+        assert_eq!(next(&[], "sip:b@b.test", "192.0.2.9:5060"), "192.0.2.1:999");
+        assert_eq!(next(&[], "sip:b@a.test", "[2001:db8::1]:5060"), "192.0.2.1:999");
+        // Behind the translator that its messages come through.
+        assert_eq!(next(&[], "sip:b@a.test", "10.0.0.1:5060"), "192.0.2.1:999");
+    }
+
+    #[test]
+    fn only_names_are_asked_for() {
+        let asks = |target: &str, transport| asked(&[], target, transport).is_some();
+        assert!(asks("sip:b@a.test", Transport::Udp) && asks("sip:b@a.test", Transport::Tls));
+        assert!(!asks("sip:b@192.0.2.1", Transport::Udp) && !asks("tel:+49", Transport::Udp));
+        assert!(!asks("sip:b@df7.invalid", Transport::Tcp) && !asks("sip:b@a.test", Transport::Ws));
+        assert_eq!(asked(&["<sip:192.0.2.1;lr>".to_owned()], "sip:b@a.test", Transport::Udp), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! Invariant: every call of a slot that is not ours has been forgotten.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,13 +32,17 @@ use crate::registrar::{Directory, Registrar, RegistrarOptions};
 use crate::routing::Selector;
 use crate::timers::Timers;
 use crate::trunk_calls::TrunkCalls;
-use crate::{DropReason, Event, Input, Listeners, Options, Output, Refusal, Routing, Undecided};
+use crate::{
+    DropReason, Event, Input, Listeners, Names, NoNames, Options, Output, Refusal, Routing, Trunk,
+    Undecided,
+};
 
 /// All calls of the slots that this shard of this node owns.
 #[derive(Debug)]
 pub struct CallEngine {
     pub(crate) options: Options,
     pub(crate) routing: Arc<Routing>,
+    pub(crate) names: Arc<dyn Names>,
     pub(crate) registrar: Registrar,
     pub(crate) allowance: Arc<dyn Allowance>,
     /// Requests that wait for tokens.
@@ -69,6 +74,7 @@ impl CallEngine {
         Self {
             options,
             routing,
+            names: Arc::new(NoNames),
             registrar: Registrar::none(),
             allowance: Arc::new(Unlimited),
             held: HeldRequests::default(),
@@ -105,6 +111,18 @@ impl CallEngine {
     pub fn with_allowance(mut self, allowance: Arc<dyn Allowance>) -> Self {
         self.allowance = allowance;
         self
+    }
+
+    /// Lets it know where names lead.
+    #[must_use]
+    pub fn with_names(mut self, names: Arc<dyn Names>) -> Self {
+        self.names = names;
+        self
+    }
+
+    /// The trunk that a source address belongs to.
+    pub(crate) fn source(&self, address: IpAddr) -> Option<&Trunk> {
+        self.routing.source(address, &*self.names)
     }
 
     /// Uses another routing for calls that come from now on.
@@ -411,7 +429,7 @@ impl CallEngine {
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let was_finished = call.is_finished();
         let before = TrunkCalls::place(call.record());
-        let mut ctx = Ctx { now, options: &self.options, out: &mut self.out };
+        let mut ctx = Ctx { now, options: &self.options, names: &*self.names, out: &mut self.out };
         let fate = handle(call, &mut ctx);
         self.trunk_calls.moved(before, call.record());
         if call.is_finished() && !was_finished {
@@ -448,7 +466,7 @@ impl CallEngine {
     }
 
     pub(crate) fn ctx(&mut self, now: Millis) -> Ctx<'_> {
-        Ctx { now, options: &self.options, out: &mut self.out }
+        Ctx { now, options: &self.options, names: &*self.names, out: &mut self.out }
     }
 
     pub(crate) fn event(&mut self, event: Event) {

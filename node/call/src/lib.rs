@@ -28,6 +28,7 @@ mod listeners;
 mod messages;
 mod metered;
 mod mirror;
+mod names;
 mod nonce;
 mod options;
 mod output;
@@ -49,12 +50,13 @@ pub use engine::CallEngine;
 pub use event::{Authentication, DropReason, Event, Refusal, Registration, Unconfirmed};
 pub use input::{Input, Undecided};
 pub use listeners::Listeners;
+pub use names::{Names, NoNames, next_hop_name};
 pub use options::{InvalidOptions, Options};
 pub use output::Output;
 pub use registrar::{Directory, NoUsers, RegistrarOptions, USERS, Unreadable};
 pub use routing::{
     Cidr, GroupMember, HashOver, InvalidCidr, Policy, Route, Routing, RoutingError, Trunk,
-    TrunkGroup, WhenDown,
+    TrunkAddress, TrunkGroup, TrunkProxy, WhenDown,
 };
 pub use shed::NewCall;
 pub use trunks::{

@@ -95,7 +95,7 @@ impl CallEngine {
     }
 
     fn options(&mut self, now: Millis, request: &Request, slot: SlotId) {
-        if self.routing.source(request.hop.peer.ip()).is_none() {
+        if self.source(request.hop.peer.ip()).is_none() {
             self.refuse(request, Refuse::Forbidden, Refusal::UnknownSource);
             return;
         }
@@ -170,7 +170,7 @@ impl CallEngine {
             local: hop.local,
             is_emergency: false,
         };
-        match self.selector.choose(&self.routing, &ask) {
+        match self.selector.choose(&self.routing, &*self.names, &ask) {
             Choice::Targets(targets) => Some(self.reached_from(*hop, targets)),
             Choice::NoRoute => Some(Vec::new()),
             Choice::AllDown { until } => {
@@ -199,7 +199,7 @@ impl CallEngine {
     /// the way of its calls, and sends the latter along in Proxy-Authorization, unasked, to be taken
     /// off here (RFC 3261 section 22.3).
     fn identify(&mut self, now: Millis, request: &Request, slot: SlotId) -> Option<Caller> {
-        if let Some(trunk) = self.routing.source(request.hop.peer.ip()) {
+        if let Some(trunk) = self.source(request.hop.peer.ip()) {
             return Some(Caller { tenant: trunk.tenant.clone(), trunk: trunk.name.clone() });
         }
         let epoch = self.slots.get(&slot).copied()?;

@@ -4,6 +4,7 @@ mod protection;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,11 +18,13 @@ use holdline_model::{
 };
 use holdline_raft::{ChangeError, Changed, MemberChange, Tolerance};
 
+use holdline_transport::CertificateFacts;
+
 pub(crate) use protection::{TRUSTED, Tokens};
 
 use super::seam::{
-    CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LimitFacts, LocalFacts,
-    MemberFacts, Page, TrunkFacts,
+    CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LimitFacts, ListenerFacts,
+    LocalFacts, MemberFacts, NodeCertificate, Page, TrunkFacts,
 };
 
 /// 2026-11-23T00:00:00Z.
@@ -250,6 +253,33 @@ impl ClusterApi for Fake {
         Ok(trunks)
     }
 
+    fn listeners(&self) -> Vec<ListenerFacts> {
+        let listener = |transport, home, holder| ListenerFacts {
+            listener: Listener { transport, addr: ([127, 0, 0, 1], 5060).into() },
+            home: NodeId(home),
+            holder: Some(NodeId(holder)),
+            is_open_here: holder == 1,
+            connections: (holder == 1 && transport == Transport::Tcp).then_some(12),
+        };
+        vec![
+            listener(Transport::Udp, 1, 1),
+            listener(Transport::Tcp, 1, 1),
+            listener(Transport::Udp, 2, 3),
+        ]
+    }
+
+    fn certificates(&self) -> Vec<NodeCertificate> {
+        let facts = CertificateFacts {
+            subject: "CN=sip.example.com".to_owned(),
+            issuer: "CN=Example CA".to_owned(),
+            names: vec!["sip.example.com".to_owned()],
+            sip_domains: vec!["example.com".to_owned()],
+            // A hundred days and a half later.
+            not_after: Duration::from_millis(START.0) + Duration::from_secs(8_683_200),
+        };
+        vec![NodeCertificate { path: "/etc/holdline/sip.pem".into(), trunk: None, facts }]
+    }
+
     async fn set_trunk(&self, trunk: &Name, enabled: bool) -> Result<u64, ClusterApiError> {
         self.majority()?;
         let mut disabled = self.disabled.lock().unwrap();
@@ -269,7 +299,8 @@ fn trunk(name: &str) -> TrunkFacts {
     TrunkFacts {
         name: Name::from(name),
         tenant: Name::from("default"),
-        address: ([127, 0, 0, 1], if is_well { 5070 } else { 5071 }).into(),
+        address: format!("127.0.0.1:{}", if is_well { 5070 } else { 5071 }),
+        leads_to: None,
         is_probed: true,
         health: Some(TrunkHealth {
             gate: if is_well { Gate::Open } else { shut },

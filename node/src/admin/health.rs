@@ -44,9 +44,10 @@ pub struct Verdict {
     pub may_fail: usize,
 }
 
-/// Judges the facts.
+/// Judges the facts. `certificates`: where those of the node that answers were read, and the days that
+/// they have left.
 #[must_use]
-pub fn judge(facts: &ClusterFacts) -> Verdict {
+pub fn judge(facts: &ClusterFacts, certificates: &[(String, i64)]) -> Verdict {
     let voters = facts.members.iter().filter(|member| member.voter);
     let voters_alive = voters.clone().filter(|member| member.alive).count();
     let quorum = majority_of(voters.count());
@@ -60,6 +61,7 @@ pub fn judge(facts: &ClusterFacts) -> Verdict {
         let next_step = "see holdline member list, and docs/membership.md";
         reasons.push(reason(Status::Yellow, "spread", detail, next_step));
     }
+    expiring(facts, certificates, &mut reasons);
     if serving && may_fail == 0 && voters_alive >= quorum {
         reasons.push(reason(
             Status::Yellow,
@@ -180,6 +182,22 @@ fn members(facts: &ClusterFacts, reasons: &mut Vec<Reason>) {
     }
 }
 
+fn expiring(facts: &ClusterFacts, certificates: &[(String, i64)], reasons: &mut Vec<Reason>) {
+    for (file, days) in certificates.iter().filter(|(_, days)| *days < DAYS_BEFORE_EXPIRY) {
+        let node = facts.answered_by;
+        let detail = match days {
+            ..0 => format!("the certificate {file} of node {node} is over: no TLS peer accepts it"),
+            _ => format!("the certificate {file} of node {node} is good for {days} more days"),
+        };
+        reasons.push(reason(
+            Status::Yellow,
+            "certificate_expires",
+            detail,
+            "put a new one in its place: it is read within seconds, and connections stay",
+        ));
+    }
+}
+
 fn is_draining(member: &super::seam::MemberFacts) -> bool {
     member.record.as_ref().is_some_and(|record| record.draining)
 }
@@ -187,6 +205,9 @@ fn is_draining(member: &super::seam::MemberFacts) -> bool {
 fn reason(status: Status, code: &str, detail: String, next_step: &str) -> Reason {
     Reason { status, code: code.to_owned(), detail, next_step: next_step.to_owned() }
 }
+
+/// With less left it is time to replace a certificate.
+const DAYS_BEFORE_EXPIRY: i64 = 14;
 
 /// More entries than a busy follower has in flight.
 const MAX_LOG_LAG: u64 = 10_000;
@@ -199,7 +220,7 @@ mod tests {
     fn judged(change: fn(&mut ClusterFacts)) -> (Status, Vec<String>, usize) {
         let mut facts = fake::cluster_facts();
         change(&mut facts);
-        let verdict = judge(&facts);
+        let verdict = judge(&facts, &[]);
         let codes = verdict.reasons.into_iter().map(|reason| reason.code).collect();
         (verdict.status, codes, verdict.may_fail)
     }
@@ -227,6 +248,18 @@ mod tests {
             }),
             (Status::Yellow, codes(&["node_down", "no_spare"]), 0)
         );
+    }
+
+    #[test]
+    fn a_certificate_that_ends_within_two_weeks_is_yellow() {
+        let facts = fake::cluster_facts();
+        let judged = |days| judge(&facts, &[("/etc/sip.pem".to_owned(), days)]);
+        assert_eq!(judged(14).status, Status::Green);
+        let verdict = judged(13);
+        assert_eq!(verdict.status, Status::Yellow);
+        let detail = "the certificate /etc/sip.pem of node 1 is good for 13 more days";
+        assert_eq!(verdict.reasons[0].detail, detail);
+        assert!(judged(-1).reasons[0].detail.contains("is over"));
     }
 
     #[test]

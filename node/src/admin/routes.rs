@@ -87,6 +87,8 @@ pub(super) fn routes() -> Vec<Route> {
         ),
         route("/v1/top/{dimension}", &["get"], get(handler::top::handle)),
         route("/v1/protection", &["get"], get(handler::protection::handle)),
+        route("/v1/listeners", &["get"], get(handler::listeners::handle)),
+        route("/v1/certificates", &["get"], get(handler::certificates::handle)),
         route("/v1/trunks", &["get"], get(handler::trunks::handle)),
         route("/v1/trunks/{name}", &["get"], get(handler::trunk::handle)),
         route(

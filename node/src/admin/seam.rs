@@ -20,7 +20,9 @@ use holdline_model::{
 use holdline_raft::{Changed, MemberChange};
 
 pub use error::ClusterApiError;
-pub use facts::{ClusterFacts, LocalFacts, MemberFacts, TrunkFacts};
+pub use facts::{
+    ClusterFacts, ListenerFacts, LocalFacts, MemberFacts, NodeCertificate, TrunkFacts,
+};
 pub use limits::LimitFacts;
 pub use protection::{BanRequest, ProtectionApi, ProtectionFacts};
 pub use query::{CallFilter, CallQuery, CdrQuery, Page};
@@ -109,6 +111,12 @@ pub trait ClusterApi: ProtectionApi + Send + Sync + 'static {
 
     /// Changes the members, through the leader; returns when it is committed, slots and all.
     async fn change_members(&self, change: MemberChange) -> Result<Changed, ClusterApiError>;
+
+    /// What listens for calls, in the whole cluster.
+    fn listeners(&self) -> Vec<ListenerFacts>;
+
+    /// The certificates of this node: a chain each, its own certificate first.
+    fn certificates(&self) -> Vec<NodeCertificate>;
 
     /// The trunks of this node's configuration, in its order, and what this node knows of them.
     async fn trunks(&self) -> Result<Vec<TrunkFacts>, ClusterApiError>;

@@ -76,6 +76,16 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: TrunkCommand,
     },
+    /// List what listens for calls
+    Listener {
+        #[command(subcommand)]
+        command: ListCommand,
+    },
+    /// List a node's certificates
+    Certificate {
+        #[command(subcommand)]
+        command: ListCommand,
+    },
     /// List and export call detail records
     Cdr {
         #[command(subcommand)]
@@ -329,6 +339,12 @@ pub(super) struct SimulateArgs {
     /// Calls as they came: a file that `holdline cdr export` wrote, CSV or JSON lines
     #[arg(long, value_name = "FILE")]
     pub(super) cdrs: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ListCommand {
+    /// List them
+    List,
 }
 
 #[derive(Debug, Subcommand)]

@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::node_runner::NodeRunner;
-use args::{Args, Command, NodeCommand};
+use args::{Args, Command, ListCommand, NodeCommand};
 
 pub use client::ClientError;
 use output::Output;
@@ -74,6 +74,12 @@ fn run(args: Args, runner: &dyn NodeRunner, output: &mut Output) -> Result<ExitC
         Command::Call { command } => command::call::run(&target, &command, output),
         Command::Limit { command } => command::limit::run(&target, &command, output),
         Command::Trunk { command } => command::trunk::run(&target, &command, output),
+        Command::Listener { command: ListCommand::List } => {
+            command::listener::list(&target, output)
+        }
+        Command::Certificate { command: ListCommand::List } => {
+            command::certificate::list(&target, output)
+        }
         Command::Cdr { command } => command::cdr::run(&target, &command, output),
         Command::User { command } => command::user::run(&target, &command, output),
         Command::Registration { command } => command::registration::run(&target, &command, output),

@@ -119,6 +119,23 @@ NODE  POP  STATE   SLOTS  HOME  CALLS  LAG  VERSION  SIP
 }
 
 #[test]
+fn listeners_and_certificates_are_listed() {
+    let served = serve(Fake::populated(), None);
+    assert_eq!(
+        shown(&served, &["listener", "list"]),
+        "\
+ADDRESS         TRANSPORT  HOME  HOLDER  OPEN HERE  CONNECTIONS
+127.0.0.1:5060  udp           1       1  yes                  -
+127.0.0.1:5060  tcp           1       1  yes                 12
+127.0.0.1:5060  udp           2       3  no                   -
+"
+    );
+    let text = shown(&served, &["certificate", "list"]);
+    let row = "all  CN=sip.example.com  CN=Example CA  sip:example.com sip.example.com  2027-03-03 12:00:00        100";
+    assert!(text.contains(row), "{text}");
+}
+
+#[test]
 fn status_is_red_with_reasons_and_its_own_exit_code() {
     let served = serve(Fake { dead: [NodeId(3)].into(), ..Fake::populated() }, None);
     let ran = holdline(&["status", "--url", &served.url]);

@@ -4,30 +4,35 @@
 //! leader's knowledge; other nodes say what gossip says.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use holdline_call::TrunkView;
+use holdline_call::{TrunkAddress, TrunkView};
 use holdline_cluster::forward::{Forwarder, HangUpOutcome, Requests as _};
 use holdline_cluster::gossip::{ClusterView, Heard};
 use holdline_model::limit::LimitConfig;
 use holdline_model::{
-    Aor, CallId, CallRecord, Cdr, CdrId, Command, LocationRecord, Millis, Name, NodeId, Rejection,
-    Reply, SetTrunk, SlotRecord, UserRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, Command, Listener, LocationRecord, Millis, Name, NodeId,
+    Rejection, Reply, SetTrunk, SlotRecord, Transport, UserRecord,
 };
 use holdline_raft::{Changed, MemberChange, ProposeError, RaftHandle, SubmitError, Verdict};
+use holdline_sip::locate::Location;
 use holdline_storage::{DataDir, StateError, StateReader};
+use holdline_transport::dns::Locator;
+use holdline_transport::{Ports, Streams, Tls};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use super::hang_up::HangUps;
 use crate::admin::seam::{
-    CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LimitFacts, LocalFacts,
-    MemberFacts, Page, TrunkFacts,
+    CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LimitFacts, ListenerFacts,
+    LocalFacts, MemberFacts, NodeCertificate, Page, TrunkFacts,
 };
 use crate::clock::Clock;
 use crate::config::TrunkConfig;
 use crate::protect::Protection;
+use crate::switch::SharedTable;
 use crate::switch::leader;
 use crate::switch::ownership::Progress;
 
@@ -52,6 +57,11 @@ pub(super) struct Api {
     pub(super) heard: watch::Receiver<Arc<Heard>>,
     pub(super) trunk_view: watch::Receiver<Arc<TrunkView>>,
     pub(super) trunks: Vec<TrunkConfig>,
+    pub(super) locator: Locator,
+    pub(super) table: SharedTable,
+    pub(super) ports: Ports,
+    /// Where they were read, and what they say.
+    pub(super) certificates: Vec<(PathBuf, Tls)>,
 }
 
 #[async_trait]
@@ -269,12 +279,49 @@ impl ClusterApi for Api {
         let facts = self.trunks.iter().map(|trunk| TrunkFacts {
             name: trunk.name.clone(),
             tenant: trunk.tenant.clone(),
-            address: trunk.address,
+            address: trunk.next().0.to_string(),
+            leads_to: self.leads_to(trunk),
             is_probed: trunk.probe,
             health: view.trunks.get(&trunk.name).cloned(),
             disabled_since: disabled.since(&trunk.name),
         });
         Ok(facts.collect())
+    }
+
+    fn listeners(&self) -> Vec<ListenerFacts> {
+        let table = self.table.load();
+        let open = self.ports.streams().map(Streams::connections);
+        let of_home = |(home, listeners): (NodeId, &[Listener])| {
+            let facts = listeners.iter().map(|listener| {
+                let Listener { transport, addr } = *listener;
+                let is_open_here = self.ports.is_open(transport, addr);
+                let count = Transport::ALL.iter().position(|each| *each == transport);
+                let count = count.and_then(|at| open.as_ref()?.get(at).copied());
+                ListenerFacts {
+                    listener: *listener,
+                    home,
+                    holder: table.holder_of(addr),
+                    is_open_here,
+                    connections: count.filter(|_| is_open_here && transport.is_reliable()),
+                }
+            });
+            facts.collect::<Vec<_>>()
+        };
+        table.listeners().flat_map(of_home).collect()
+    }
+
+    fn certificates(&self) -> Vec<NodeCertificate> {
+        let of_file = |(path, tls): &(PathBuf, Tls)| {
+            let (path, trunk) = (path.clone(), tls.trunk().map(str::to_owned));
+            let facts = tls.facts().into_iter();
+            let all = facts.map(move |facts| NodeCertificate {
+                path: path.clone(),
+                trunk: trunk.clone(),
+                facts,
+            });
+            all.collect::<Vec<_>>()
+        };
+        self.certificates.iter().flat_map(of_file).collect()
     }
 
     async fn set_trunk(&self, trunk: &Name, enabled: bool) -> Result<u64, ClusterApiError> {
@@ -284,6 +331,15 @@ impl ClusterApi for Api {
 }
 
 impl Api {
+    /// Where a trunk's name leads, or why nowhere; `None` if it has none.
+    fn leads_to(&self, trunk: &TrunkConfig) -> Option<Result<Arc<Location>, String>> {
+        let TrunkAddress::Name(asked) = trunk.next().0 else { return None };
+        Some(match self.locator.last(asked) {
+            Some(found) => found.map_err(|error| error.to_string()),
+            None => Err("it was not asked for yet".to_owned()),
+        })
+    }
+
     /// Commits an administrator's change; the index of its entry.
     async fn change(&self, command: &Command) -> Result<u64, ClusterApiError> {
         match self.raft.propose(command).await {

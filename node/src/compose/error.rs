@@ -7,6 +7,7 @@ use holdline_call::RoutingError;
 use holdline_raft::{JoinError, RaftStopped, StartError};
 use holdline_storage::{DataDirError, LogError, SnapshotError, StateError};
 use holdline_transport::TlsError;
+use holdline_transport::dns::DnsError;
 
 use crate::admin::AdminServerError;
 
@@ -51,6 +52,9 @@ pub enum NodeError {
     /// The certificate for TLS cannot be used.
     #[error("sip.tls: {0}")]
     Tls(#[from] TlsError),
+    /// A trunk has a name, and there is nobody to ask where it leads.
+    #[error(transparent)]
+    Dns(#[from] DnsError),
     /// Trunks and routes contradict each other.
     #[error(transparent)]
     Routing(#[from] RoutingError),

@@ -17,6 +17,7 @@ use holdline_cluster::gossip::GossipNetwork;
 use holdline_model::{GroupId, Transport};
 use holdline_raft::{RaftHandle, Storage};
 use holdline_storage::{DataDir, LogOptions, LogStore, SnapshotStore, StateStore};
+use holdline_transport::dns::{Dns, DnsOptions, Resolve};
 use holdline_transport::{
     Datagram, SocketOptions, Sockets, StreamEvents, StreamOptions, Streams, Tls,
 };
@@ -86,6 +87,14 @@ pub trait Machine: Debug + Send + Sync + 'static {
         _stop: CancellationToken,
     ) -> Option<(Streams, StreamEvents)> {
         None
+    }
+
+    /// Whom to ask for names; `None` on a machine without name servers.
+    ///
+    /// # Errors
+    /// They cannot be found out.
+    fn resolver(&self, _options: &DnsOptions) -> Result<Option<Arc<dyn Resolve>>, NodeError> {
+        Ok(None)
     }
 
     /// Is shown the node that was started; says whether to listen for the admin API, too.
@@ -159,6 +168,10 @@ impl Machine for Host {
         stop: CancellationToken,
     ) -> Option<(Streams, StreamEvents)> {
         Some(Streams::new(options, tls, tasks, stop))
+    }
+
+    fn resolver(&self, options: &DnsOptions) -> Result<Option<Arc<dyn Resolve>>, NodeError> {
+        Ok(Some(Arc::new(Dns::new(options)?)))
     }
 
     fn started(&self, _raft: &RaftHandle, _api: &Arc<dyn ClusterApi>) -> bool {

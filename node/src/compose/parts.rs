@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use holdline_call::{CallEngine, Directory, TrunkView, Trunks, WatchedTrunk};
+use holdline_call::{CallEngine, Directory, TrunkAddress, TrunkView, Trunks, WatchedTrunk};
 use holdline_cluster::forward::{self, ForwardOptions, Forwarder, Token};
 use holdline_cluster::gossip::{Bulletin, ClusterView, Gossip};
 use holdline_cluster::ownership::PlanOptions;
 use holdline_model::{GroupId, Incarnation, Millis, Name, NodeId, NodeRole, NodeUp};
 use holdline_raft::{ClusterToken, Member, RaftHandle, RaftNode, Wall};
+use holdline_sip::locate::Asked;
 use holdline_storage::DataDir;
+use holdline_transport::dns::Locator;
 use holdline_transport::floating::{
     Bind, Command, CommandOptions, FloatingAddresses, FloatingOptions, Mover, Netlink,
     NetlinkOptions,
@@ -28,7 +31,7 @@ use super::machine::Machine;
 use super::{NodeError, gossip, keys, peers, rpc};
 use crate::admin::{AdminLimits, AdminOptions, AdminServer, ClusterApi};
 use crate::clock::Clock;
-use crate::config::{ClusterConfig, Config, FloatingConfig};
+use crate::config::{ClusterConfig, Config, DnsConfig, FloatingConfig};
 use crate::node_runner::NodeContext;
 use crate::protect::pressure::Pressure;
 use crate::protect::{Protection, keeper, lender, pace};
@@ -36,9 +39,13 @@ use crate::switch::SharedTable;
 use crate::switch::directory::StateDirectory;
 use crate::switch::dispatcher::{self, Dispatcher, Sources};
 use crate::switch::egress::Egress;
+use crate::switch::held::Held;
 use crate::switch::leader::{self, Duties};
+use crate::switch::lookups::Lookups;
+use crate::switch::names::{self, KnownNames};
 use crate::switch::ownership::{self, Keeper, Progress};
 use crate::switch::shard::{self, ToShard};
+use crate::switch::tls_peers::{TlsPeer, TlsPeers};
 use crate::switch::trunks::{self, TellTrunks, Wires};
 
 /// A running node.
@@ -71,6 +78,10 @@ struct Shared<'a> {
     ports: Ports,
     shards: Vec<mpsc::Sender<ToShard>>,
     protection: Arc<Protection>,
+    locator: Locator,
+    tls_peers: Arc<TlsPeers>,
+    /// Our certificates, ours first.
+    certificates: Vec<(PathBuf, Tls)>,
 }
 
 /// Where the shards count their calls.
@@ -110,12 +121,16 @@ impl Parts {
             Forwarder::new(forward_options.clone(), context.tasks.clone(), halt.clone());
         let (sockets, datagrams) = machine.sockets(context.tasks.clone(), halt.clone());
         let tls = tls(config, &context.tasks, halt)?;
+        let (tls_peers, trunk_certificates) = tls_peers(config, &context.tasks, halt)?;
+        let ours = config.sip.tls.as_ref().map(|files| (files.certificate.clone(), tls.clone()));
+        let certificates = ours.into_iter().chain(trunk_certificates).collect();
         let streams =
             machine.streams(config.sip.connections, tls, context.tasks.clone(), halt.clone());
         let (ports, streams) = match streams {
             Some((streams, events)) => (Ports::new(sockets, streams), Some(events)),
             None => (Ports::from(sockets), None),
         };
+        let locator = locator(machine, context, halt)?;
         let (shards, inputs) = shard_queues(config.sip.shards.get());
         let (protection, news) = protection(context)?;
         let shared = Shared {
@@ -127,6 +142,9 @@ impl Parts {
             ports,
             shards,
             protection,
+            locator,
+            tls_peers: Arc::new(tls_peers),
+            certificates,
         };
         let hang_ups = shared.hang_ups();
         let (service, from_nodes) = forward::service(
@@ -146,6 +164,7 @@ impl Parts {
                 .await?;
         let (view, bulletin) = (gossip.view(), gossip.bulletin());
         shared.start_protection(news, bulletin.clone(), announcement.incarnation);
+        shared.start_names();
         let trunk_view = shared.start_trunks(wires, trunk_calls, gossip)?;
         let (progress, failed) = shared.start_ownership(announcement, node.applied);
         shared.start_leader();
@@ -188,6 +207,7 @@ impl Shared<'_> {
             ports: self.ports.clone(),
             forwarder: self.forwarder.clone(),
             table: self.table.clone(),
+            tls_peers: Arc::clone(&self.tls_peers),
         }
     }
 
@@ -212,7 +232,8 @@ impl Shared<'_> {
                         keys::nonce_key(&self.config().cluster.key),
                         Arc::clone(&directory),
                     )
-                    .with_allowance(Arc::clone(&self.protection) as _),
+                    .with_allowance(Arc::clone(&self.protection) as _)
+                    .with_names(Arc::new(KnownNames(self.locator.clone()))),
                 inputs,
                 raft: self.raft.clone(),
                 lease: self.raft.lease(),
@@ -224,12 +245,32 @@ impl Shared<'_> {
                 trunks: wires.view.clone(),
                 trunk_calls: watch::Sender::default(),
                 tell_trunks: wires.tell.clone(),
+                lookups: Lookups::new(self.locator.clone()),
             };
             counts.calls.push(Arc::clone(&parts.calls));
             counts.trunk_calls.push(parts.trunk_calls.subscribe());
             self.context.tasks.spawn(shard::run(parts, self.halt.clone()));
         }
         Ok(counts)
+    }
+
+    /// The trunks that have names.
+    fn named(&self) -> BTreeMap<Name, Asked> {
+        let trunks = self.config().trunks.iter();
+        trunks
+            .filter_map(|trunk| match trunk.next().0 {
+                TrunkAddress::Name(asked) => Some((trunk.name.clone(), asked.clone())),
+                TrunkAddress::Socket(_) => None,
+            })
+            .collect()
+    }
+
+    fn start_names(&self) {
+        let named = self.named();
+        if !named.is_empty() {
+            let follow = names::follow(self.locator.clone(), named, self.halt.clone());
+            self.context.tasks.spawn(follow);
+        }
     }
 
     /// Starts the keeper of the trunks.
@@ -242,8 +283,8 @@ impl Shared<'_> {
         let config = self.config();
         let watched = config.trunks.iter().map(|trunk| WatchedTrunk {
             name: trunk.name.clone(),
-            address: trunk.address,
-            transport: trunk.transport,
+            address: trunk.next().0.clone(),
+            transport: trunk.next().1,
             is_probed: trunk.probe,
         });
         let options = config.trunk_health.clone();
@@ -261,6 +302,8 @@ impl Shared<'_> {
             lease: self.raft.lease(),
             egress: self.egress(),
             clock: self.context.clock.clone(),
+            locator: self.locator.clone(),
+            named: self.named(),
         };
         self.context.tasks.spawn(trunks::run(keeper, self.halt.clone()));
         Ok(wires.view)
@@ -275,6 +318,7 @@ impl Shared<'_> {
             egress: self.egress(),
             protection: Arc::clone(&self.protection),
             tell_trunks,
+            held: Held::default(),
         };
         self.context.tasks.spawn(dispatcher::run(dispatcher, sources, self.halt.clone()));
     }
@@ -364,8 +408,12 @@ impl Shared<'_> {
             view: seen.view,
             trunk_view: seen.trunk_view,
             trunks: self.config().trunks.clone(),
+            locator: self.locator.clone(),
             protection: Arc::clone(&self.protection),
             heard: seen.bulletin.heard(),
+            table: self.table.clone(),
+            ports: self.ports.clone(),
+            certificates: self.certificates.clone(),
         }
     }
 
@@ -437,6 +485,30 @@ fn owners(cluster: &ClusterConfig) -> Vec<NodeId> {
     full.map(|member| member.id).collect()
 }
 
+fn locator<M: Machine>(
+    machine: &M,
+    context: &NodeContext,
+    halt: &CancellationToken,
+) -> Result<Locator, NodeError> {
+    let means = names::means(&context.config.sip.listeners);
+    let DnsConfig { servers, locator } = &context.config.dns;
+    let has_names =
+        context.config.trunks.iter().any(|trunk| matches!(trunk.next().0, TrunkAddress::Name(_)));
+    let resolver = match machine.resolver(servers) {
+        Ok(resolver) => resolver,
+        Err(error) if has_names => return Err(error),
+        // A host without name servers is no fault as long as nothing has a name.
+        Err(_) => None,
+    };
+    Ok(match resolver {
+        Some(resolver) => {
+            let tasks = context.tasks.clone();
+            Locator::new(resolver, means, locator.clone(), tasks, halt.clone())
+        }
+        None => Locator::deaf(means),
+    })
+}
+
 /// The certificates, followed when their files change.
 fn tls(config: &Config, tasks: &TaskTracker, halt: &CancellationToken) -> Result<Tls, NodeError> {
     let tls = Tls::default();
@@ -445,6 +517,38 @@ fn tls(config: &Config, tasks: &TaskTracker, halt: &CancellationToken) -> Result
         tasks.spawn(tls.clone().follow(files.clone(), CERTIFICATES_EVERY, halt.clone()));
     }
     Ok(tls)
+}
+
+/// Whom we expect behind TLS, and the certificates that we show to single trunks.
+fn tls_peers(
+    config: &Config,
+    tasks: &TaskTracker,
+    halt: &CancellationToken,
+) -> Result<(TlsPeers, Vec<(PathBuf, Tls)>), NodeError> {
+    let (mut peers, mut certificates) = (TlsPeers::default(), Vec::new());
+    for trunk in &config.trunks {
+        let host = match trunk.next().0 {
+            TrunkAddress::Socket(address) => address.ip().to_canonical().to_string(),
+            TrunkAddress::Name(asked) => asked.host.clone(),
+        };
+        let identity = match &trunk.tls.identity {
+            Some(files) => {
+                let tls = Tls::for_trunk(trunk.name.as_str());
+                tls.load(files)?;
+                let follow = tls.clone().follow(files.clone(), CERTIFICATES_EVERY, halt.clone());
+                tasks.spawn(follow);
+                certificates.push((files.certificate.clone(), tls.clone()));
+                Some(tls)
+            }
+            None => None,
+        };
+        let is_name = host.parse::<std::net::IpAddr>().is_err();
+        let name = trunk.tls.name.clone().or_else(|| is_name.then(|| host.clone()));
+        if name.is_some() || identity.is_some() {
+            peers.add(&host, TlsPeer { name, identity });
+        }
+    }
+    Ok((peers, certificates))
 }
 
 fn shard_queues(count: usize) -> (Vec<mpsc::Sender<ToShard>>, Vec<mpsc::Receiver<ToShard>>) {

@@ -118,6 +118,14 @@ pub enum Fault {
         /// The other key.
         second: &'static str,
     },
+    /// Two keys are of use only together.
+    #[error("\"{first}\" and \"{second}\" are of use only together")]
+    NeedsOther {
+        /// One key.
+        first: &'static str,
+        /// The other key.
+        second: &'static str,
+    },
     /// One of two keys is needed.
     #[error("neither \"{first}\" nor \"{second}\" is set")]
     NeedsOneOf {
@@ -252,6 +260,12 @@ pub enum Fault {
         /// The value.
         found: String,
     },
+    /// Neither an address nor a name.
+    #[error("\"{found}\" is neither an address with a port nor the name of a host")]
+    NotAPeer {
+        /// The value.
+        found: String,
+    },
     /// A route names a trunk group that is not there.
     #[error("there is no trunk group \"{found}\"")]
     UnknownGroup {
@@ -374,6 +388,7 @@ impl Fault {
             }
             Self::Reserved { .. } => "give it another name".to_owned(),
             Self::Exclusive { .. } => "remove one of them".to_owned(),
+            Self::NeedsOther { .. } => "set both, or neither".to_owned(),
             Self::NeedsOneOf { first, second } => format!("set \"{first}\" or \"{second}\""),
             Self::Duplicate { .. } => "remove or change one of them".to_owned(),
             Self::NotASeed { .. } => "write it as seed.example.com:7060".to_owned(),
@@ -403,6 +418,9 @@ impl Fault {
                 Some(name) => format!("did you mean \"{name}\"?"),
                 None => "add a [[trunk]] with this name".to_owned(),
             },
+            Self::NotAPeer { .. } => {
+                "write 192.0.2.10:5060, sip.example.com or sip.example.com:5060".to_owned()
+            }
             Self::NotATransport { .. } => "write udp, tcp, tls, ws or wss".to_owned(),
             Self::UnknownGroup { nearest, .. } => match nearest {
                 Some(name) => format!("did you mean \"{name}\"?"),

@@ -10,6 +10,7 @@ use toml::Spanned;
 
 use super::admin::RawAdmin;
 use super::cluster::RawCluster;
+use super::dns::RawDns;
 use super::error::{ConfigError, Fault};
 use super::locate::Checker;
 use super::log::RawLog;
@@ -35,6 +36,8 @@ struct RawConfig {
     trunk: Vec<Spanned<RawTrunk>>,
     #[serde(default)]
     trunk_group: Vec<Spanned<RawTrunkGroup>>,
+    #[serde(default)]
+    dns: RawDns,
     #[serde(default)]
     probe: RawProbe,
     #[serde(default)]
@@ -81,8 +84,9 @@ pub(super) fn text(text: &str, path: &Path, join: Option<&str>) -> Result<Config
     let node = node.in_cluster(&mut check, node_span, &cluster);
     let sip_span = raw.sip.span();
     let sip = raw.sip.into_inner().build(&mut check, sip_span, node.threads, node.role);
-    let trunks = trunk::build_all(&mut check, raw.trunk, &sip.listeners);
+    let trunks = trunk::build_all(&mut check, raw.trunk, &sip.listeners, sip.tls.as_ref());
     let groups = trunk_group::build_all(&mut check, raw.trunk_group, &trunks);
+    let dns = raw.dns.build(&mut check);
     let routes = route::build_all(&mut check, raw.route, &trunks, &groups);
     let (timers, target_timeout) = (sip.calls.timers, sip.calls.target_timeout);
     let trunk_health =
@@ -108,6 +112,7 @@ pub(super) fn text(text: &str, path: &Path, join: Option<&str>) -> Result<Config
         sip,
         trunks,
         groups,
+        dns,
         trunk_health,
         routes,
         registrar,

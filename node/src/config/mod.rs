@@ -11,6 +11,7 @@
 
 mod admin;
 mod cluster;
+mod dns;
 mod error;
 mod example;
 mod floating;
@@ -28,9 +29,11 @@ mod storage;
 mod trunk;
 mod trunk_group;
 mod trunk_health;
+mod trunk_tls;
 
 pub use admin::{AdminConfig, AdminToken};
 pub use cluster::{ClusterConfig, ClusterKey, Member};
+pub use dns::DnsConfig;
 pub use error::{ConfigError, Fault, LocatedFault};
 pub use example::EXAMPLE;
 pub use floating::FloatingConfig;
@@ -41,6 +44,7 @@ pub use route::RouteConfig;
 pub use sip::SipConfig;
 pub use storage::StorageConfig;
 pub use trunk::TrunkConfig;
+pub use trunk_tls::TrunkTls;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -63,6 +67,8 @@ pub struct Config {
     pub trunks: Vec<TrunkConfig>,
     /// Trunks that serve the same numbers; every trunk named here is in `trunks`.
     pub groups: Vec<TrunkGroup>,
+    /// How names are asked for.
+    pub dns: DnsConfig,
     /// How trunks are watched.
     pub trunk_health: TrunkOptions,
     /// Where calls go; prefixes are unique and what is named here is in `trunks` or `groups`.
@@ -136,12 +142,12 @@ fn routing(
     routes: &[RouteConfig],
 ) -> Result<Routing, RoutingError> {
     let trunks = trunks.iter().zip(0_u32..).map(|(trunk, index)| {
-        let mut sources = trunk.sources.clone();
-        if sources.is_empty() {
+        let mut sources = trunk.sources.clone().unwrap_or_default();
+        if sources.is_empty() && trunk.sources.is_some() {
             sources.push(no_source(index));
         }
-        let TrunkConfig { name, tenant, address, transport, .. } = trunk.clone();
-        Trunk { name, tenant, address, transport, sources }
+        let TrunkConfig { name, tenant, address, transport, proxy, .. } = trunk.clone();
+        Trunk { name, tenant, address, transport, proxy, sources }
     });
     let routes = routes.iter().map(|route| {
         let RouteConfig { prefix, trunks, group, strip, emergency } = route.clone();

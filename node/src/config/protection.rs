@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use holdline_call::TrunkAddress;
 use holdline_guard::{OverloadOptions, Rate, ShieldOptions};
 use holdline_model::Cidr;
 use serde::Deserialize;
@@ -118,8 +119,11 @@ impl RawProtection {
     fn allowed(&self, check: &mut Checker<'_>, trunks: &[TrunkConfig]) -> Vec<Cidr> {
         let mut allow: Vec<Cidr> = Vec::new();
         for trunk in trunks {
-            allow.push(Cidr::host(trunk.address.ip().to_canonical()));
-            allow.extend(&trunk.sources);
+            let next = trunk.proxy.as_ref().map_or(&trunk.address, |proxy| &proxy.address);
+            if let TrunkAddress::Socket(next) = next {
+                allow.push(Cidr::host(next.ip().to_canonical()));
+            }
+            allow.extend(trunk.sources.iter().flatten());
         }
         for text in self.allow.iter().flatten() {
             match text.get_ref().parse() {

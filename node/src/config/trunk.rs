@@ -1,9 +1,12 @@
 //! `[[trunk]]`: a peer we exchange calls with.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use holdline_call::Cidr;
+use holdline_call::{Cidr, TrunkAddress, TrunkProxy};
 use holdline_model::{Listener, Name, Transport};
+use holdline_sip::locate::Asked;
+use holdline_transport::TlsFiles;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -11,6 +14,7 @@ use super::cluster;
 use super::error::Fault;
 use super::listener;
 use super::locate::Checker;
+use super::trunk_tls::{self, TrunkTls};
 
 /// A peer we exchange calls with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,13 +24,29 @@ pub struct TrunkConfig {
     /// Whose calls those are that come from it.
     pub tenant: Name,
     /// Where calls to it go.
-    pub address: SocketAddr,
-    /// How they go there.
+    pub address: TrunkAddress,
+    /// How they go there, if the address is no name.
     pub transport: Transport,
-    /// Where calls from it come from; empty for a trunk that sends none.
-    pub sources: Vec<Cidr>,
+    /// Where they go instead.
+    pub proxy: Option<TrunkProxy>,
+    /// Where calls from it come from; empty for a trunk that sends none; `None`: from wherever its
+    /// name leads.
+    pub sources: Option<Vec<Cidr>>,
     /// Whether it is asked by OPTIONS whether it is there.
     pub probe: bool,
+    /// Whom we expect behind TLS, and how we come.
+    pub tls: TrunkTls,
+}
+
+impl TrunkConfig {
+    /// Where calls to it are sent, and how if that is no name: to its proxy if it has one.
+    #[must_use]
+    pub fn next(&self) -> (&TrunkAddress, Transport) {
+        match &self.proxy {
+            Some(proxy) => (&proxy.address, proxy.transport),
+            None => (&self.address, self.transport),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -34,17 +54,22 @@ pub struct TrunkConfig {
 pub(super) struct RawTrunk {
     name: Spanned<String>,
     tenant: Option<Spanned<String>>,
-    address: Spanned<SocketAddr>,
+    address: Spanned<String>,
+    proxy: Option<Spanned<String>>,
     transport: Option<Spanned<String>>,
     sources: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     probe: bool,
+    tls_name: Option<Spanned<String>>,
+    tls_certificate: Option<Spanned<PathBuf>>,
+    tls_key: Option<Spanned<PathBuf>>,
 }
 
 pub(super) fn build_all(
     check: &mut Checker<'_>,
     raw: Vec<Spanned<RawTrunk>>,
     listeners: &[Listener],
+    tls: Option<&TlsFiles>,
 ) -> Vec<TrunkConfig> {
     let mut trunks: Vec<TrunkConfig> = Vec::with_capacity(raw.len());
     let mut claimed: Vec<(Cidr, Name)> = Vec::new();
@@ -59,7 +84,7 @@ pub(super) fn build_all(
             let fault = Fault::Duplicate { value: raw.name.get_ref().clone() };
             check.fault("trunk.name", raw.name.span(), fault);
         }
-        let trunk = raw.build(check, &mut claimed, listeners);
+        let trunk = raw.build(check, &mut claimed, listeners, tls);
         trunks.push(trunk);
     }
     trunks
@@ -71,6 +96,7 @@ impl RawTrunk {
         check: &mut Checker<'_>,
         claimed: &mut Vec<(Cidr, Name)>,
         listeners: &[Listener],
+        tls: Option<&TlsFiles>,
     ) -> TrunkConfig {
         check.name("trunk.name", &self.name);
         if self.name.get_ref() == holdline_call::USERS {
@@ -80,16 +106,30 @@ impl RawTrunk {
         if let Some(tenant) = &self.tenant {
             check.name("trunk.tenant", tenant);
         }
-        cluster::host(check, "trunk.address", &self.address);
-        cluster::port(check, "trunk.address", &self.address);
         let name = Name::from(self.name.into_inner());
-        let address = *self.address.get_ref();
+        let named = self.transport.is_some();
         let transport = transport(check, "trunk.transport", self.transport.as_ref());
-        let span = self.transport.as_ref().map_or(self.address.span(), Spanned::span);
-        listener::check_trunk(check, listeners, transport, span);
-        let own = vec![Spanned::new(self.address.span(), address.ip().to_canonical().to_string())];
+        let of_name = named.then_some(transport);
+        // The transport is that of whatever is sent to.
+        let of_address = of_name.filter(|_| self.proxy.is_none());
+        let address = address(check, "trunk.address", &self.address, of_address);
+        let proxy = self.proxy.as_ref().map(|raw| address_of_proxy(check, raw, transport, of_name));
+        let next = proxy.as_ref().map_or(&address, |proxy| &proxy.address);
+        if named || matches!(next, TrunkAddress::Socket(_)) {
+            let span = self.transport.as_ref().map_or(self.address.span(), Spanned::span);
+            listener::check_trunk(check, listeners, transport, span);
+        }
+        let implied = match next {
+            TrunkAddress::Socket(next) => {
+                let ip = next.ip().to_canonical().to_string();
+                Some(vec![Spanned::new(self.address.span(), ip)])
+            }
+            TrunkAddress::Name(_) => None,
+        };
+        let given = self.sources.or(implied);
+        let is_known = given.is_some();
         let mut sources = Vec::new();
-        for text in self.sources.unwrap_or(own) {
+        for text in given.unwrap_or_default() {
             match text.get_ref().parse::<Cidr>() {
                 Ok(source) => {
                     claim(check, claimed, &name, source, text.span());
@@ -99,8 +139,42 @@ impl RawTrunk {
             }
         }
         let tenant = self.tenant.map_or(Name::from(DEFAULT_TENANT), |t| Name::from(t.into_inner()));
-        TrunkConfig { name, tenant, address, transport, sources, probe: self.probe }
+        let sources = is_known.then_some(sources);
+        let transport = of_address.unwrap_or_default();
+        let ca = tls.and_then(|files| files.ca.clone());
+        let tls = trunk_tls::build(check, self.tls_name, self.tls_certificate, self.tls_key, ca);
+        TrunkConfig { name, tenant, address, transport, proxy, sources, probe: self.probe, tls }
     }
+}
+
+/// An address with its port, or a name with or without one.
+fn address(
+    check: &mut Checker<'_>,
+    key: &'static str,
+    raw: &Spanned<String>,
+    transport: Option<Transport>,
+) -> TrunkAddress {
+    let text = raw.get_ref().as_str();
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        let address = Spanned::new(raw.span(), address);
+        cluster::host(check, key, &address);
+        cluster::port(check, key, &address);
+        return TrunkAddress::Socket(address.into_inner());
+    }
+    let asked = Asked::name(text, transport).unwrap_or_else(|_| {
+        check.fault(key, raw.span(), Fault::NotAPeer { found: text.to_owned() });
+        Asked { host: "invalid".to_owned(), port: None, transport, secure: false }
+    });
+    TrunkAddress::Name(asked)
+}
+
+fn address_of_proxy(
+    check: &mut Checker<'_>,
+    raw: &Spanned<String>,
+    transport: Transport,
+    of_name: Option<Transport>,
+) -> TrunkProxy {
+    TrunkProxy { address: address(check, "trunk.proxy", raw, of_name), transport }
 }
 
 /// Reads the name of a transport; UDP if there is none.

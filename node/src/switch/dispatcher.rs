@@ -4,6 +4,13 @@
 //! It keeps no state of calls and answers nothing itself. A datagram for a slot without an owner that
 //! can be reached, or for a shard whose queue is full, is dropped and counted: the peer sends it
 //! again.
+//!
+//! What came over a connection is not sent again. If its shard's queue is full it waits here, and
+//! until it has found its place nothing more is taken from connections and from other nodes: their
+//! queues fill up, connections are not read, and the peers' windows close.
+//!
+//! Invariant: nothing that came over a connection is dropped because a shard's queue is full. What waits
+//! is at most what one turn had taken.
 
 use std::sync::Arc;
 
@@ -20,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::destination::{self, Destination};
 use super::egress::Egress;
+use super::held::Held;
 use super::shard::ToShard;
 use super::trunks::{TellTrunks, ToTrunks};
 use super::{SharedTable, shard_of};
@@ -36,6 +44,8 @@ pub(crate) struct Dispatcher {
     pub(crate) egress: Egress,
     pub(crate) protection: Arc<Protection>,
     pub(crate) tell_trunks: TellTrunks,
+    /// What waits for room in a shard's queue, in order.
+    pub(crate) held: Held,
 }
 
 /// Where datagrams come from.
@@ -64,8 +74,16 @@ pub(crate) async fn run(dispatcher: Dispatcher, mut sources: Sources, stop: Canc
                     dispatcher.arrived(&table, Hop::udp(local, peer), bytes, 0);
                 }
             }
-            Some(batch) = sources.nodes.recv() => dispatcher.forwarded(batch),
-            Some(event) = next(&mut sources.streams) => dispatcher.stream_event(event),
+            room = dispatcher.held.room(&dispatcher.shards), if !dispatcher.held.is_empty() => {
+                let Some((shard, permit)) = room else { return };
+                dispatcher.held.give(shard, permit);
+            }
+            Some(batch) = sources.nodes.recv(), if dispatcher.held.is_empty() => {
+                dispatcher.forwarded(batch);
+            }
+            Some(event) = next(&mut sources.streams), if dispatcher.held.is_empty() => {
+                dispatcher.stream_event(event);
+            }
             else => return,
         }
     }
@@ -187,11 +205,7 @@ impl Dispatcher {
     }
 
     fn to_shard(&self, shard: usize, input: Input) {
-        let full = match self.shards.get(shard) {
-            Some(queue) => queue.try_send(ToShard::Engine(input)).is_err(),
-            None => true,
-        };
-        if full {
+        if !self.held.offer(&self.shards, shard, input) {
             dropped("shard_queue_full");
         }
     }

@@ -2,6 +2,7 @@
 //! the node that does.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use holdline_cluster::forward::Forwarder;
@@ -10,6 +11,7 @@ use holdline_sip::message::Message;
 use holdline_transport::{Datagram, Ports, SendOutcome, StreamOutcome};
 use metrics::counter;
 
+use super::tls_peers::{TlsPeer, TlsPeers};
 use super::{SharedTable, next_hop};
 
 /// Where outgoing datagrams go. Clones share everything.
@@ -19,6 +21,7 @@ pub(crate) struct Egress {
     pub(crate) ports: Ports,
     pub(crate) forwarder: Forwarder,
     pub(crate) table: SharedTable,
+    pub(crate) tls_peers: Arc<TlsPeers>,
 }
 
 impl Egress {
@@ -71,7 +74,10 @@ impl Egress {
             && let Ok(message) = Message::parse(bytes.clone())
         {
             // What becomes of it is counted there.
-            let _outcome = streams.dial(hop.to(next_hop::find(&message, hop)), None, bytes.clone());
+            let next = next_hop::find(&message, hop);
+            let TlsPeer { name, identity } = self.tls_peers.find(&message, next.ip());
+            let name = name.as_deref();
+            let _outcome = streams.dial_as(hop.to(next), name, identity, bytes.clone());
         }
         true
     }

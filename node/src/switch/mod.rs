@@ -6,13 +6,14 @@
 //! | [`directory`] | reads users and bindings for the engines | none |
 //! | [`shard`] | runs one [`holdline_call::CallEngine`], carries out what it asks for | one each |
 //! | [`egress`] | sends from the address that the peer knows, here or through the node that holds it | none |
+//! | [`names`] | keeps it known where the trunks' names lead | one |
 //! | [`ownership`] | makes shards and floating addresses follow the replicated slot table and the lease | one |
 //! | [`trunks`] | probes trunks, keeps their breakers, tells the shards which of them may be called | one |
 //! | [`leader`] | while this node leads: forms the cluster, moves slots, sweeps tombstones | one |
 //!
 //! Nothing here decides about calls (`node/call`), about ownership (`raft/apply`, by what the leader
 //! proposes) or about who is dead (`raft`). Queues are bounded: what does not fit is dropped and
-//! counted, and the SIP peer sends it again.
+//! counted, and the SIP peer sends it again; but what came over a connection waits ([`held`]).
 //!
 //! Invariant: without a valid lease nothing is sent and no floating address is bound.
 
@@ -20,14 +21,18 @@ pub(crate) mod destination;
 pub(crate) mod directory;
 pub(crate) mod dispatcher;
 pub(crate) mod egress;
+pub(crate) mod held;
 pub(crate) mod holdings;
 pub(crate) mod leader;
+pub(crate) mod lookups;
 mod members;
+pub(crate) mod names;
 pub(crate) mod next_hop;
 pub(crate) mod ownership;
 pub(crate) mod report;
 pub(crate) mod shard;
 pub(crate) mod table;
+pub(crate) mod tls_peers;
 pub(crate) mod trunks;
 
 pub(crate) use table::SharedTable;

@@ -33,6 +33,21 @@ pub(crate) fn find(message: &Message, hop: Hop) -> SocketAddr {
     next.unwrap_or(hop.peer)
 }
 
+/// The host that a request is sent to, as it says: of its first Route or of its Request-URI, without
+/// brackets; `None` for an answer.
+pub(crate) fn host(message: &Message) -> Option<String> {
+    if !message.is_request() {
+        return None;
+    }
+    let route = message.routes().into_iter().next();
+    let uri = match &route {
+        Some(route) => Address::parse(route.as_bytes()).ok()?.uri,
+        None => message.request_uri()?,
+    };
+    let uri = Uri::parse(uri).ok().filter(Uri::is_sip)?;
+    Some(uri.host.trim_matches(['[', ']']).to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use holdline_model::Transport;

@@ -126,6 +126,7 @@ pub(crate) fn trunk_event(event: &TrunkEvent) {
             let reason = match heard {
                 Heard::Silent => "silent",
                 Heard::Unreachable => "unreachable",
+                Heard::OtherPlace => "address",
                 Heard::Failed { .. } | Heard::First { .. } | Heard::Progress => "status",
             };
             counter!("holdline_trunk_failures_total", "trunk" => trunk.to_string(), "reason" => reason)

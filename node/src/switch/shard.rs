@@ -25,6 +25,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::egress::Egress;
+use super::lookups::Lookups;
 use super::report;
 use super::trunks::{TellTrunks, ToTrunks};
 use crate::clock::Clock;
@@ -75,6 +76,8 @@ pub(crate) struct Parts {
     pub(crate) trunk_calls: watch::Sender<BTreeMap<Name, u64>>,
     /// Where what calls find out about trunks goes.
     pub(crate) tell_trunks: TellTrunks,
+    /// Answers that wait for a name.
+    pub(crate) lookups: Lookups,
 }
 
 /// Runs a shard until `stop` is cancelled.
@@ -132,6 +135,7 @@ impl Shard {
     async fn run(mut self, stop: CancellationToken) {
         let mut inputs = Vec::with_capacity(BATCH);
         let mut decided = Vec::with_capacity(BATCH);
+        let mut ready = Vec::new();
         loop {
             let pause = self.pause();
             if self.parts.inputs.is_empty() {
@@ -142,6 +146,7 @@ impl Shard {
                 () = stop.cancelled() => return,
                 _ = self.decided.recv_many(&mut decided, BATCH) => {}
                 count = self.parts.inputs.recv_many(&mut inputs, BATCH) => if count == 0 { return },
+                found = self.parts.lookups.ready() => ready = found,
                 () = tokio::time::sleep(pause) => {}
             }
             self.measure(!inputs.is_empty());
@@ -152,6 +157,9 @@ impl Shard {
             }
             for input in inputs.drain(..) {
                 self.input(input);
+            }
+            for input in ready.drain(..) {
+                self.engine(input);
             }
             self.tick();
             self.parts.egress.send_all(&mut self.outbox);
@@ -226,19 +234,28 @@ impl Shard {
     fn input(&mut self, input: ToShard) {
         let now = self.parts.clock.now();
         match input {
-            ToShard::Engine(input) => match self.shut(&input) {
-                None => self.feed(now, input),
-                Some(retry_after) => {
-                    self.parts.engine.shed(now, input, retry_after);
-                    self.drain(now);
+            ToShard::Engine(input) => {
+                if let Some(input) = self.parts.lookups.pass(input) {
+                    self.engine(input);
                 }
-            },
+            }
             ToShard::Listeners(listeners) => self.parts.engine.set_listeners(listeners),
             ToShard::Gained { slot, epoch, calls, seen } => {
                 let count = calls.len();
                 self.feed(now, Input::Gained { slot, epoch, calls });
                 let took = self.parts.clock.monotonic().saturating_duration_since(seen);
                 report::recovered(slot, epoch, count, took);
+            }
+        }
+    }
+
+    fn engine(&mut self, input: Input) {
+        let now = self.parts.clock.now();
+        match self.shut(&input) {
+            None => self.feed(now, input),
+            Some(retry_after) => {
+                self.parts.engine.shed(now, input, retry_after);
+                self.drain(now);
             }
         }
     }

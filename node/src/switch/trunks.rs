@@ -17,7 +17,9 @@ use holdline_call::{
 use holdline_cluster::gossip::{ClusterView, Gossip};
 use holdline_model::{Name, NodeId};
 use holdline_raft::Lease;
+use holdline_sip::locate::Asked;
 use holdline_storage::StateReader;
+use holdline_transport::dns::Locator;
 use metrics::counter;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -70,6 +72,9 @@ pub(crate) struct Keeper {
     pub(crate) lease: Lease,
     pub(crate) egress: Egress,
     pub(crate) clock: Clock,
+    pub(crate) locator: Locator,
+    /// The trunks that have names.
+    pub(crate) named: BTreeMap<Name, Asked>,
 }
 
 impl Wires {
@@ -131,6 +136,12 @@ impl Keeper {
         self.feed(TrunkInput::Cluster(says));
         let disabled = self.state.disabled_trunks().trunks.into_iter();
         self.feed(TrunkInput::Disabled(disabled.map(|disabled| disabled.trunk).collect()));
+        let places = self.named.iter().filter_map(|(trunk, asked)| {
+            let location = self.locator.last(asked)?.ok()?;
+            Some((trunk.clone(), location.places().collect()))
+        });
+        let places = places.collect();
+        self.feed(TrunkInput::Places(places));
         let mut calls: BTreeMap<Name, u64> = BTreeMap::new();
         for shard in &self.calls {
             for (trunk, count) in &*shard.borrow() {

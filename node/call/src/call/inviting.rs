@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use holdline_model::{
     Answer, Attempt, CallChange, Cancel, CancelCause, Cause, Dialog, Disposition, Early, Fail,
-    HangupBy, Side, limits,
+    HangupBy, Side, Target, limits,
 };
 use holdline_sip::message::{Message, Method};
 
@@ -78,10 +78,12 @@ impl Call {
     }
 
     fn picked_up(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: Message) {
-        let Some(callee) = dialogs::callee(&self.record, self.invite.as_deref(), attempt, &message)
+        let Some(mut callee) =
+            dialogs::callee(&self.record, self.invite.as_deref(), attempt, &message)
         else {
             return;
         };
+        locate(ctx, &mut callee);
         if attempt != self.record.attempt {
             // This target was given up for the next one.
             self.hang_up_fork(ctx, attempt, callee);
@@ -99,7 +101,8 @@ impl Call {
     }
 
     fn answer(&self, ctx: &Ctx<'_>, callee: Dialog, message: &Message) -> Option<Answer> {
-        let caller = dialogs::caller(&self.record, self.invite.as_deref()?);
+        let mut caller = dialogs::caller(&self.record, self.invite.as_deref()?);
+        locate(ctx, &mut caller);
         let end_by = ctx.options.max_call_duration.map(|limit| ctx.now + limit);
         let session_by = messages::through::session_by(ctx.now, message);
         Some(Answer { response: message.bytes().clone(), caller, callee, end_by, session_by })
@@ -157,8 +160,25 @@ impl Call {
         if status >= 600 || !ctx.options.failover_statuses.contains(&status) {
             return None;
         }
-        let index = self.record.attempt.checked_add(1)?;
-        (usize::from(index) < self.record.targets.len()).then_some(index)
+        let next = usize::from(self.record.attempt).checked_add(1)?;
+        let later = self.record.targets.iter().enumerate().skip(next);
+        // RFC 3263 section 4.3: another address of the same name may help against silence and 503.
+        let of_place = matches!(status, REQUEST_TIMEOUT | UNAVAILABLE);
+        let failed = self.record.targets.get(usize::from(self.record.attempt))?;
+        let is_other =
+            |target: &Target| of_place || target.trunk != failed.trunk || target.uri != failed.uri;
+        let index = later.into_iter().find(|(_, target)| is_other(target))?.0;
+        u16::try_from(index).ok()
+    }
+
+    /// Whether the call goes on to another address of the trunk that is tried.
+    pub(super) fn has_other_place(&self) -> bool {
+        let index = usize::from(self.record.attempt);
+        let target = |index: usize| self.record.targets.get(index);
+        let next = index.checked_add(1).and_then(target);
+        target(index).zip(next).is_some_and(|(this, next)| {
+            this.trunk == next.trunk && this.uri == next.uri && this.trunk.as_str() != crate::USERS
+        })
     }
 
     fn given_up_by_caller(&mut self, ctx: &mut Ctx<'_>, trigger: Work) {
@@ -252,6 +272,13 @@ impl Call {
     }
 }
 
+/// Where the dialog's next hop is, if that is a name: written down with the answer, it is the same for
+/// whoever owns the call later.
+fn locate(ctx: &Ctx<'_>, dialog: &mut Dialog) {
+    let Dialog { route_set, remote_target, hop, .. } = dialog;
+    *hop = dialogs::located(route_set, remote_target, *hop, ctx.names);
+}
+
 /// How a call ends that was given up before an answer. The final answer is ours.
 pub(super) fn given_up(cause: CancelCause) -> Fail {
     let (by, status, text, disposition) = match cause {
@@ -282,3 +309,4 @@ const fn disposition(status: u16) -> Disposition {
 }
 
 const REQUEST_TIMEOUT: u16 = 408;
+const UNAVAILABLE: u16 = 503;

@@ -39,7 +39,7 @@ use holdline_sip::message::Message;
 
 use crate::messages;
 use crate::options::millis;
-use crate::{DropReason, Event, Options, Output, mirror};
+use crate::{DropReason, Event, Names, Options, Output, mirror};
 
 pub(crate) use decided::Fate;
 pub(crate) use work::Request;
@@ -55,6 +55,8 @@ pub(crate) struct Ctx<'a> {
     pub(crate) now: Millis,
     /// Limits and times.
     pub(crate) options: &'a Options,
+    /// Where names lead.
+    pub(crate) names: &'a dyn Names,
     /// Where outputs go, in order.
     pub(crate) out: &'a mut VecDeque<Output>,
 }

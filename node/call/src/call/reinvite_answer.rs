@@ -46,7 +46,7 @@ impl Call {
         let status = status_of(&message);
         let (mut caller_target, mut callee_target) = (None, None);
         if status < 300 {
-            (caller_target, callee_target) = self.new_targets(from, &invite.request, &message);
+            (caller_target, callee_target) = self.new_targets(ctx, from, &invite.request, &message);
         }
         let change = CallChange::Reinvited(Box::new(Reinvited {
             from,

@@ -15,7 +15,9 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use holdline_model::{CallChange, Counted, Dialog, Hop, Millis, Phase, Side, Updated, limits};
+use holdline_model::{
+    CallChange, Counted, Dialog, Hop, Millis, NewTarget, Phase, Side, Updated, limits,
+};
 use holdline_sip::message::{Message, Method};
 use holdline_sip::transaction::{NonInviteClient, NonInviteClientInput, ResponseClass};
 
@@ -257,7 +259,7 @@ impl Call {
         let mut known = self.legs.through.iter();
         let Some(exchange) = known.find(|exchange| exchange.is(from, number)) else { return };
         let request = &exchange.request;
-        let (caller_target, callee_target) = self.new_targets(from, request, &message);
+        let (caller_target, callee_target) = self.new_targets(ctx, from, request, &message);
         let session_by = messages::through::session_by(ctx.now, &message);
         let updated = Updated { from, cseq: number, caller_target, callee_target, session_by };
         let trigger = Work::Updated { from, number, message };
@@ -267,17 +269,22 @@ impl Call {
     /// The targets of caller and callee after a request and its 2xx (section 12.2).
     pub(super) fn new_targets(
         &self,
+        ctx: &Ctx<'_>,
         from: Side,
         request: &Request,
         answer: &Message,
-    ) -> (Option<holdline_model::NewTarget>, Option<holdline_model::NewTarget>) {
+    ) -> (Option<NewTarget>, Option<NewTarget>) {
         let new = |side: Side| {
             let dialog = self.dialog_within(side)?;
-            if side == from {
+            let new = if side == from {
                 dialogs::new_target(&dialog, &request.message, request.hop)
             } else {
                 dialogs::new_target(&dialog, answer, dialog.hop)
-            }
+            };
+            new.map(|NewTarget { uri, hop }| {
+                let hop = dialogs::located(&dialog.route_set, &uri, hop, ctx.names);
+                NewTarget { uri, hop }
+            })
         };
         (new(Side::Caller), new(Side::Callee))
     }

@@ -39,9 +39,12 @@ impl Call {
             // The next hop has it; that says nothing of the trunk beyond.
             100 => return,
             101..=299 => Heard::Progress,
+            503 if self.has_other_place() => Heard::OtherPlace,
             status => Heard::Failed { status, retry_after_s: retry_after(message) },
         };
-        if !self.trial.is_judged || matches!(heard, Heard::Failed { status: 503, .. }) {
+        if !self.trial.is_judged
+            || matches!(heard, Heard::Failed { status: 503, .. } | Heard::OtherPlace)
+        {
             self.trial.is_judged = true;
             self.tell_trunk(ctx, heard);
         }
@@ -51,7 +54,8 @@ impl Call {
     pub(super) fn trunk_silent(&mut self, ctx: &mut Ctx<'_>) {
         if !self.trial.is_heard && !self.trial.is_judged {
             self.trial.is_judged = true;
-            self.tell_trunk(ctx, Heard::Silent);
+            let heard = if self.has_other_place() { Heard::OtherPlace } else { Heard::Silent };
+            self.tell_trunk(ctx, heard);
         }
     }
 
@@ -60,7 +64,8 @@ impl Call {
             return;
         };
         let tried_at = self.trial.since.unwrap_or(ctx.now);
-        ctx.event(Event::Trunk(TrunkNews { trunk: target.trunk.clone(), tried_at, heard }));
+        let (trunk, peer) = (target.trunk.clone(), target.hop.peer);
+        ctx.event(Event::Trunk(TrunkNews { trunk, tried_at, peer, heard }));
     }
 }
 

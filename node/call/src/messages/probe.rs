@@ -7,10 +7,10 @@ use holdline_sip::message::{Builder, HeaderName, Method};
 use super::{OurContact, OurVia};
 use crate::trunks::ProbeId;
 
-/// A probe of a trunk.
-pub(crate) fn probe(id: ProbeId, hop: Hop) -> Bytes {
+/// A probe of a trunk, whose address or name is `trunk`.
+pub(crate) fn probe(id: ProbeId, hop: Hop, trunk: &str) -> Bytes {
     let ProbeId { node, number } = id;
-    let (local, trunk) = (hop.local, hop.peer);
+    let local = hop.local;
     Builder::request(&Method::Options, &format!("sip:{trunk}"))
         .header_display(HeaderName::Via, OurVia(hop, &id.to_string()))
         .header_display(HeaderName::MaxForwards, 70)

@@ -11,7 +11,7 @@ pub enum RoutingError {
     #[error("a trunk for {address} has an empty name: name it")]
     UnnamedTrunk {
         /// Where its calls would go.
-        address: std::net::SocketAddr,
+        address: String,
     },
     /// Two trunks have one name.
     #[error("trunk \"{trunk}\" is defined twice: rename one of the two")]

@@ -1,7 +1,7 @@
 //! Routing: whose a call is by its source address, and where it goes by its dialled number.
 //!
 //! A value made from configuration and never changed; a new configuration is a new `Routing`. It
-//! does not read configuration (that is `node`) and does not resolve names: trunks have addresses.
+//! does not read configuration (that is `node`) and does not ask where names lead: [`Names`] knows.
 //! It says which trunks serve a number; in which order they are tried for one call is the choice of
 //! a [`Selector`], which knows their state.
 //!
@@ -19,15 +19,18 @@ mod trunk;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use holdline_model::{Hop, Name, Target, Transport, limits};
+use holdline_model::{Name, Target, limits};
 
 pub use error::RoutingError;
 pub use group::{GroupMember, HashOver, Policy, TrunkGroup, WhenDown};
 pub use holdline_model::{Cidr, InvalidCidr};
 pub use route::Route;
 pub(crate) use select::{Ask, Choice, Selector};
-pub use trunk::Trunk;
+pub(crate) use trunk::Draw;
+pub use trunk::{Trunk, TrunkAddress, TrunkProxy};
 
+use crate::Names;
+use crate::nonce::Nonces;
 use dialled::Dialled;
 
 /// All trunks, groups and routes.
@@ -112,8 +115,9 @@ impl Routing {
 
     /// The trunk that a source address belongs to: the one with the smallest block around it.
     #[must_use]
-    pub fn source(&self, address: IpAddr) -> Option<&Trunk> {
-        let claims = self.trunks.iter().filter_map(|trunk| Some((trunk.claims(address)?, trunk)));
+    pub fn source(&self, address: IpAddr, names: &dyn Names) -> Option<&Trunk> {
+        let claims =
+            self.trunks.iter().filter_map(|trunk| Some((trunk.claims(address, names)?, trunk)));
         claims.max_by_key(|(prefix, _)| *prefix).map(|(_, trunk)| trunk)
     }
 
@@ -132,15 +136,18 @@ impl Routing {
     }
 
     /// Where a call to a Request-URI may go if nothing is known of the trunks, in the order of the
-    /// configuration; empty if no route's prefix matches. `local`: the address of ours that it leaves
-    /// from.
+    /// configuration; empty if no route's prefix matches. Trunks with names are left out. `local`: the
+    /// address of ours that it leaves from.
     #[must_use]
     pub fn targets(&self, request_uri: &str, local: SocketAddr) -> Vec<Target> {
         let Some((found, dialled)) = self.find(request_uri) else { return Vec::new() };
         let members = found.group.tiers.iter().flatten();
         let user = dialled.stripped(found.strip);
         let trunks = members.filter_map(|member| self.trunks.get(member.trunk));
-        trunks.map(|trunk| target(&user, trunk, local)).take(limits::MAX_TARGETS).collect()
+        let (mut dice, avoid) = (Nonces::new(0), |_| false);
+        let mut draw = Draw { names: &crate::NoNames, avoid: &avoid, dice: &mut dice };
+        let targets = trunks.flat_map(|trunk| trunk.targets(&user, local, &mut draw, 1));
+        targets.take(limits::MAX_TARGETS).collect()
     }
 
     /// The route of a Request-URI, and the number taken out of it.
@@ -164,17 +171,6 @@ struct Found<'a> {
     emergency: bool,
 }
 
-fn target(user: &str, trunk: &Trunk, local: SocketAddr) -> Target {
-    let hop = Hop { transport: trunk.transport, local, peer: trunk.address };
-    Target {
-        trunk: trunk.name.clone(),
-        hop,
-        uri: target_uri(user, trunk),
-        together: false,
-        routes: Vec::new(),
-    }
-}
-
 /// Whether what is dialled is a number rather than a name.
 pub(crate) fn is_number(request_uri: &str) -> bool {
     let is_digit = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'*' | b'#');
@@ -185,25 +181,19 @@ pub(crate) fn is_number(request_uri: &str) -> bool {
     })
 }
 
-fn target_uri(user: &str, trunk: &Trunk) -> String {
-    let at = if user.is_empty() { "" } else { "@" };
-    match trunk.transport {
-        Transport::Udp => format!("sip:{user}{at}{}", trunk.address),
-        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
-            format!("sip:{user}{at}{};transport={}", trunk.address, trunk.transport.param())
-        }
-    }
-}
-
 fn check_trunks(trunks: &[Trunk]) -> Result<HashMap<&str, usize>, RoutingError> {
     let mut index = HashMap::with_capacity(trunks.len());
     for (position, trunk) in trunks.iter().enumerate() {
         if trunk.name.is_empty() {
-            return Err(RoutingError::UnnamedTrunk { address: trunk.address });
+            return Err(RoutingError::UnnamedTrunk { address: trunk.address.to_string() });
         }
-        if trunk.address.port() == 0 || trunk.address.ip().is_unspecified() {
-            let (trunk, address) = (trunk.name.clone(), trunk.address);
-            return Err(RoutingError::UnusableAddress { trunk, address });
+        let proxy = trunk.proxy.as_ref().map(|proxy| &proxy.address);
+        for address in [Some(&trunk.address), proxy].into_iter().flatten() {
+            if let TrunkAddress::Socket(address) = *address
+                && (address.port() == 0 || address.ip().is_unspecified())
+            {
+                return Err(RoutingError::UnusableAddress { trunk: trunk.name.clone(), address });
+            }
         }
         if index.insert(trunk.name.as_str(), position).is_some() {
             return Err(RoutingError::DuplicateTrunk { trunk: trunk.name.clone() });
@@ -216,9 +206,14 @@ fn check_trunks(trunks: &[Trunk]) -> Result<HashMap<&str, usize>, RoutingError> 
 fn check_sources(trunks: &[Trunk]) -> Result<(), RoutingError> {
     let mut seen: HashMap<Cidr, &Name> = HashMap::new();
     for trunk in trunks {
-        let implied = [Cidr::host(trunk.address.ip().to_canonical())];
-        let sources: &[Cidr] = if trunk.sources.is_empty() { &implied } else { &trunk.sources };
-        for block in sources {
+        let next = trunk.proxy.as_ref().map_or(&trunk.address, |proxy| &proxy.address);
+        let implied = match next {
+            TrunkAddress::Socket(address) => Some(Cidr::host(address.ip().to_canonical())),
+            // What a name leads to is not known yet.
+            TrunkAddress::Name(_) => None,
+        };
+        let implied = implied.filter(|_| trunk.sources.is_empty());
+        for block in trunk.sources.iter().chain(&implied) {
             let Some(first) = seen.insert(*block, &trunk.name) else { continue };
             if *first != trunk.name {
                 let (first, second) = (first.clone(), trunk.name.clone());

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use holdline_model::{Millis, Name, Target, limits};
 
 use super::order::{Candidate, Turn};
-use super::{Found, HashOver, Policy, ResolvedMember, Routing, Trunk, WhenDown, target};
+use super::{Draw, Found, HashOver, Policy, ResolvedMember, Routing, Trunk, WhenDown};
+use crate::Names;
+use crate::nonce::Nonces;
 use crate::trunks::{Gate, TrunkView};
 
 /// A call that looks for trunks.
@@ -50,6 +52,8 @@ pub(crate) struct Selector {
     given: BTreeMap<Name, u64>,
     /// By group and tier. Bounded by the configuration.
     turns: BTreeMap<(usize, usize), Turn>,
+    /// For the order of the addresses that a name leads to.
+    dice: Nonces,
 }
 
 /// Trunks that a call may go to, sorted by whether they work.
@@ -66,7 +70,8 @@ struct Sorted<'a> {
 impl Selector {
     pub(crate) fn new(seed: u64) -> Self {
         let view = Arc::default();
-        Self { seed, view, given: BTreeMap::new(), turns: BTreeMap::new() }
+        let dice = Nonces::new(seed.rotate_left(32));
+        Self { seed, view, given: BTreeMap::new(), turns: BTreeMap::new(), dice }
     }
 
     /// Uses what is known of the trunks now.
@@ -81,7 +86,7 @@ impl Selector {
     }
 
     /// Chooses trunks for a call.
-    pub(crate) fn choose(&mut self, routing: &Routing, ask: &Ask<'_>) -> Choice {
+    pub(crate) fn choose(&mut self, routing: &Routing, names: &dyn Names, ask: &Ask<'_>) -> Choice {
         let Some((found, dialled)) = routing.find(ask.uri) else { return Choice::NoRoute };
         let is_emergency = ask.is_emergency || found.emergency;
         let key = key(found.group.policy, ask, &dialled.number());
@@ -96,10 +101,26 @@ impl Selector {
             *self.given.entry(first.name.clone()).or_default() += 1;
         }
         let user = dialled.stripped(found.strip);
-        let targets = usable.into_iter().map(|trunk| target(&user, trunk, ask.local));
-        let targets: Vec<Target> = targets.take(limits::MAX_TARGETS).collect();
-        // Nothing is left only if an administrator disabled all of them.
+        let targets = self.targets(&usable, &user, ask.local, names);
+        // Nothing is left only if an administrator disabled all of them, or if it is not known where
+        // their names lead.
         if targets.is_empty() { Choice::AllDown { until: None } } else { Choice::Targets(targets) }
+    }
+
+    /// The targets of trunks in order. Those of many addresses leave room for the others.
+    fn targets(
+        &mut self,
+        trunks: &[&Trunk],
+        user: &str,
+        local: SocketAddr,
+        names: &dyn Names,
+    ) -> Vec<Target> {
+        let each = (limits::MAX_TARGETS / trunks.len().max(1)).clamp(1, MAX_TARGETS_OF_TRUNK);
+        let view = Arc::clone(&self.view);
+        let avoid = |address: SocketAddr| view.avoid.contains(&address);
+        let mut draw = Draw { names, avoid: &avoid, dice: &mut self.dice };
+        let targets = trunks.iter().flat_map(|trunk| trunk.targets(user, local, &mut draw, each));
+        targets.take(limits::MAX_TARGETS).collect()
     }
 
     fn sort<'a>(&mut self, routing: &'a Routing, found: Found<'_>, key: &[u8]) -> Sorted<'a> {
@@ -185,6 +206,9 @@ fn key(policy: Policy, ask: &Ask<'_>, number: &str) -> Vec<u8> {
         | Policy::LowestLatency => Vec::new(),
     }
 }
+
+/// Addresses of one trunk that one call tries at most.
+const MAX_TARGETS_OF_TRUNK: usize = 8;
 
 #[cfg(test)]
 mod tests;

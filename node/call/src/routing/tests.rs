@@ -1,3 +1,5 @@
+use holdline_model::Transport;
+
 use super::*;
 
 fn us() -> SocketAddr {
@@ -10,6 +12,7 @@ fn trunk(name: &str, address: &str, sources: &[&str]) -> Trunk {
         tenant: "acme".into(),
         address: address.parse().unwrap(),
         transport: Transport::Udp,
+        proxy: None,
         sources: sources.iter().map(|source| source.parse().unwrap()).collect(),
     }
 }
@@ -61,7 +64,9 @@ fn a_source_belongs_to_the_trunk_with_the_smallest_block_around_it() {
         vec![],
     )
     .unwrap();
-    let name = |ip: &str| routing.source(ip.parse().unwrap()).map(|trunk| trunk.name.to_string());
+    let name = |ip: &str| {
+        routing.source(ip.parse().unwrap(), &crate::NoNames).map(|trunk| trunk.name.to_string())
+    };
     assert_eq!(name("10.2.3.4").as_deref(), Some("wide"));
     assert_eq!(name("10.1.3.4").as_deref(), Some("narrow"));
     assert_eq!(name("192.0.2.9").as_deref(), Some("implied"));

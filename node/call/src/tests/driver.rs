@@ -98,8 +98,9 @@ pub(super) fn routing_over(transport: Transport) -> Arc<Routing> {
     let trunk = |name: &str, address: SocketAddr| Trunk {
         name: name.into(),
         tenant: "acme".into(),
-        address,
+        address: address.into(),
         transport,
+        proxy: None,
         sources: vec![],
     };
     let route = |prefix: &str, trunks: &[&str]| Route {

@@ -11,6 +11,7 @@ mod hangup;
 mod limits;
 mod map_state;
 mod messages;
+mod names;
 mod notes;
 mod random;
 mod recovery;

@@ -83,8 +83,9 @@ pub(super) fn routing() -> Arc<Routing> {
     let trunk = Trunk {
         name: "carrier".into(),
         tenant: "acme".into(),
-        address: addr("198.51.100.1:5060"),
+        address: addr("198.51.100.1:5060").into(),
         transport: holdline_model::Transport::Udp,
+        proxy: None,
         sources: Vec::new(),
     };
     let route = Route { prefix: String::new(), trunks: vec!["carrier".into()], ..Route::default() };

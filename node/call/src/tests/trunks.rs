@@ -20,7 +20,7 @@ fn view(gates: [(&str, Gate); 2]) -> Input {
         calls: 0,
     };
     let trunks = gates.into_iter().map(|(name, gate)| (Name::from(name), health(gate)));
-    Input::Trunks(Arc::new(TrunkView { trunks: trunks.collect() }))
+    Input::Trunks(Arc::new(TrunkView { trunks: trunks.collect(), ..TrunkView::default() }))
 }
 
 const SHUT: Gate = Gate::Shut { until: Some(Millis(u64::MAX)) };

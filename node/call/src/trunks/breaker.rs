@@ -63,7 +63,7 @@ impl Breaker {
         dice: &mut Nonces,
     ) -> bool {
         match heard {
-            Heard::First { .. } => false,
+            Heard::First { .. } | Heard::OtherPlace => false,
             Heard::Progress => self.worked(tried_at),
             Heard::Failed { status, retry_after_s } if options.statuses.contains(&status) => {
                 match retry_after_s.filter(|seconds| *seconds > 0) {

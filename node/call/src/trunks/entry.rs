@@ -1,9 +1,9 @@
 //! All that is known of one trunk.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
-use holdline_model::{Millis, Name, NodeId, Transport};
+use holdline_model::{Millis, Name, NodeId};
+use holdline_sip::locate::Place;
 
 use super::breaker::Breaker;
 use super::latency::Latency;
@@ -12,12 +12,19 @@ use super::{
     BreakerOptions, ClusterSays, Gate, Standing, TrunkEvent, TrunkHealth, TrunkOptions,
     TrunkOutput, TrunkReport, WatchedTrunk,
 };
+use crate::TrunkAddress;
 use crate::nonce::{Nonces, fnv, mix};
 
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) address: SocketAddr,
-    pub(super) transport: Transport,
+    /// As in a URI.
+    pub(super) host: String,
+    /// It has a name, which leads to `places`.
+    is_named: bool,
+    places: Vec<Place>,
+    turn: usize,
+    /// Where it is asked now.
+    place: Option<Place>,
     is_probed: bool,
     pub(super) is_disabled: bool,
     pub(super) calls_here: u64,
@@ -35,8 +42,16 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(trunk: WatchedTrunk) -> Self {
         Self {
-            address: trunk.address,
-            transport: trunk.transport,
+            host: trunk.address.to_string(),
+            is_named: matches!(trunk.address, TrunkAddress::Name(_)),
+            places: match trunk.address {
+                TrunkAddress::Socket(address) => {
+                    vec![Place { transport: trunk.transport, address }]
+                }
+                TrunkAddress::Name(_) => Vec::new(),
+            },
+            turn: 0,
+            place: None,
             is_probed: trunk.is_probed,
             is_disabled: false,
             calls_here: 0,
@@ -52,6 +67,26 @@ impl Entry {
 
     pub(super) fn next_timers(&self, options: &BreakerOptions) -> impl Iterator<Item = Millis> {
         [self.breaker.next_timer(options), self.probe.next_timer()].into_iter().flatten()
+    }
+
+    /// Where its name leads now.
+    pub(super) fn lead_to(&mut self, places: Vec<Place>) {
+        if self.is_named && self.places != places {
+            self.place = self.place.filter(|place| places.contains(place));
+            self.places = places;
+        }
+    }
+
+    /// The next probe goes to the next address.
+    pub(super) fn next_place(&mut self) {
+        self.turn = self.turn.wrapping_add(1);
+        let turn = self.turn.checked_rem(self.places.len());
+        self.place = turn.and_then(|turn| self.places.get(turn)).copied();
+    }
+
+    /// Where the probe under way went, or the next one goes.
+    pub(super) fn place(&self) -> Option<Place> {
+        self.place.or_else(|| self.places.first().copied())
     }
 
     /// A probe of ours was answered, or missed.

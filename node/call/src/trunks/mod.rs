@@ -15,6 +15,7 @@
 //! **Breakers** are each node's own, fed by its own calls, and follow a neighbour of the same site
 //! that opened one.
 
+mod avoided;
 mod breaker;
 mod entry;
 mod latency;
@@ -32,9 +33,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use holdline_model::{Hop, Millis, Name, NodeId, Transport};
+use holdline_sip::locate::Place;
 
+use crate::TrunkAddress;
 use crate::messages;
 use crate::nonce::Nonces;
+use avoided::Avoided;
 use entry::Entry;
 
 pub use news::{Heard, TrunkNews};
@@ -49,9 +53,9 @@ pub use view::{Gate, Trials, TrunkHealth, TrunkView};
 pub struct WatchedTrunk {
     /// Its name.
     pub name: Name,
-    /// Where it is asked.
-    pub address: SocketAddr,
-    /// How.
+    /// Where it is asked; of a name, each address that it leads to in turn.
+    pub address: TrunkAddress,
+    /// How, if the address is no name.
     pub transport: Transport,
     /// Whether it is asked at all.
     pub is_probed: bool,
@@ -77,6 +81,8 @@ pub enum TrunkInput {
     Disabled(BTreeSet<Name>),
     /// The addresses that this node can send from; empty without a lease.
     Addresses(Vec<SocketAddr>),
+    /// Where the trunks' names lead.
+    Places(BTreeMap<Name, Vec<Place>>),
     /// Time has passed.
     Tick,
 }
@@ -151,6 +157,7 @@ pub struct Trunks {
     entries: BTreeMap<Name, Entry>,
     addresses: Vec<SocketAddr>,
     cluster: ClusterSays,
+    avoided: Avoided,
     dice: Nonces,
     last_number: u64,
     view: Arc<TrunkView>,
@@ -171,6 +178,7 @@ impl Trunks {
             entries: entries.collect(),
             addresses: Vec::new(),
             cluster: ClusterSays::default(),
+            avoided: Avoided::default(),
             last_number: dice.draw(),
             dice,
             view: Arc::default(),
@@ -202,6 +210,11 @@ impl Trunks {
                 self.addresses = addresses;
                 self.follow_cluster(now);
             }
+            TrunkInput::Places(mut places) => {
+                for (name, entry) in &mut self.entries {
+                    entry.lead_to(places.remove(name).unwrap_or_default());
+                }
+            }
             TrunkInput::Tick => {}
         }
         self.tick(now);
@@ -218,7 +231,7 @@ impl Trunks {
     pub fn next_timer(&self) -> Option<Millis> {
         let breaker = &self.options.breaker;
         let timers = self.entries.values().flat_map(|entry| entry.next_timers(breaker));
-        timers.min()
+        timers.chain(self.avoided.next_timer()).min()
     }
 
     /// The trunks as last told.
@@ -229,6 +242,7 @@ impl Trunks {
 
     fn news(&mut self, now: Millis, news: &TrunkNews) {
         let Some(entry) = self.entries.get_mut(&news.trunk) else { return };
+        self.avoided.heard(now, news);
         if let Heard::First { after_ms } = news.heard {
             entry.latency.measured(after_ms);
         }
@@ -236,7 +250,7 @@ impl Trunks {
         entry.breaker.heard(now, options, news.tried_at, news.heard, &mut self.dice);
         let counts = match news.heard {
             Heard::Failed { status, .. } => options.statuses.contains(&status),
-            Heard::Silent | Heard::Unreachable => true,
+            Heard::Silent | Heard::Unreachable | Heard::OtherPlace => true,
             Heard::First { .. } | Heard::Progress => false,
         };
         if counts {
@@ -270,7 +284,13 @@ impl Trunks {
             if let Some(outcome) = entry.probe.tick(now, probe, &mut self.dice) {
                 entry.probed(now, name, outcome, breaker, &mut self.out);
             }
-            let (transport, peer) = (entry.transport, entry.address);
+            if entry.probe.is_due(now) {
+                entry.next_place();
+            }
+            let Some(Place { transport, address: peer }) = entry.place() else {
+                entry.probe.cease();
+                continue;
+            };
             let is_usable = |local: &&SocketAddr| local.is_ipv4() == peer.is_ipv4();
             let Some(local) = self.addresses.iter().find(is_usable).copied() else {
                 entry.probe.cease();
@@ -279,7 +299,7 @@ impl Trunks {
             if entry.probe.is_due(now) {
                 self.last_number = self.last_number.wrapping_add(1);
                 let id = ProbeId { node: self.me, number: self.last_number };
-                let message = messages::probe(id, Hop { transport, local, peer });
+                let message = messages::probe(id, Hop { transport, local, peer }, &entry.host);
                 entry.probe.ask(now, probe, *timers, transport.is_reliable(), id.number, message);
             }
             while let Some(bytes) = entry.probe.poll() {
@@ -310,8 +330,11 @@ impl Trunks {
             }
             entry.say(now, name, is_urgent, &mut self.out);
         }
-        if !changed.is_empty() {
-            Arc::make_mut(&mut self.view).trunks.extend(changed);
+        let avoid = self.avoided.at(now);
+        if !changed.is_empty() || avoid.is_some() {
+            let view = Arc::make_mut(&mut self.view);
+            view.trunks.extend(changed);
+            view.avoid = avoid.unwrap_or_else(|| view.avoid.clone());
             self.out.push_back(TrunkOutput::View(Arc::clone(&self.view)));
         }
     }

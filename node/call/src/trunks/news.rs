@@ -1,5 +1,7 @@
 //! What calls tell of the trunks that they are sent to.
 
+use std::net::SocketAddr;
+
 use holdline_model::{Millis, Name};
 
 /// Something that a call found out about a trunk.
@@ -9,6 +11,8 @@ pub struct TrunkNews {
     pub trunk: Name,
     /// When the INVITE was sent that this is about.
     pub tried_at: Millis,
+    /// Where it was sent.
+    pub peer: SocketAddr,
     /// What was found out.
     pub heard: Heard,
 }
@@ -34,4 +38,6 @@ pub enum Heard {
     Silent,
     /// The INVITE could not be sent.
     Unreachable,
+    /// This address failed, and the call goes on to another one of the same trunk.
+    OtherPlace,
 }

@@ -29,7 +29,7 @@ impl Bench {
     fn new() -> Self {
         let watched = |name: &str, is_probed| WatchedTrunk {
             name: name.into(),
-            address: carrier(),
+            address: carrier().into(),
             transport: Transport::Udp,
             is_probed,
         };
@@ -77,7 +77,7 @@ impl Bench {
 
     fn news(&mut self, heard: Heard) {
         let (trunk, tried_at) = ("b".into(), self.now);
-        self.feed(TrunkInput::News(TrunkNews { trunk, tried_at, heard }));
+        self.feed(TrunkInput::News(TrunkNews { trunk, tried_at, peer: carrier(), heard }));
     }
 
     fn answer_last(&mut self, status: u16) {
@@ -187,7 +187,7 @@ fn each_trunk_has_one_asker_and_only_those_of_a_lost_node_move() {
     };
     let asker = |trunk: &str, says: &ClusterSays| {
         let of = |me| {
-            let (name, address, transport) = (trunk.into(), carrier(), Transport::Udp);
+            let (name, address, transport) = (trunk.into(), carrier().into(), Transport::Udp);
             let watched = WatchedTrunk { name, address, transport, is_probed: true };
             let mut trunks = Trunks::new(NodeId(me), TrunkOptions::default(), vec![watched], me);
             trunks.handle(Millis(0), TrunkInput::Cluster(says.clone()));
@@ -291,7 +291,7 @@ fn what_changes_all_the_time_is_told_now_and_then() {
 fn news_of_unknown_trunks_are_passed_over() {
     let mut bench = Bench::new();
     let tried_at = bench.now;
-    let news = TrunkNews { trunk: "gone".into(), tried_at, heard: Heard::Silent };
+    let news = TrunkNews { trunk: "gone".into(), tried_at, peer: carrier(), heard: Heard::Silent };
     bench.feed(TrunkInput::News(news));
     assert!(bench.events.is_empty());
 }

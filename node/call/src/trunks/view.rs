@@ -1,7 +1,8 @@
 //! What the engines of a node are told about trunks: which may be used, how fast they answer, how
 //! many calls they have. A snapshot, made by [`super::Trunks`] and never changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -14,6 +15,8 @@ use super::Standing;
 pub struct TrunkView {
     /// By name. What is not in it is taken to be usable.
     pub trunks: BTreeMap<Name, TrunkHealth>,
+    /// Addresses of trunks with several that failed lately: they are tried last.
+    pub avoid: BTreeSet<SocketAddr>,
 }
 
 /// One trunk.

@@ -62,7 +62,7 @@ fn trunks_seen_by(id: NodeId, routing: &Routing) -> Arc<TrunkView> {
         calls: 0,
     };
     let trunks = routing.trunks().iter().map(|trunk| (trunk.name.clone(), health.clone()));
-    Arc::new(TrunkView { trunks: trunks.collect() })
+    Arc::new(TrunkView { trunks: trunks.collect(), ..TrunkView::default() })
 }
 
 /// The address that a node's slots bring with them.
@@ -86,8 +86,9 @@ pub(crate) fn routing(caller: SocketAddr, callees: &[SocketAddr]) -> Arc<Routing
     let trunk = |name: &str, address: SocketAddr| Trunk {
         name: Name::from(name),
         tenant: Name::from("acme"),
-        address,
+        address: address.into(),
         transport: Transport::Udp,
+        proxy: None,
         sources: Vec::new(),
     };
     let mut trunks = vec![trunk("in", caller)];

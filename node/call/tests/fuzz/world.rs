@@ -54,8 +54,9 @@ fn engine(seed: u64) -> CallEngine {
     let trunk = |index: usize| Trunk {
         name: Name::from(format!("trunk-{index}")),
         tenant: "acme".into(),
-        address: peer(index),
+        address: peer(index).into(),
         transport: Transport::Udp,
+        proxy: None,
         sources: vec![],
     };
     let trunks: Vec<Trunk> = (0..3).map(trunk).collect();

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 
-use crate::admin::view::ClusterHealthView;
+use crate::admin::seam::NodeCertificate;
+use crate::admin::view::{ClusterHealthView, days_left};
 use crate::admin::{AdminOptions, Problem};
 
 /// The verdict, the members, slots and calls by node.
@@ -11,5 +12,9 @@ pub(in crate::admin) async fn handle(
     State(options): State<AdminOptions>,
 ) -> Result<Json<ClusterHealthView>, Problem> {
     let facts = options.api.cluster().await?;
-    Ok(Json(ClusterHealthView::from(&facts)))
+    let now = options.api.now();
+    let all = options.api.certificates();
+    let days = |each: &NodeCertificate| (each.path.display().to_string(), days_left(each, now));
+    let certificates: Vec<_> = all.iter().map(days).collect();
+    Ok(Json(ClusterHealthView::new(&facts, &certificates)))
 }

@@ -1,10 +1,13 @@
 //! What a node knows of itself and of the cluster. Facts only: the verdict is in
 //! [`crate::admin::health`].
 
-use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use holdline_call::TrunkHealth;
-use holdline_model::{Millis, Name, NodeId, NodeRecord, NodeRole, Roster};
+use holdline_model::{Listener, Millis, Name, NodeId, NodeRecord, NodeRole, Roster};
+use holdline_sip::locate::Location;
+use holdline_transport::CertificateFacts;
 
 /// What a node knows of itself without asking anybody.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +102,32 @@ pub struct MemberFacts {
     pub calls: usize,
 }
 
+/// What listens somewhere, for calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenerFacts {
+    /// How, and where.
+    pub listener: Listener,
+    /// The node whose address it is.
+    pub home: NodeId,
+    /// The node that has it now; `None` if none does.
+    pub holder: Option<NodeId>,
+    /// Whether it is open at the node that answers.
+    pub is_open_here: bool,
+    /// Connections of the node that answers; `None` if it is not open there, or has none.
+    pub connections: Option<usize>,
+}
+
+/// A certificate of the node that answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeCertificate {
+    /// Where it was read.
+    pub path: PathBuf,
+    /// The trunk that it is shown to; `None`: it is the listeners', and shown to everybody else.
+    pub trunk: Option<String>,
+    /// What it says.
+    pub facts: CertificateFacts,
+}
+
 /// What a node knows of one trunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrunkFacts {
@@ -106,8 +135,10 @@ pub struct TrunkFacts {
     pub name: Name,
     /// Whose calls those are that come from it.
     pub tenant: Name,
-    /// Where calls to it go.
-    pub address: SocketAddr,
+    /// Where calls to it go: an address, or a name.
+    pub address: String,
+    /// Where its name leads, or why nowhere; `None` if it has no name.
+    pub leads_to: Option<Result<Arc<Location>, String>>,
     /// Whether it is asked by OPTIONS whether it is there.
     pub is_probed: bool,
     /// Its state; `None` before the first look at it, right after the node's start.

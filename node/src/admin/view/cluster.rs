@@ -77,9 +77,11 @@ pub struct NodeView {
     pub admin: Option<SocketAddr>,
 }
 
-impl From<&ClusterFacts> for ClusterHealthView {
-    fn from(facts: &ClusterFacts) -> Self {
-        let verdict = judge(facts);
+impl ClusterHealthView {
+    /// The verdict on the facts; see [`judge`] for the certificates.
+    #[must_use]
+    pub fn new(facts: &ClusterFacts, certificates: &[(String, i64)]) -> Self {
+        let verdict = judge(facts, certificates);
         Self {
             status: verdict.status,
             reasons: verdict.reasons,

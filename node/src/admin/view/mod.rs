@@ -5,8 +5,10 @@
 mod call;
 mod cdr;
 mod cdr_csv;
+mod certificate;
 mod cluster;
 mod limits;
+mod listener;
 mod members;
 mod page;
 mod protection;
@@ -18,14 +20,17 @@ mod user;
 pub use call::{CallDetailView, CallEndView, CallView, DialogView, LegView, TargetView};
 pub use cdr::CdrView;
 pub use cdr_csv::CSV_HEADER;
+pub use certificate::CertificateView;
+pub(crate) use certificate::days_left;
 pub use cluster::{ClusterHealthView, NodeView};
 pub use limits::{
     CapsView, LimitCapView, LimitClassView, LimitCountView, LimitEachView, LimitValueView,
     LimitsView,
 };
+pub use listener::ListenerView;
 pub use members::{ChangedView, MemberView, MembersView, ToleranceView};
 pub use page::PageView;
 pub use protection::{BanView, OverloadView, ProtectionView, TokenLeaseView, TopItemView, TopView};
 pub use slot::{OwnerView, SlotView};
-pub use trunk::TrunkView;
+pub use trunk::{TrunkServerView, TrunkView};
 pub use user::{BindingView, RegistrationView, UserView};

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::admin::view::{PageView, TrunkView};
+use crate::admin::view::{PageView, TrunkServerView, TrunkView};
 use crate::cli::args::{Format, Target, TrunkCommand};
 use crate::cli::client::{Client, encoded};
 use crate::cli::output::Output;
@@ -36,7 +36,7 @@ fn list(target: &Target, output: &mut Output) -> Result<(), CliError> {
 fn row(trunk: &TrunkView) -> Vec<String> {
     vec![
         trunk.name.clone(),
-        trunk.address.to_string(),
+        trunk.address.clone(),
         trunk.state.clone(),
         trunk.standing.clone(),
         human::dash(trunk.prober),
@@ -62,7 +62,7 @@ fn show(target: &Target, name: &str, output: &mut Output) -> Result<(), CliError
     let state = [trunk.state, until.unwrap_or_default(), since.unwrap_or_default()].concat();
     for (fact, value) in [
         ("trunk", trunk.name),
-        ("address", trunk.address.to_string()),
+        ("address", trunk.address),
         ("tenant", trunk.tenant),
         ("state", state),
         ("probes", probes),
@@ -70,6 +70,16 @@ fn show(target: &Target, name: &str, output: &mut Output) -> Result<(), CliError
         ("calls", trunk.calls.to_string()),
     ] {
         output.line(&format!("{fact:<10} {value}"))?;
+    }
+    for TrunkServerView { server, transport, addresses, rank, weight } in trunk.leads_to {
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        let addresses = addresses.join(", ");
+        output.line(&format!(
+            "leads to   {transport} {addresses} ({server}, rank {rank}, weight {weight})"
+        ))?;
+    }
+    if let Some(why) = trunk.lookup_error {
+        output.line(&format!("leads to   nowhere: {why}"))?;
     }
     Ok(())
 }

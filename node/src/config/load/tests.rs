@@ -58,7 +58,7 @@ fn a_minimal_file_has_all_defaults() {
     assert_eq!(config.sip.floating, FloatingConfig::Bind);
     assert_eq!(config.sip.calls.max_call_duration, None);
     assert_eq!(config.trunks[0].tenant.as_str(), "default");
-    assert_eq!(config.trunks[0].sources, ["127.0.0.1".parse().unwrap()]);
+    assert_eq!(config.trunks[0].sources, Some(vec!["127.0.0.1".parse().unwrap()]));
     assert_eq!(config.admin.token, None);
     assert_eq!(config.warnings, Vec::<String>::new());
     let routing = config.routing().unwrap();
@@ -91,9 +91,9 @@ fn keys_that_are_unknown_or_missing_are_named_where_they_are() {
 #[test]
 fn values_of_the_wrong_form_are_named() {
     assert_eq!(
-        message("\"127.0.0.1:5070\"", "\"carrier.example\""),
-        "node.toml:16:11: [[trunk]] address: invalid socket address syntax; write an IP address \
-         and a port, such as \"192.0.2.10:5060\""
+        message("\"127.0.0.1:5070\"", "\"carrier example\""),
+        "node.toml:16:11: trunk.address: \"carrier example\" is neither an address with a port nor \
+         the name of a host; write 192.0.2.10:5060, sip.example.com or sip.example.com:5060"
     );
     assert_eq!(
         message("id = 1\n", "id = \"one\"\n"),
@@ -202,7 +202,7 @@ fn one_source_belongs_to_one_trunk() {
     let silent = second.replace("\n[[route]]", "\nsources = []\n[[route]]");
     let config = load(&VALID.replacen("[[route]]", &silent, 1)).unwrap();
     let routing = config.routing().unwrap();
-    let source = routing.source("127.0.0.1".parse().unwrap()).unwrap();
+    let source = routing.source("127.0.0.1".parse().unwrap(), &holdline_call::NoNames).unwrap();
     assert_eq!(source.name.as_str(), "carrier-a", "the other trunk claims nothing");
 }
 
@@ -308,6 +308,36 @@ fn is_setting(line: &str) -> bool {
         || line.starts_with("[storage")
         || line.starts_with("[probe")
         || line.starts_with("[breaker")
+        || line.starts_with("[dns")
+}
+
+#[test]
+fn a_trunk_may_have_a_name_and_its_calls_then_come_from_wherever_it_leads() {
+    let text = VALID.replace("\"127.0.0.1:5070\"", "\"SIP.carrier.example\"");
+    let config = load(&text).unwrap();
+    let trunk = &config.trunks[0];
+    assert_eq!(
+        (trunk.next().0.to_string().as_str(), &trunk.sources),
+        ("sip.carrier.example", &None)
+    );
+    let more = "proxy = \"192.0.2.9:5070\"\n";
+    let text = text.replace("name = \"carrier-a\"\n", &format!("name = \"carrier-a\"\n{more}"));
+    let config = load(&text).unwrap();
+    let trunk = &config.trunks[0];
+    assert_eq!(trunk.next().0.to_string(), "192.0.2.9:5070");
+    assert_eq!(trunk.sources.as_ref().unwrap()[0].to_string(), "192.0.2.9");
+}
+
+#[test]
+fn bounds_of_names_are_checked_against_each_other() {
+    let error = load(&format!("{VALID}[dns]\nmin_ttl_ms = 5000\nmax_ttl_ms = 1000\n"));
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("dns.max_ttl_ms: 1000 is below dns.min_ttl_ms, which is 5000"),
+        "{error}"
+    );
+    let config = load(&format!("{VALID}[dns]\nservers = [\"127.0.0.53:53\"]\n")).unwrap();
+    assert_eq!(config.dns.servers.servers.len(), 1);
 }
 
 /// The valid file with a second trunk and a group, and what is wrong with the group.

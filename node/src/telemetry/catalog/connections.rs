@@ -6,6 +6,20 @@ pub(super) const METRICS: &[Metric] = &[
     metric(
         "connections",
         Kind::Counter,
+        "holdline_tls_refused_total",
+        &[],
+        "Connections of ours on which no TLS came about: a certificate that is not good, or none that suits both.",
+    ),
+    metric(
+        "connections",
+        Kind::Counter,
+        "holdline_sip_held_total",
+        &[],
+        "Messages from connections that waited for a shard with a full queue; meanwhile no connection is read.",
+    ),
+    metric(
+        "connections",
+        Kind::Counter,
         "holdline_stream_received_total",
         &[],
         "SIP messages received over connections.",
@@ -71,8 +85,8 @@ pub(super) const METRICS: &[Metric] = &[
         "connections",
         Kind::Gauge,
         "holdline_tls_certificate_expiry_seconds",
-        &[],
-        "When the TLS certificate expires, in seconds since 1970.",
+        &["trunk"],
+        "When the TLS certificate expires, in seconds since 1970; `trunk`: the one to which alone it is shown, empty for ours.",
     ),
     metric(
         "connections",

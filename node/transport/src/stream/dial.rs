@@ -5,28 +5,32 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use holdline_model::{Hop, Transport};
+use metrics::counter;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::accept::tune;
 use super::connection::{Connection, End};
 use super::counters::Counters;
-use super::{Inner, StreamOutcome, Unsent};
+use super::{Inner, StreamOutcome, Tls, Unsent};
 
 /// Begins to open a connection; `first` is sent over it.
 pub(super) fn start(
     inner: &Arc<Inner>,
     hop: Hop,
     name: Option<&str>,
+    identity: Option<Tls>,
     first: Bytes,
 ) -> StreamOutcome {
     let name = match hop.transport {
         Transport::Tcp => None,
-        Transport::Tls => Some(server_name(hop.peer, name)),
+        Transport::Tls => {
+            Some((server_name(hop.peer, name), identity.unwrap_or_else(|| inner.tls.clone())))
+        }
         Transport::Udp | Transport::Ws | Transport::Wss => {
             Counters::unsent("no_connection");
             return StreamOutcome::Refused;
@@ -52,7 +56,7 @@ pub(super) fn start(
 async fn serve(
     inner: &Inner,
     connection: &Connection,
-    name: Option<ServerName<'static>>,
+    name: Option<(ServerName<'static>, Tls)>,
     queue: &mut mpsc::Receiver<Bytes>,
 ) -> End {
     let hop = connection.hop;
@@ -70,13 +74,14 @@ async fn serve(
         Err(_) => return End::Unreachable,
     };
     tune(&socket);
-    let Some(name) = name else { return connection.run_bytes(socket, queue).await };
-    let Some(tls) = inner.tls.current() else { return End::Handshake };
+    let Some((name, tls)) = name else { return connection.run_bytes(socket, queue).await };
+    let Some(tls) = tls.current() else { return End::Handshake };
     let handshake = TlsConnector::from(Arc::clone(&tls.client)).connect(name, socket);
     match timeout(inner.options.handshake_timeout, handshake).await {
         Ok(Ok(stream)) => connection.run_bytes(stream, queue).await,
         Ok(Err(error)) => {
-            debug!(%hop, %error, "no TLS with the peer");
+            counter!("holdline_tls_refused_total").increment(1);
+            warn!(%hop, %error, "no TLS with a peer that we connected to");
             End::Handshake
         }
         Err(_) => End::Handshake,

@@ -7,6 +7,7 @@
 //! | `accept`, `dial` | how a connection begins |
 //! | `connection` | reading and writing one |
 //! | `tls`, `certificate` | certificates, read again when they change |
+//! | `identity` | whether a server is the one that we meant |
 //!
 //! A connection is named by its [`Hop`]: how, our listener's address, and the peer's. What is sent
 //! on a hop goes over that connection if it lives; [`Streams::dial`] opens one.
@@ -19,6 +20,7 @@ mod certificate;
 mod connection;
 mod counters;
 mod dial;
+mod identity;
 mod options;
 mod table;
 mod tls;
@@ -40,6 +42,7 @@ use connection::{Connection, End};
 use counters::Counters;
 use table::{Full, Handle, Table};
 
+pub use certificate::CertificateFacts;
 pub use options::StreamOptions;
 pub use tls::{ClientCertificates, Tls, TlsError, TlsFiles};
 
@@ -189,8 +192,19 @@ impl Streams {
     /// certificate is expected; by default the peer's address. What cannot be sent because the
     /// connection cannot be opened comes back in [`StreamEvents::unsent`].
     pub fn dial(&self, hop: Hop, name: Option<&str>, bytes: Bytes) -> StreamOutcome {
+        self.dial_as(hop, name, None, bytes)
+    }
+
+    /// The same, showing another certificate than ours, if the peer asks for one.
+    pub fn dial_as(
+        &self,
+        hop: Hop,
+        name: Option<&str>,
+        identity: Option<Tls>,
+        bytes: Bytes,
+    ) -> StreamOutcome {
         match self.send(hop, bytes.clone()) {
-            StreamOutcome::NoConnection => dial::start(&self.inner, hop, name, bytes),
+            StreamOutcome::NoConnection => dial::start(&self.inner, hop, name, identity, bytes),
             outcome @ (StreamOutcome::Queued | StreamOutcome::Slow | StreamOutcome::Refused) => {
                 outcome
             }

@@ -16,7 +16,8 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::certificate;
+use super::CertificateFacts;
+use super::identity::SipVerifier;
 
 /// Where certificates come from, and whom we ask for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +76,8 @@ pub enum TlsError {
 #[derive(Clone, Default)]
 pub struct Tls {
     current: Arc<ArcSwapOption<Loaded>>,
+    /// The trunk that it is shown to; `None`: ours.
+    trunk: Option<Arc<str>>,
 }
 
 /// What rustls needs.
@@ -82,16 +85,31 @@ pub(super) struct Loaded {
     pub(super) server: Arc<ServerConfig>,
     pub(super) client: Arc<ClientConfig>,
     not_after: Duration,
+    /// Our own certificate, then those between it and the root.
+    facts: Vec<CertificateFacts>,
 }
 
 impl Tls {
+    /// What is shown to one trunk only.
+    #[must_use]
+    pub fn for_trunk(trunk: &str) -> Self {
+        Self { current: Arc::default(), trunk: Some(trunk.into()) }
+    }
+
+    /// The trunk that it is shown to; `None`: to all.
+    #[must_use]
+    pub fn trunk(&self) -> Option<&str> {
+        self.trunk.as_deref()
+    }
+
     /// Reads the files.
     ///
     /// # Errors
     /// See [`TlsError`]; what was read before stays in force.
     pub fn load(&self, files: &TlsFiles) -> Result<(), TlsError> {
         let loaded = load(files)?;
-        gauge!(EXPIRY).set(loaded.not_after.as_secs() as f64);
+        let of = self.trunk.as_deref().unwrap_or_default().to_owned();
+        gauge!(EXPIRY, "trunk" => of).set(loaded.not_after.as_secs() as f64);
         self.current.store(Some(Arc::new(loaded)));
         Ok(())
     }
@@ -100,6 +118,12 @@ impl Tls {
     #[must_use]
     pub fn not_after(&self) -> Option<Duration> {
         self.current.load().as_ref().map(|loaded| loaded.not_after)
+    }
+
+    /// The certificates: our own first, then those between it and the root.
+    #[must_use]
+    pub fn facts(&self) -> Vec<CertificateFacts> {
+        self.current.load().as_ref().map(|loaded| loaded.facts.clone()).unwrap_or_default()
     }
 
     pub(super) fn current(&self) -> Option<Arc<Loaded>> {
@@ -141,7 +165,8 @@ fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
     let roots = Arc::new(roots(files.ca.as_deref())?);
     let unusable = |source| TlsError::Unusable { path: files.certificate.clone(), source };
     let provider = Arc::new(crypto::ring::default_provider());
-    let not_after = chain.iter().filter_map(|der| certificate::not_after(der)).min();
+    let facts: Vec<_> = chain.iter().filter_map(|der| CertificateFacts::read(der)).collect();
+    let not_after = facts.iter().map(|facts| facts.not_after).min();
     let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?;
@@ -162,14 +187,17 @@ fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
         }
     };
     let server = server.with_single_cert(chain.clone(), key.clone_key()).map_err(unusable)?;
-    let client = ClientConfig::builder_with_provider(provider)
+    let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(unusable)?
-        .with_root_certificates(roots)
-        .with_client_auth_cert(chain, key)
         .map_err(unusable)?;
+    // Without roots nobody is trusted, whatever name a certificate has.
+    let client = match SipVerifier::new(Arc::clone(&roots), provider) {
+        Ok(verifier) => client.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
+        Err(_) => client.with_root_certificates(roots),
+    };
+    let client = client.with_client_auth_cert(chain, key).map_err(unusable)?;
     let not_after = not_after.unwrap_or_default();
-    Ok(Loaded { server: Arc::new(server), client: Arc::new(client), not_after })
+    Ok(Loaded { server: Arc::new(server), client: Arc::new(client), not_after, facts })
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

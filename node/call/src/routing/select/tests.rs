@@ -10,8 +10,9 @@ fn trunk(name: &str, last: u8) -> Trunk {
     Trunk {
         name: name.into(),
         tenant: "acme".into(),
-        address: ([10, 0, 0, last], 5060).into(),
+        address: SocketAddr::from(([10, 0, 0, last], 5060)).into(),
         transport: Transport::Udp,
+        proxy: None,
         sources: vec![],
     }
 }
@@ -43,7 +44,7 @@ fn view(gates: &[(&str, Gate)]) -> Arc<TrunkView> {
         calls: 0,
     };
     let trunks = gates.iter().map(|(name, gate)| (Name::from(*name), health(gate)));
-    Arc::new(TrunkView { trunks: trunks.collect() })
+    Arc::new(TrunkView { trunks: trunks.collect(), ..TrunkView::default() })
 }
 
 fn selector(gates: &[(&str, Gate)]) -> Selector {
@@ -63,7 +64,7 @@ fn ask(uri: &str) -> Ask<'_> {
 }
 
 fn chosen(selector: &mut Selector, routing: &Routing, ask: &Ask<'_>) -> String {
-    match selector.choose(routing, ask) {
+    match selector.choose(routing, &crate::NoNames, ask) {
         Choice::Targets(targets) => {
             targets.iter().map(|target| target.trunk.as_str()).collect::<Vec<_>>().join(" ")
         }
