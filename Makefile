@@ -39,6 +39,8 @@ demo: build
 dev: build
 	@$(TARGET)/debug/holdline dev $(ARGS)
 
+# Four fuzz tests, each for as long: a minute in all, beside everything else.
+test: export HOLDLINE_FUZZ_SECONDS ?= 15
 test:
 	@.ci/setup test
 	@$(CARGO) build --locked --workspace --all-targets
