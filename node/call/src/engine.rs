@@ -24,6 +24,7 @@ use holdline_sip::message::{Message, Method, ParseError, ParseErrorKind, Via};
 use crate::allowance::{Allowance, Unlimited};
 use crate::call::{Call, Ctx, Fate, Request};
 use crate::index::Index;
+use crate::large::WithoutTcp;
 use crate::messages::{self, Refuse};
 use crate::metered::HeldRequests;
 use crate::nonce::Nonces;
@@ -51,6 +52,7 @@ pub struct CallEngine {
     pub(crate) trunk_calls: TrunkCalls,
     pub(crate) listeners: Arc<Listeners>,
     pub(crate) nonces: Nonces,
+    pub(crate) without_tcp: WithoutTcp,
     /// The slots we own, with the epoch in which we do.
     pub(crate) slots: BTreeMap<SlotId, Epoch>,
     pub(crate) calls: BTreeMap<CallId, Box<Call>>,
@@ -82,6 +84,7 @@ impl CallEngine {
             trunk_calls: TrunkCalls::default(),
             listeners: Arc::default(),
             nonces: Nonces::new(seed),
+            without_tcp: WithoutTcp::default(),
             slots: BTreeMap::new(),
             calls: BTreeMap::new(),
             tombstones: 0,
@@ -367,6 +370,7 @@ impl CallEngine {
         let branch = message.top_via().branch.map(str::to_owned).unwrap_or_default();
         let token = Token::from_branch(branch.as_bytes()).filter(|_| message.is_request());
         if let Some(token) = token {
+            self.remember_without_tcp(now, token.call);
             self.with_call(now, token.call, |call, ctx| {
                 let suffix = branch.split_once('.').map_or("", |(_, suffix)| suffix);
                 call.unsent(ctx, message.method(), suffix);

@@ -24,6 +24,7 @@ mod engine;
 mod event;
 mod index;
 mod input;
+mod large;
 mod listeners;
 mod messages;
 mod metered;

@@ -29,16 +29,31 @@ impl Listeners {
         transport: Transport,
         peer: SocketAddr,
     ) -> Option<SocketAddr> {
-        let is_local = |listener: &Listener| listener.addr == local;
-        let Some(home) = self.homes.iter().find(|home| home.iter().any(is_local)) else {
-            return Some(local);
-        };
+        match self.home(local) {
+            Some(_) => self.known_address_for(local, transport, peer),
+            None => Some(local),
+        }
+    }
+
+    /// The same, but nothing where nothing is known about `local`.
+    pub(crate) fn known_address_for(
+        &self,
+        local: SocketAddr,
+        transport: Transport,
+        peer: SocketAddr,
+    ) -> Option<SocketAddr> {
+        let home = self.home(local)?;
         let fits = |listener: &&Listener| {
             listener.transport == transport && listener.addr.is_ipv4() == peer.is_ipv4()
         };
         let fitting = || home.iter().filter(fits).map(|listener| listener.addr);
         let same = fitting().find(|addr| *addr == local);
         same.or_else(|| fitting().find(|addr| addr.ip() == local.ip())).or_else(|| fitting().next())
+    }
+
+    fn home(&self, local: SocketAddr) -> Option<&Vec<Listener>> {
+        let is_local = |listener: &Listener| listener.addr == local;
+        self.homes.iter().find(|home| home.iter().any(is_local))
     }
 }
 

@@ -12,6 +12,8 @@ use holdline_sip::transaction::TimerConfig;
 pub struct Options {
     /// The site that calls come in at: limits may be set by it.
     pub pop: Name,
+    /// An INVITE that is too large for UDP is tried over TCP first.
+    pub large_over_tcp: bool,
     /// Calls that are up or being set up at most; more get 503 with Retry-After, without state.
     pub max_calls: NonZeroUsize,
     /// Finished calls kept for late retransmissions at most; when there are more, new calls get 503
@@ -54,6 +56,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             pop: Name::default(),
+            large_over_tcp: true,
             max_calls: NonZeroUsize::new(100_000).unwrap_or(NonZeroUsize::MAX),
             max_tombstones: NonZeroUsize::new(100_000).unwrap_or(NonZeroUsize::MAX),
             max_waiting: NonZeroUsize::new(16).unwrap_or(NonZeroUsize::MIN),

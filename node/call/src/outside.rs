@@ -263,7 +263,7 @@ impl CallEngine {
         let Request { hop, message } = request;
         let Some(epoch) = self.slots.get(&slot).copied() else { return };
         let dialled = message.request_uri().unwrap_or_default();
-        let admit = Admit {
+        let mut admit = Admit {
             tenant: caller.tenant,
             trunk: caller.trunk,
             from: message.from().uri.to_owned(),
@@ -287,6 +287,7 @@ impl CallEngine {
             self.refuse(&Request { hop, message }, refuse, Refusal::TooManyCalls);
             return;
         };
+        self.avoid_large_datagrams(now, id, epoch, &mut admit, &message);
         let mut ctx = self.ctx(now);
         let mut call = Call::admit(&mut ctx, id, epoch, admit, message);
         if mutant::is("answer-before-commit") {

@@ -57,6 +57,7 @@ pub(super) struct RawSip {
     target_timeout_ms: Option<Spanned<u64>>,
     max_call_duration_ms: Option<Spanned<u64>>,
     failover_statuses: Option<Vec<u16>>,
+    large_over_tcp: Option<bool>,
     recovery_calls_per_second: Option<Spanned<u64>>,
 }
 
@@ -98,6 +99,7 @@ impl RawSip {
     fn calls(&self, check: &mut Checker<'_>) -> Options {
         let mut calls = Options::default();
         calls.timers = self.timers(check, calls.timers);
+        calls.large_over_tcp = self.large_over_tcp.unwrap_or(calls.large_over_tcp);
         if let Some(raw) = &self.max_calls {
             let found = check.range("sip.max_calls", raw, 1..MAX_CALLS + 1);
             let found = usize::try_from(found).ok().and_then(NonZeroUsize::new);

@@ -8,6 +8,7 @@ mod cancel;
 mod driver;
 mod failover;
 mod hangup;
+mod large;
 mod limits;
 mod map_state;
 mod messages;

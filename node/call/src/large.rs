@@ -1,0 +1,97 @@
+//! Requests that are too large for UDP (RFC 3261 section 18.1.1): above 1,300 bytes they go over TCP,
+//! which is not known to be there; if no connection can be opened they go over UDP after all.
+//!
+//! Both are targets of the call, one after the other, so that whoever owns it later goes on where it
+//! was.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use holdline_model::{Admit, CallId, Epoch, Hop, Millis, Target, Transport, limits};
+use holdline_sip::message::Message;
+
+use crate::{CallEngine, messages, mirror};
+
+/// Peers that do not answer over TCP, for a while. Bounded; the one that is due first goes first.
+#[derive(Debug, Default)]
+pub(crate) struct WithoutTcp(BTreeMap<SocketAddr, Millis>);
+
+impl WithoutTcp {
+    fn has(&self, now: Millis, peer: SocketAddr) -> bool {
+        self.0.get(&peer).is_some_and(|until| now < *until)
+    }
+
+    fn add(&mut self, now: Millis, peer: SocketAddr) {
+        if self.0.len() >= MAX_PEERS && !self.0.contains_key(&peer) {
+            let first = self.0.iter().min_by_key(|(_, until)| **until).map(|(peer, _)| *peer);
+            if let Some(first) = first {
+                self.0.remove(&first);
+            }
+        }
+        self.0.insert(peer, now.plus_ms(FORGET_AFTER_MS));
+    }
+}
+
+impl CallEngine {
+    /// Puts a target over TCP before each one over UDP for which our INVITE would be too large.
+    pub(crate) fn avoid_large_datagrams(
+        &self,
+        now: Millis,
+        call: CallId,
+        epoch: Epoch,
+        admit: &mut Admit,
+        invite: &Message,
+    ) {
+        // Ours differs from the caller's by its Via, Contact and Routes.
+        if !self.options.large_over_tcp || invite.bytes().len() < MAX_DATAGRAM_BYTES / 2 {
+            return;
+        }
+        let record = mirror::admitted(call, epoch, now, admit);
+        let mut targets = Vec::with_capacity(admit.targets.len());
+        for (target, index) in admit.targets.drain(..).zip(0_u16..) {
+            let is_too_large = || {
+                let ours = messages::invite(&record, invite, index);
+                ours.is_some_and(|ours| ours.len() > MAX_DATAGRAM_BYTES)
+            };
+            if let Some(hop) = self.over_tcp(now, target.hop).filter(|_| is_too_large()) {
+                targets.push(Target { hop, ..target.clone() });
+            }
+            targets.push(target);
+        }
+        targets.truncate(limits::MAX_TARGETS);
+        admit.targets = targets;
+    }
+
+    /// The same hop over TCP, if this one is over UDP and TCP may be there at both ends.
+    fn over_tcp(&self, now: Millis, hop: Hop) -> Option<Hop> {
+        if hop.transport != Transport::Udp || self.without_tcp.has(now, hop.peer) {
+            return None;
+        }
+        let local = self.listeners.known_address_for(hop.local, Transport::Tcp, hop.peer)?;
+        Some(Hop { transport: Transport::Tcp, local, ..hop })
+    }
+
+    /// A request could not be sent to a target: if it is one of those, its peer has no TCP.
+    pub(crate) fn remember_without_tcp(&mut self, now: Millis, call: CallId) {
+        let Some(record) = self.record(call) else { return };
+        let target = |index: usize| record.targets.get(index).map(|target| target.hop);
+        let index = usize::from(record.attempt);
+        let hops = target(index).zip(index.checked_add(1).and_then(target));
+        if let Some((tried, next)) = hops
+            && tried.transport == Transport::Tcp
+            && next.transport == Transport::Udp
+            && tried.peer == next.peer
+        {
+            self.without_tcp.add(now, tried.peer);
+        }
+    }
+}
+
+/// Within 200 bytes of a path's usual MTU.
+const MAX_DATAGRAM_BYTES: usize = 1_300;
+
+/// How long a peer is not tried over TCP again, in milliseconds.
+const FORGET_AFTER_MS: u64 = 600_000;
+
+/// Peers that are remembered.
+const MAX_PEERS: usize = 1_024;
