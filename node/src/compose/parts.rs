@@ -39,6 +39,7 @@ use crate::switch::SharedTable;
 use crate::switch::directory::StateDirectory;
 use crate::switch::dispatcher::{self, Dispatcher, Sources};
 use crate::switch::egress::Egress;
+use crate::switch::flows::Flows;
 use crate::switch::held::Held;
 use crate::switch::leader::{self, Duties};
 use crate::switch::lookups::Lookups;
@@ -208,6 +209,7 @@ impl Shared<'_> {
             forwarder: self.forwarder.clone(),
             table: self.table.clone(),
             tls_peers: Arc::clone(&self.tls_peers),
+            flows: Flows { state: self.raft.state(), clock: self.context.clock.clone() },
         }
     }
 

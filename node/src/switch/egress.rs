@@ -8,9 +8,10 @@ use bytes::Bytes;
 use holdline_cluster::forward::Forwarder;
 use holdline_model::{Hop, NodeId, Transport};
 use holdline_sip::message::Message;
-use holdline_transport::{Datagram, Ports, SendOutcome, StreamOutcome};
+use holdline_transport::{Datagram, Ports, SendOutcome, StreamOutcome, Streams};
 use metrics::counter;
 
+use super::flows::Flows;
 use super::tls_peers::{TlsPeer, TlsPeers};
 use super::{SharedTable, next_hop};
 
@@ -22,6 +23,7 @@ pub(crate) struct Egress {
     pub(crate) forwarder: Forwarder,
     pub(crate) table: SharedTable,
     pub(crate) tls_peers: Arc<TlsPeers>,
+    pub(crate) flows: Flows,
 }
 
 impl Egress {
@@ -73,13 +75,38 @@ impl Egress {
         if streams.send(hop, bytes.clone()) == StreamOutcome::NoConnection
             && let Ok(message) = Message::parse(bytes.clone())
         {
-            // What becomes of it is counted there.
-            let next = next_hop::find(&message, hop);
-            let TlsPeer { name, identity } = self.tls_peers.find(&message, next.ip());
-            let name = name.as_deref();
-            let _outcome = streams.dial_as(hop.to(next), name, identity, bytes.clone());
+            self.without_connection(streams, hop, &message);
         }
         true
+    }
+
+    /// The connection of a message is gone: it goes over the one that the peer has opened since, else
+    /// over one that is opened to where the message says.
+    fn without_connection(&self, streams: &Streams, hop: Hop, message: &Message) {
+        let bytes = message.bytes();
+        if let Some(flow) = self.flows.find(message, hop) {
+            let is_here = self.ports.is_open(flow.transport, flow.local);
+            if !is_here {
+                self.forward(flow, bytes.clone(), 0);
+                return;
+            }
+            if streams.send(flow, bytes.clone()) != StreamOutcome::NoConnection {
+                return;
+            }
+        }
+        let next = next_hop::find(message, hop);
+        // Not to whoever else is behind the same address translator.
+        let is_host = message.is_request()
+            && message.to().tag.is_some()
+            && next.ip().to_canonical() == hop.peer.ip().to_canonical();
+        if let Some(flow) = streams.only_one_from(hop).filter(|_| is_host)
+            && streams.send(flow, bytes.clone()) != StreamOutcome::NoConnection
+        {
+            return;
+        }
+        let TlsPeer { name, identity } = self.tls_peers.find(message, next.ip());
+        // What becomes of it is counted there.
+        let _outcome = streams.dial_as(hop.to(next), name.as_deref(), identity, bytes.clone());
     }
 
     fn forward(&self, hop: Hop, bytes: Bytes, hops: u8) {

@@ -21,6 +21,7 @@ pub(crate) mod destination;
 pub(crate) mod directory;
 pub(crate) mod dispatcher;
 pub(crate) mod egress;
+pub(crate) mod flows;
 pub(crate) mod held;
 pub(crate) mod holdings;
 pub(crate) mod leader;

@@ -173,6 +173,13 @@ impl Streams {
         self.inner.read().count_by_transport()
     }
 
+    /// The one connection of the same kind and listener from the same host as a hop's peer; `None` if
+    /// there is none, or if it cannot be told which.
+    #[must_use]
+    pub fn only_one_from(&self, hop: Hop) -> Option<Hop> {
+        self.inner.read().only_one_from(hop)
+    }
+
     /// The certificates.
     #[must_use]
     pub fn tls(&self) -> &Tls {

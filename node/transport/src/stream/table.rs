@@ -43,6 +43,16 @@ impl Table {
         self.connections.get(hop)
     }
 
+    pub(super) fn only_one_from(&self, hop: Hop) -> Option<Hop> {
+        let is_alike = |known: &&Hop| {
+            known.transport == hop.transport
+                && known.local == hop.local
+                && known.peer.ip() == hop.peer.ip()
+        };
+        let mut alike = self.connections.keys().filter(is_alike);
+        alike.next().copied().filter(|_| alike.next().is_none())
+    }
+
     pub(super) fn len(&self) -> usize {
         self.connections.len()
     }

@@ -1,0 +1,106 @@
+//! The connection over which a registered device can be reached now, when the one that a call knows is
+//! gone: the device has opened another one and registered over it (RFC 5626), at whichever node.
+//!
+//! A request within a dialog names the user in its To. Of that user's bindings it is the one with the
+//! contact that the request is for; a device that comes back under another contact is the only one that
+//! uses this transport, or the only one at that address. It is looked up each time, so it is
+//! found after a second takeover as after the first.
+
+use holdline_model::{Aor, Binding, Hop, Millis};
+use holdline_sip::message::{Message, Method, Uri};
+use holdline_storage::StateReader;
+
+use crate::clock::Clock;
+
+/// Finds them in the replicated bindings.
+#[derive(Clone, Debug)]
+pub(crate) struct Flows {
+    pub(crate) state: StateReader,
+    pub(crate) clock: Clock,
+}
+
+impl Flows {
+    /// Another way to the device that a request is for, whose connection `hop` is gone.
+    pub(crate) fn find(&self, message: &Message, hop: Hop) -> Option<Hop> {
+        let is_within = message.is_request()
+            && message.to().tag.is_some()
+            && *message.method() != Method::Cancel
+            && message.routes().is_empty();
+        if !is_within || !hop.transport.is_reliable() {
+            return None;
+        }
+        let to = Uri::parse(message.to().uri).ok().filter(Uri::is_sip)?;
+        let aor = Aor::new(to.user?, to.host).ok()?;
+        // What cannot be read is not known: then it goes as without registrations.
+        let known = self.state.location(&aor).ok()??;
+        pick(&known.bindings, self.clock.now(), message.request_uri()?, hop)
+    }
+}
+
+fn pick(bindings: &[Binding], now: Millis, contact: &str, hop: Hop) -> Option<Hop> {
+    let live = bindings.iter().filter(|binding| {
+        let is_alike = binding.hop.transport == hop.transport && binding.path.is_empty();
+        binding.until > now && is_alike
+    });
+    let only = |mut found: Box<dyn Iterator<Item = &Binding> + '_>| {
+        found.next().filter(|_| found.next().is_none()).map(|binding| binding.hop)
+    };
+    let same_contact = live.clone().filter(|binding| binding.contact == contact);
+    let same_source = live.clone().filter(|binding| binding.hop.peer.ip() == hop.peer.ip());
+    let found = only(Box::new(same_contact))
+        .or_else(|| only(Box::new(live)))
+        .or_else(|| only(Box::new(same_source)));
+    found.filter(|found| *found != hop)
+}
+
+#[cfg(test)]
+mod tests {
+    use holdline_model::Transport;
+
+    use super::*;
+
+    fn hop(peer: &str) -> Hop {
+        let local = "192.0.2.1:5080".parse().unwrap();
+        Hop { transport: Transport::Ws, local, peer: peer.parse().unwrap() }
+    }
+
+    fn binding(contact: &str, peer: &str) -> Binding {
+        Binding {
+            key: contact.to_owned(),
+            contact: contact.to_owned(),
+            q: 1_000,
+            path: Vec::new(),
+            instance: Some("urn:uuid:1".to_owned()),
+            reg_id: Some(1),
+            call_id: "c".to_owned(),
+            cseq: 1,
+            hop: hop(peer),
+            at: Millis(0),
+            granted_s: 600,
+            until: Millis(600_000),
+        }
+    }
+
+    #[test]
+    fn a_device_is_found_by_its_contact_or_as_the_only_one_or_by_its_source() {
+        let gone = hop("198.51.100.1:1000");
+        let (a, b) = ("sip:u@a.invalid", "sip:u@b.invalid");
+        let find = |bindings: &[Binding], contact: &str| {
+            pick(bindings, Millis(1), contact, gone).map(|hop| hop.peer.to_string())
+        };
+        let again = binding(a, "198.51.100.1:2000");
+        let other = binding(b, "203.0.113.9:3000");
+        let both = [again.clone(), other.clone()];
+        assert_eq!(find(&both, a).as_deref(), Some("198.51.100.1:2000"));
+        assert_eq!(find(&both, b).as_deref(), Some("203.0.113.9:3000"));
+        assert_eq!(find(&[other], a).as_deref(), Some("203.0.113.9:3000"), "under another contact");
+        assert_eq!(find(&both, "sip:u@c.invalid").as_deref(), Some("198.51.100.1:2000"));
+        let twice = [again.clone(), binding(b, "198.51.100.1:4000")];
+        assert_eq!(find(&twice, "sip:u@c.invalid"), None, "whose it is cannot be told");
+        assert_eq!(find(&[binding(a, "198.51.100.1:1000")], a), None, "it did not come back");
+        let over = Binding { until: Millis(1), ..again.clone() };
+        assert_eq!(find(&[over], a), None);
+        let udp = Binding { hop: Hop::udp(gone.local, gone.peer), ..again };
+        assert_eq!(find(&[udp], a), None);
+    }
+}
