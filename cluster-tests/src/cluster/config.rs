@@ -9,6 +9,10 @@ use crate::ua::{AUTHORITY, CERTIFICATE, KEY};
 
 /// SIP port of every node and agent.
 pub const SIP_PORT: u16 = 5060;
+/// Port of every node's WebSockets.
+pub const WS_PORT: u16 = 5080;
+/// UDP and TCP port at `[::1]`; each node's is so much higher as its id.
+pub const V6_PORT: u16 = 5640;
 /// TCP port for other nodes.
 pub const RPC_PORT: u16 = 7420;
 /// UDP port for gossip.
@@ -59,6 +63,10 @@ pub struct ClusterOptions {
     pub caller_over: Transport,
     /// How the callee's trunk is reached.
     pub callee_over: Transport,
+    /// Every node listens for WebSockets, too, at [`WS_PORT`].
+    pub web_sockets: bool,
+    /// Every node listens at `[::1]`, too, over UDP and TCP, at [`V6_PORT`] + its id.
+    pub v6: bool,
 }
 
 /// A node that joins a cluster that runs.
@@ -156,6 +164,8 @@ impl Default for ClusterOptions {
             more: String::new(),
             caller_over: Transport::Udp,
             callee_over: Transport::Udp,
+            web_sockets: false,
+            v6: false,
         }
     }
 }
@@ -281,6 +291,12 @@ impl ClusterOptions {
     }
 }
 
+/// The port of node `id` at `[::1]`.
+#[must_use]
+pub fn v6_port(id: u64) -> u16 {
+    V6_PORT + u16::try_from(id).unwrap_or(0)
+}
+
 impl ClusterOptions {
     /// Whether certificates are needed.
     #[must_use]
@@ -309,6 +325,15 @@ impl ClusterOptions {
                 writeln!(text, "\n[[sip.listener]]\naddress = \"{address}\"")?;
                 writeln!(text, "transport = \"{}\"", over.param())?;
             }
+        }
+        if self.web_sockets {
+            let address = site.node(id, WS_PORT);
+            writeln!(text, "\n[[sip.listener]]\naddress = \"{address}\"\ntransport = \"ws\"")?;
+        }
+        for over in [Transport::Udp, Transport::Tcp].into_iter().filter(|_| self.v6) {
+            let (port, over) = (v6_port(id), over.param());
+            writeln!(text, "\n[[sip.listener]]\naddress = \"[::1]:{port}\"")?;
+            writeln!(text, "transport = \"{over}\"")?;
         }
         Ok(())
     }

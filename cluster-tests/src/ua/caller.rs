@@ -121,7 +121,10 @@ impl Caller {
             }
             (Start::Response { status }, Method::Cancel) => self.cancel_answer(cx, *status),
             (Start::Response { .. }, Method::Bye) => self.session.response(cx, message, from),
-            (Start::Response { .. }, Method::Ack | Method::Options | Method::Other) => {
+            (
+                Start::Response { .. },
+                Method::Ack | Method::Options | Method::Register | Method::Other,
+            ) => {
                 cx.got(Kind::of(message), false);
                 cx.odd(Anomaly::Unexpected(Kind::of(message)));
             }

@@ -218,7 +218,7 @@ impl Endpoint {
                 481
             }
             Method::Ack => return self.stray(now, ledger, from, &message),
-            Method::Other => {
+            Method::Register | Method::Other => {
                 self.stray(now, ledger, from, &message);
                 501
             }

@@ -22,6 +22,8 @@ pub enum Method {
     Cancel,
     /// Asks for abilities.
     Options,
+    /// Says where a user is.
+    Register,
     /// Anything else.
     Other,
 }
@@ -36,12 +38,13 @@ impl Method {
             Self::Bye => "BYE",
             Self::Cancel => "CANCEL",
             Self::Options => "OPTIONS",
+            Self::Register => "REGISTER",
             Self::Other => "(other)",
         }
     }
 
     fn read(text: &str) -> Self {
-        [Self::Invite, Self::Ack, Self::Bye, Self::Cancel, Self::Options]
+        [Self::Invite, Self::Ack, Self::Bye, Self::Cancel, Self::Options, Self::Register]
             .into_iter()
             .find(|method| method.as_str() == text)
             .unwrap_or(Self::Other)

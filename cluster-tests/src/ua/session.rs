@@ -101,7 +101,7 @@ impl Session {
                 cx.odd(Anomaly::Unexpected(kind));
                 488
             }
-            Method::Ack | Method::Cancel | Method::Other => {
+            Method::Ack | Method::Cancel | Method::Register | Method::Other => {
                 cx.odd(Anomaly::Unexpected(kind));
                 501
             }

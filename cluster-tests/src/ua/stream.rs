@@ -3,9 +3,11 @@
 //! The endpoint knows datagrams only. So a connection that the switch opened is called by the address
 //! that it comes from, at the agent's own port, which all nodes listen at; and what the endpoint writes
 //! has its transport filled in here. The
-//! endpoint repeats its requests as over UDP: that is how it comes back after a connection broke.
+//! endpoint repeats its requests as over UDP; of these only what goes over a new connection is let through: a
+//! strict client says nothing twice over one (RFC 3261 section 17), and comes back when it broke.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,10 +56,24 @@ pub(super) struct Streams {
 struct Inner {
     local: SocketAddr,
     over: Over,
-    table: Mutex<HashMap<SocketAddr, mpsc::Sender<Bytes>>>,
+    table: Mutex<HashMap<SocketAddr, Known>>,
     inbox: mpsc::Sender<(SocketAddr, Bytes)>,
     tasks: TaskTracker,
     stop: CancellationToken,
+}
+
+/// A connection.
+#[derive(Debug)]
+struct Known {
+    queue: mpsc::Sender<Bytes>,
+    /// Hashes of the requests that were sent over it.
+    said: HashSet<u64>,
+}
+
+impl Known {
+    const fn new(queue: mpsc::Sender<Bytes>, said: HashSet<u64>) -> Self {
+        Self { queue, said }
+    }
 }
 
 /// What is read and written, encrypted or not.
@@ -89,14 +105,18 @@ impl Streams {
     pub(super) fn send(&self, to: SocketAddr, datagram: &Bytes) {
         let bytes = self.inner.written_for(datagram);
         let mut table = self.inner.table.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(queue) = table.get(&to)
-            && queue.try_send(bytes.clone()).is_ok()
-        {
-            return;
+        let said = request_hash(&bytes);
+        if let Some(known) = table.get_mut(&to).filter(|known| !known.queue.is_closed()) {
+            if said.is_some_and(|said| !known.said.insert(said)) {
+                return;
+            }
+            if known.queue.try_send(bytes.clone()).is_ok() {
+                return;
+            }
         }
         let (queue, queued) = mpsc::channel(MESSAGES);
         let _fits = queue.try_send(bytes);
-        table.insert(to, queue.clone());
+        table.insert(to, Known::new(queue.clone(), said.into_iter().collect()));
         drop(table);
         let inner = Arc::clone(&self.inner);
         self.inner.tasks.spawn(async move {
@@ -179,7 +199,7 @@ impl Inner {
 
     fn forget(&self, name: SocketAddr, queue: &mpsc::Sender<Bytes>) {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        if table.get(&name).is_some_and(|known| known.same_channel(queue)) {
+        if table.get(&name).is_some_and(|known| known.queue.same_channel(queue)) {
             table.remove(&name);
         }
     }
@@ -200,7 +220,7 @@ async fn accept(inner: Arc<Inner>, listener: TcpListener) {
                 this.table
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
-                    .insert(name, queue.clone());
+                    .insert(name, Known::new(queue.clone(), HashSet::new()));
                 this.run(wire, name, queue, queued).await;
             }
         });
@@ -213,6 +233,17 @@ async fn write(mut writer: impl AsyncWrite + Unpin, mut queued: mpsc::Receiver<B
             return;
         }
     }
+}
+
+/// What tells a request from another; `None` for what its user repeats over any transport: a 2xx and its
+/// ACK (RFC 3261 sections 13.3.1.4 and 13.2.2.4).
+fn request_hash(bytes: &Bytes) -> Option<u64> {
+    if bytes.starts_with(b"SIP/2.0 ") || bytes.starts_with(b"ACK ") {
+        return None;
+    }
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    Some(hasher.finish())
 }
 
 /// Where the first message of a stream ends, once it is here whole.
