@@ -165,6 +165,7 @@ async fn the_committed_server_is_kept_by_the_next_owner() {
     let mut again = invite(&callee).await;
     assert_eq!(again.0, first, "not the same bytes");
     assert_eq!(again.1, from);
+    callee.send_to(&answer(&first, "100 Trying"), from).await.unwrap();
     wait(&cluster, "elsewhere", |trunk| leads_to(trunk, elsewhere)).await;
     callee.send_to(&answer(&first, "486 Busy Here"), from).await.unwrap();
     let mut buffer = vec![0; 65_536];

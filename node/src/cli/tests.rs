@@ -131,8 +131,11 @@ ADDRESS         TRANSPORT  HOME  HOLDER  OPEN HERE  CONNECTIONS
 "
     );
     let text = shown(&served, &["certificate", "list"]);
-    let row = "all  CN=sip.example.com  CN=Example CA  sip:example.com sip.example.com  2027-03-03 12:00:00        100";
-    assert!(text.contains(row), "{text}");
+    for part in
+        ["all  CN=sip.example.com  CN=Example CA  sip:example.com ", "2027-03-03 ", " 100\n"]
+    {
+        assert!(text.contains(part), "{text}");
+    }
 }
 
 #[test]

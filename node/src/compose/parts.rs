@@ -122,9 +122,7 @@ impl Parts {
             Forwarder::new(forward_options.clone(), context.tasks.clone(), halt.clone());
         let (sockets, datagrams) = machine.sockets(context.tasks.clone(), halt.clone());
         let tls = tls(config, &context.tasks, halt)?;
-        let (tls_peers, trunk_certificates) = tls_peers(config, &context.tasks, halt)?;
-        let ours = config.sip.tls.as_ref().map(|files| (files.certificate.clone(), tls.clone()));
-        let certificates = ours.into_iter().chain(trunk_certificates).collect();
+        let (tls_peers, certificates) = tls_peers(config, &tls, &context.tasks, halt)?;
         let streams =
             machine.streams(config.sip.connections, tls, context.tasks.clone(), halt.clone());
         let (ports, streams) = match streams {
@@ -144,7 +142,7 @@ impl Parts {
             shards,
             protection,
             locator,
-            tls_peers: Arc::new(tls_peers),
+            tls_peers,
             certificates,
         };
         let hang_ups = shared.hang_ups();
@@ -521,13 +519,16 @@ fn tls(config: &Config, tasks: &TaskTracker, halt: &CancellationToken) -> Result
     Ok(tls)
 }
 
-/// Whom we expect behind TLS, and the certificates that we show to single trunks.
+/// Whom we expect behind TLS, and all our certificates: ours, then those for single trunks.
 fn tls_peers(
     config: &Config,
+    ours: &Tls,
     tasks: &TaskTracker,
     halt: &CancellationToken,
-) -> Result<(TlsPeers, Vec<(PathBuf, Tls)>), NodeError> {
-    let (mut peers, mut certificates) = (TlsPeers::default(), Vec::new());
+) -> Result<(Arc<TlsPeers>, Vec<(PathBuf, Tls)>), NodeError> {
+    let mut peers = TlsPeers::default();
+    let ours = config.sip.tls.iter().map(|files| (files.certificate.clone(), ours.clone()));
+    let mut certificates: Vec<_> = ours.collect();
     for trunk in &config.trunks {
         let host = match trunk.next().0 {
             TrunkAddress::Socket(address) => address.ip().to_canonical().to_string(),
@@ -550,7 +551,7 @@ fn tls_peers(
             peers.add(&host, TlsPeer { name, identity });
         }
     }
-    Ok((peers, certificates))
+    Ok((Arc::new(peers), certificates))
 }
 
 fn shard_queues(count: usize) -> (Vec<mpsc::Sender<ToShard>>, Vec<mpsc::Receiver<ToShard>>) {

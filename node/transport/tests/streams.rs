@@ -112,6 +112,11 @@ fn client_config(folder: &Path) -> ClientConfig {
 
 /// Writes a certificate of its own for 127.0.0.1, valid until the given year.
 fn write_certificate(folder: &Path, until: i32) {
+    write_certificate_for(folder, until, Vec::new());
+}
+
+/// The same, with other names, too.
+fn write_certificate_for(folder: &Path, until: i32, names: Vec<rcgen::SanType>) {
     let mut params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let authority_key = rcgen::KeyPair::generate().unwrap();
@@ -119,6 +124,7 @@ fn write_certificate(folder: &Path, until: i32) {
     let issuer = rcgen::Issuer::new(params, authority_key);
     let mut leaf = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     leaf.not_after = rcgen::date_time_ymd(until, 1, 1);
+    leaf.subject_alt_names.extend(names);
     let key = rcgen::KeyPair::generate().unwrap();
     let leaf = leaf.signed_by(&key, &issuer).unwrap();
     std::fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
@@ -262,6 +268,67 @@ async fn a_peer_whose_certificate_is_not_trusted_is_not_spoken_to() {
     near.streams.dial(hop, None, Bytes::from_static(b"secret"));
     let unsent = timeout(LIMIT, near.events.unsent.recv()).await.unwrap().unwrap();
     assert_eq!(unsent.bytes.as_ref(), b"secret");
+}
+
+#[tokio::test]
+async fn a_peer_has_to_prove_the_sip_domain_that_was_meant() {
+    let uri = rcgen::SanType::URI("sip:carrier.test".try_into().unwrap());
+    let dns = rcgen::SanType::DnsName("other.test".try_into().unwrap());
+    // Of two kinds of names the URIs count alone (RFC 5922 section 7.1).
+    for (names, good, bad) in [
+        (vec![uri, dns.clone()], "carrier.test", "other.test"),
+        (vec![dns], "other.test", "carrier.test"),
+    ] {
+        let mut far = Bench::new(StreamOptions::default());
+        write_certificate_for(far.folder.path(), 2040, names);
+        far.streams.tls().load(&far.files).unwrap();
+        let mut near = Bench::new(StreamOptions::default());
+        near.streams.tls().load(&far.files).unwrap();
+        let peer = far.streams.listen(Transport::Tls, HERE).unwrap();
+        let local = near.streams.listen(Transport::Tls, HERE).unwrap();
+        let hop = Hop { transport: Transport::Tls, local, peer };
+        near.streams.dial(hop, Some(bad), Bytes::from_static(b"secret"));
+        let unsent = timeout(LIMIT, near.events.unsent.recv()).await.unwrap().unwrap();
+        assert_eq!(unsent.bytes.as_ref(), b"secret", "{bad}");
+        near.until_connections(0).await;
+        near.streams.dial(hop, Some(good), Bytes::from_static(OPTIONS.as_bytes()));
+        assert_eq!(far.packet().await.1, OPTIONS);
+    }
+}
+
+#[tokio::test]
+async fn a_trunk_is_shown_a_certificate_of_its_own() {
+    let far = Bench::new(StreamOptions::default());
+    let mut near = Bench::new(StreamOptions::default());
+    let peer = far.streams.listen(Transport::Tls, HERE).unwrap();
+    let local = near.streams.listen(Transport::Tls, HERE).unwrap();
+    // The far end wants certificates of its own authority, and only the trunk's is.
+    let files = TlsFiles { clients: ClientCertificates::Required, ..far.files.clone() };
+    far.streams.tls().load(&files).unwrap();
+    let identity = Tls::for_trunk("carrier");
+    identity.load(&far.files).unwrap();
+    assert_eq!(identity.facts()[0].names, ["127.0.0.1"]);
+    let mut far = far;
+    let hop = Hop { transport: Transport::Tls, local, peer };
+    let message = Bytes::from_static(OPTIONS.as_bytes());
+    near.streams.dial_as(hop, None, Some(identity), message);
+    assert_eq!(far.packet().await.1, OPTIONS);
+    assert!(near.events.unsent.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn the_only_connection_from_a_host_is_found_and_of_two_none() {
+    let mut bench = Bench::new(StreamOptions::default());
+    let local = bench.streams.listen(Transport::Tcp, HERE).unwrap();
+    let gone = Hop { transport: Transport::Tcp, local, peer: "127.0.0.1:1".parse().unwrap() };
+    assert_eq!(bench.streams.only_one_from(gone), None);
+    let mut one = Client::connect(Transport::Tcp, local, bench.folder.path()).await;
+    one.send(OPTIONS).await;
+    let (hop, _) = bench.packet().await;
+    assert_eq!(bench.streams.only_one_from(gone), Some(hop));
+    let _two = Client::connect(Transport::Tcp, local, bench.folder.path()).await;
+    bench.until_connections(2).await;
+    assert_eq!(bench.streams.only_one_from(gone), None);
 }
 
 #[tokio::test]

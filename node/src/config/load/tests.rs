@@ -325,7 +325,7 @@ fn a_trunk_may_have_a_name_and_its_calls_then_come_from_wherever_it_leads() {
     let config = load(&text).unwrap();
     let trunk = &config.trunks[0];
     assert_eq!(trunk.next().0.to_string(), "192.0.2.9:5070");
-    assert_eq!(trunk.sources.as_ref().unwrap()[0].to_string(), "192.0.2.9");
+    assert_eq!(trunk.sources.as_ref().unwrap()[0].to_string(), "192.0.2.9/32");
 }
 
 #[test]
