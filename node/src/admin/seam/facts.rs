@@ -1,6 +1,7 @@
 //! What a node knows of itself and of the cluster. Facts only: the verdict is in
 //! [`crate::admin::health`].
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 

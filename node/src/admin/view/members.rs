@@ -96,7 +96,7 @@ impl From<Changed> for ChangedView {
 
 impl From<&ClusterFacts> for MembersView {
     fn from(facts: &ClusterFacts) -> Self {
-        let verdict = judge(facts);
+        let verdict = judge(facts, &[]);
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let voters = facts.members.iter().filter(|member| member.voter).count();
         let votes = ToleranceView {
