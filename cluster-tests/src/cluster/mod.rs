@@ -18,8 +18,8 @@ mod volume;
 pub use admin::{Admin, AdminError, Answer};
 pub use binary::{BinaryMissing, holdline_binary};
 pub use config::{
-    ADMIN_PORT, ClusterOptions, GOSSIP_PORT, Joiner, RPC_PORT, SIP_PORT, Transport, V6_PORT, WS_PORT,
-    v6_port,
+    ADMIN_PORT, ClusterOptions, GOSSIP_PORT, Joiner, RPC_PORT, SIP_PORT, Transport, V6_PORT,
+    WS_PORT, v6_port,
 };
 pub use metrics::Metrics;
 pub use node::{Node, NodeError, Usage};
