@@ -80,7 +80,7 @@ fn run(meter: &mut dyn Meter, group: &Group, engine: Arc<dyn Engine>, folder: &P
 fn limited(meter: &mut dyn Meter, group: &Group, folder: &Path, steps: &[(&str, Vec<Bytes>)]) {
     let Some((first, _)) = steps.first() else { return };
     let mut replica = Replica::formed(Arc::new(MemoryEngine::new()), &folder.join("limited"));
-    let config = crate::limit::five_levels(1_000_000);
+    let config = crate::limit::five_levels(60_000);
     let set = SetLimits { expected: 0, config, at: START };
     replica.batch(&encoded(&[Command::SetLimits(Box::new(set))]), None);
     meter.case(group, &format!("{first}_limited"), CALLS, &mut |stopwatch| {

@@ -21,13 +21,13 @@ pub(crate) fn run(meter: &mut dyn Meter) {
         return;
     }
     calibrate::run(meter, &GROUP);
-    let mut table = table(&five_levels(1_000_000));
+    let mut table = table(&five_levels(60_000));
     repeat(meter, &GROUP, "admit_five_levels", || {
         let verdict = table.ask(NODE, START, &request(Operation::Invite, "+4969100"));
         drop(table.take_changes());
         verdict
     });
-    // Nothing is left but what two levels up has, and that is borrowed.
+    // After some thousand calls nothing is left at any level.
     let mut poor = self::table(&five_levels(1));
     repeat(meter, &GROUP, "refuse_five_levels", || {
         let verdict = poor.ask(NODE, START, &request(Operation::Invite, "+4969100"));
@@ -112,12 +112,13 @@ fn each() -> EachConfig {
     }
 }
 
-/// Cluster, site, tenant, trunk, source; eight brothers at each level before the one that is meant.
+/// Cluster, site, tenant, trunk, source; eight brothers at each level before the one that is meant, which
+/// has half of its parent's rate. `rate`: that of the source, per second.
 pub(crate) fn five_levels(rate: u64) -> LimitConfig {
     let mut classes = Vec::new();
     let mut parent: Option<String> = None;
     for level in 0..5_u32 {
-        let share = rate.max(1_u64 << (4 - level)) >> level;
+        let share = rate << (4 - level);
         let name = format!("level-{level}");
         let mine = match level {
             1 => Match { pop: vec!["pop-a".into()], ..Match::default() },
@@ -131,7 +132,7 @@ pub(crate) fn five_levels(rate: u64) -> LimitConfig {
             let matches = Match { tenant: vec![other.as_str().into()], ..Match::default() };
             classes.push(class(&other, parent.as_deref(), 0, matches));
         }
-        classes.push(class(&name, parent.as_deref(), share.max(1), mine));
+        classes.push(class(&name, parent.as_deref(), share, mine));
         parent = Some(name);
     }
     LimitConfig { class: classes, ..LimitConfig::default() }
