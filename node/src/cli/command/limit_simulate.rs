@@ -73,11 +73,7 @@ fn unknown_to_cdrs(config: &LimitConfig) -> Vec<String> {
     let caps = config.cap.iter().filter(|cap| looks(&cap.matches) || cap.by.is_some_and(by));
     let names: Vec<&Name> =
         classes.chain(each.map(|e| &e.name)).chain(caps.map(|c| &c.name)).collect();
-    let tell = |name: &&Name| {
-        format!(
-            "\"{name}\" looks at source or pop, which no record tells: all calls are alike to it"
-        )
-    };
+    let tell = |name: &&Name| format!("\"{name}\" looks at source or pop, which no record tells");
     names.iter().map(tell).collect()
 }
 
