@@ -67,17 +67,12 @@ fn refusal(error: AdminError) -> (u16, String) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_joins_takes_its_share_and_goes_again_while_calls_go_on() {
-    let mut stage = Stage::open(&ClusterOptions::default(), 1).await.unwrap();
-    let apart = Duration::from_millis(15);
-    let held = stage.bring_up(60, 2).await.unwrap();
-    let mut all = traffic(&mut stage, 1, 40, apart).await;
-    let joiner = by(&stage.cluster, 2);
+/// A node joins while calls come; says how long it takes, and what that does to commits.
+async fn join_with_traffic(stage: &mut Stage, joiner: &Joiner) -> Vec<String> {
     let admin = stage.cluster.admin(1);
     let before = commits(&admin).await;
     let began = Instant::now();
-    stage.cluster.join(4, &joiner).unwrap();
+    stage.cluster.join(4, joiner).unwrap();
     let voted = async {
         while admin.members().await.is_ok_and(|members| members.standing(4) != "voter") {
             assert!(began.elapsed() < LIMIT, "node 4 got no vote");
@@ -85,8 +80,7 @@ async fn a_node_joins_takes_its_share_and_goes_again_while_calls_go_on() {
         }
         began.elapsed()
     };
-    let (busy, voted) = tokio::join!(traffic(&mut stage, 2, 100, apart), voted);
-    all.extend(busy);
+    let (busy, voted) = tokio::join!(traffic(stage, 2, 100, Duration::from_millis(15)), voted);
     let during = commits(&admin).await;
     let p99 = |from: &[(f64, f64)], to: &[(f64, f64)]| {
         let counts: Vec<_> = to.iter().zip(from).map(|(to, from)| (to.0, to.1 - from.1)).collect();
@@ -99,6 +93,17 @@ async fn a_node_joins_takes_its_share_and_goes_again_while_calls_go_on() {
         p99(&nothing, &before),
         p99(&before, &during)
     );
+    busy
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_joins_takes_its_share_and_goes_again_while_calls_go_on() {
+    let mut stage = Stage::open(&ClusterOptions::default(), 1).await.unwrap();
+    let apart = Duration::from_millis(15);
+    let held = stage.bring_up(60, 2).await.unwrap();
+    let mut all = traffic(&mut stage, 1, 40, apart).await;
+    let joiner = by(&stage.cluster, 2);
+    all.extend(join_with_traffic(&mut stage, &joiner).await);
     // Every node says the same; the slots are spread, and the addresses have stayed.
     for id in 1..=4 {
         let seen = wait_members(&mut stage.cluster, id, "node 4 has its share", |members| {

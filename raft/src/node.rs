@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use holdline_model::GroupId;
 use holdline_storage::{LogStore, SnapshotStore, StateStore};
 use openraft::errors::Fatal;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
@@ -155,12 +155,12 @@ impl Parts {
         let (turned, turned_away) = watch::channel(None);
         let shared = Shared {
             raft: raft.clone(),
-            peers: peers.clone(),
-            observer: observer.clone(),
+            peers,
+            observer,
             leadership: leadership.clone(),
             lease: lease.clone(),
-            board: board.clone(),
-            proposals: proposals.clone(),
+            board,
+            proposals,
             reader,
             changing: tokio::sync::Mutex::default(),
             wall: options.wall.clone(),
@@ -168,20 +168,7 @@ impl Parts {
             turned_away,
         };
         let handle = RaftHandle { shared: Arc::new(shared) };
-        let server = Server {
-            raft: raft.clone(),
-            peers,
-            observer,
-            held: lease.clone(),
-            board,
-            proposals,
-            origins: origins.clone(),
-            snapshots,
-            remote: Arc::new(Semaphore::new(tuning.propose_remote.get())),
-            handle: handle.clone(),
-            tasks: tasks.clone(),
-            gate: gate.clone(),
-        };
+        let server = Server::new(&handle, snapshots, origins.clone(), tasks.clone());
         let door = Door {
             cluster: options.cluster,
             name: options.name.as_str().into(),

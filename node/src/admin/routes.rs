@@ -19,9 +19,38 @@ pub(super) struct Route {
     handlers: MethodRouter<AdminOptions>,
 }
 
-/// All routes, in the order of the documentation.
+/// All routes.
 pub(super) fn routes() -> Vec<Route> {
-    let route = |path, methods, handlers| Route { path, methods, handlers };
+    let mut all = of_the_cluster();
+    all.extend(of_members());
+    all
+}
+
+/// Who is a member, and who leads.
+fn of_members() -> Vec<Route> {
+    vec![
+        route(
+            "/v1/members",
+            &["get", "post"],
+            get(handler::members::list).post(handler::members::expect),
+        ),
+        route("/v1/members/{id}", &["delete"], delete(handler::members::remove)),
+        route("/v1/members/{id}/promote", &["post"], post(handler::members::promote)),
+        route("/v1/members/{id}/demote", &["post"], post(handler::members::demote)),
+        route("/v1/members/{id}/replace", &["post"], post(handler::members::replace)),
+        route("/v1/leader/transfer", &["post"], post(handler::members::transfer)),
+    ]
+}
+
+fn route(
+    path: &'static str,
+    methods: &'static [&'static str],
+    handlers: MethodRouter<AdminOptions>,
+) -> Route {
+    Route { path, methods, handlers }
+}
+
+fn of_the_cluster() -> Vec<Route> {
     vec![
         route("/livez", &["get"], get(handler::livez::handle)),
         route("/readyz", &["get"], get(handler::readyz::handle)),
@@ -34,16 +63,6 @@ pub(super) fn routes() -> Vec<Route> {
             &["post", "delete"],
             post(handler::drain::drain).merge(delete(handler::drain::undrain)),
         ),
-        route(
-            "/v1/members",
-            &["get", "post"],
-            get(handler::members::list).post(handler::members::expect),
-        ),
-        route("/v1/members/{id}", &["delete"], delete(handler::members::remove)),
-        route("/v1/members/{id}/promote", &["post"], post(handler::members::promote)),
-        route("/v1/members/{id}/demote", &["post"], post(handler::members::demote)),
-        route("/v1/members/{id}/replace", &["post"], post(handler::members::replace)),
-        route("/v1/leader/transfer", &["post"], post(handler::members::transfer)),
         route("/v1/slots", &["get"], get(handler::slots::handle)),
         route("/v1/calls", &["get"], get(handler::calls::handle)),
         route(

@@ -55,6 +55,29 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    pub(crate) fn new(
+        handle: &RaftHandle,
+        snapshots: Snapshots,
+        origins: Origins,
+        tasks: TaskTracker,
+    ) -> Self {
+        let shared = &handle.shared;
+        Self {
+            raft: shared.raft.clone(),
+            peers: shared.peers.clone(),
+            observer: shared.observer.clone(),
+            held: shared.lease.clone(),
+            board: shared.board.clone(),
+            proposals: shared.proposals.clone(),
+            origins,
+            snapshots,
+            remote: Arc::new(Semaphore::new(shared.peers.tuning().propose_remote.get())),
+            handle: handle.clone(),
+            tasks,
+            gate: shared.gate.clone(),
+        }
+    }
+
     /// The service, behind the check of the token.
     pub(crate) fn routes(self, door: Door, token: &ClusterToken) -> Routes {
         let limit = self.peers.tuning().message_bytes();

@@ -127,3 +127,30 @@ async fn a_trunk_is_disabled_and_enabled() {
     assert_eq!(get(&fake, "/v1/trunks/nobody").await.problem().status, 404);
     assert_eq!(ask(&fake, Method::POST, "/v1/trunks/nobody/disable").await.problem().status, 404);
 }
+
+#[tokio::test]
+async fn changes_of_members_say_how_many_may_fail_and_why_they_are_refused() {
+    let well = Fake::populated().shared();
+    let added = ask(&well, Method::POST, "/v1/members?rpc=127.0.0.14:7060&role=witness").await;
+    assert_eq!((added.status.as_u16(), added.json()["node"].as_u64()), (201, Some(4)));
+    assert_eq!(added.json()["after"]["may_fail"], 1);
+    let odd = ask(&well, Method::POST, "/v1/members?rpc=127.0.0.14:7060&role=judge").await;
+    assert_eq!(odd.status.as_u16(), 400);
+    let unknown = ask(&well, Method::POST, "/v1/members/9/promote").await;
+    assert_eq!(unknown.status.as_u16(), 404);
+    let one_down = Fake { dead: [holdline_model::NodeId(3)].into(), ..Fake::populated() }.shared();
+    let refused = ask(&one_down, Method::POST, "/v1/members/2/demote").await;
+    assert_eq!(refused.status.as_u16(), 409);
+    let problem = refused.problem();
+    assert!(
+        problem.detail.contains(
+            "of 2 voters 1 are alive, and 2 are needed (now 2 of 3, and 0 more may fail)"
+        ),
+        "{}",
+        problem.detail
+    );
+    assert!(problem.next_step.contains("bring back members that are down"), "{problem:?}");
+    let nobody = Fake { no_majority: true, ..Fake::populated() }.shared();
+    let refused = ask(&nobody, Method::DELETE, "/v1/members/2").await;
+    assert_eq!(refused.status.as_u16(), 503);
+}
