@@ -32,5 +32,6 @@ pub use engine::{Engine, EngineError, MemoryEngine, RocksEngine, RocksOptions, T
 pub use log::{LogError, LogOptions, LogStore, OnDurable, Wake};
 pub use snapshot::{SnapshotError, SnapshotFile, SnapshotHeader, SnapshotReceiver, SnapshotStore};
 pub use tables::{
-    CallCounts, CallPage, CdrPage, CdrQuery, StateBatch, StateError, StateReader, StateStore,
+    CallCounts, CallPage, CdrPage, CdrQuery, IndexState, Oldest, StateBatch, StateError,
+    StateReader, StateStore,
 };

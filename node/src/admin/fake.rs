@@ -1,5 +1,6 @@
 //! A cluster of maps, for tests of routes and of the command line.
 
+mod cdrs;
 mod protection;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,10 +12,10 @@ use bytes::Bytes;
 use holdline_call::{Gate, Standing, TrunkHealth};
 use holdline_model::limit::{Demand, LimitConfig, Passage};
 use holdline_model::{
-    Admission, AnswerState, Aor, Binding, CallId, CallRecord, Cause, Cdr, CdrId, Cidr, Dialog,
-    Disposition, EndState, Epoch, Ha1, HangupBy, Hop, Incarnation, Listener, LocationRecord,
-    Millis, Name, NodeId, NodeRecord, NodeRole, OwnerSpan, Phase, Roster, Shift, SlotId,
-    SlotRecord, Step, Target, TransferReason, Transport, UserRecord,
+    Admission, AnswerState, Aor, Binding, CallId, CallRecord, Cause, Cdr, CdrId, CdrKeeping,
+    CdrSink, Cidr, Dialog, Disposition, EndState, Epoch, Ha1, HangupBy, Hop, Incarnation, Listener,
+    LocationRecord, Millis, Name, NodeId, NodeRecord, NodeRole, OwnerSpan, Phase, Roster, Shift,
+    SlotId, SlotRecord, Step, Target, TransferReason, Transport, UserRecord,
 };
 use holdline_raft::{ChangeError, Changed, MemberChange, Tolerance};
 
@@ -35,6 +36,7 @@ pub(crate) const START: Millis = Millis(1_795_392_000_000);
 pub(crate) struct Fake {
     pub(crate) calls: BTreeMap<CallId, CallRecord>,
     pub(crate) cdrs: BTreeMap<CdrId, Cdr>,
+    pub(crate) keeping: Mutex<CdrKeeping>,
     pub(crate) draining: Mutex<BTreeSet<NodeId>>,
     pub(crate) hung_up: Mutex<Vec<CallId>>,
     pub(crate) users: Mutex<BTreeMap<Aor, UserRecord>>,
@@ -66,6 +68,8 @@ impl Fake {
             let record = cdr(n);
             fake.cdrs.insert(record.id, record);
         }
+        let (name, cursor) = ("billing".into(), CdrId { index: 4700, position: 0 });
+        fake.keeping.lock().unwrap().sinks.push(CdrSink { name, cursor, at: START });
         fake.banned.lock().unwrap().insert("198.51.100.7".parse().unwrap());
         fake
     }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
-use holdline_model::Millis;
+use holdline_model::{Millis, NumberPattern};
 use serde::de::DeserializeOwned;
 
 use super::Problem;
@@ -49,6 +49,11 @@ pub(super) fn time(name: &str, text: &str) -> Result<Millis, Problem> {
             format!("write it as in {name}=2026-11-23T00:00:00Z or {name}=1795392000000"),
         )
     })
+}
+
+/// Reads a number, or what numbers begin with.
+pub(super) fn number(name: &str, text: Option<&str>) -> Result<Option<NumberPattern>, Problem> {
+    text.map(|text| parse(name, text, "%2B4930* (a + is written %2B)")).transpose()
 }
 
 /// A period: from when, and before when.

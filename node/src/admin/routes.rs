@@ -84,6 +84,19 @@ fn of_the_cluster() -> Vec<Route> {
         ),
         route("/v1/cdrs", &["get"], get(handler::cdrs::handle)),
         route("/v1/cdrs/export", &["get"], get(handler::cdr_export::handle)),
+        route(
+            "/v1/cdrs/retention",
+            &["get", "put"],
+            get(handler::cdr_keeping::get).merge(put(handler::cdr_keeping::put)),
+        ),
+        route("/v1/cdrs/purge", &["post"], post(handler::cdr_keeping::purge)),
+        route(
+            "/v1/cdrs/sinks/{name}",
+            &["get", "put", "delete"],
+            get(handler::cdr_keeping::sink)
+                .merge(put(handler::cdr_keeping::set_cursor))
+                .merge(delete(handler::cdr_keeping::remove)),
+        ),
         route("/v1/users", &["get"], get(handler::users::list)),
         route(
             "/v1/users/{id}",

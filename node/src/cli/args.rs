@@ -374,6 +374,74 @@ pub(super) enum CdrCommand {
     List(CdrListArgs),
     /// Write all call detail records as lines, in the order of the log
     Export(CdrExportArgs),
+    /// Show or set how long they are kept
+    Retention {
+        #[command(subcommand)]
+        command: RetentionCommand,
+    },
+    /// Purge the oldest now, as far as every sink has come
+    Purge {
+        /// Of calls that ended before (RFC 3339, or milliseconds since 1970)
+        #[arg(long)]
+        before: String,
+        /// Also what sinks have not come to yet: they never get it
+        #[arg(long)]
+        force: bool,
+    },
+    /// Show, move and remove cursors of consumers
+    Sink {
+        #[command(subcommand)]
+        command: SinkCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RetentionCommand {
+    /// Show how long call detail records are kept, and what holds them back
+    Show,
+    /// Set how long they are kept, in the whole cluster
+    Set {
+        /// 90d, 36h, 30m, or forever
+        #[arg(value_parser = seconds)]
+        keep: u64,
+        /// Only if this is the version in force
+        #[arg(long)]
+        version: Option<u64>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SinkCommand {
+    /// Show how far a consumer has come
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Say that a consumer has dealt with a record and all before it
+    Commit {
+        /// Its name
+        name: String,
+        /// The record's id
+        id: String,
+    },
+    /// Keep nothing for a consumer any more
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+/// Reads `90d`, `36h`, `30m` or `forever` as seconds.
+fn seconds(text: &str) -> Result<u64, String> {
+    if text == "forever" {
+        return Ok(0);
+    }
+    let unit = |unit: char, seconds: u64| {
+        let count = text.strip_suffix(unit)?.parse::<u64>().ok()?;
+        count.checked_mul(seconds).filter(|seconds| *seconds >= 60)
+    };
+    let found = unit('d', 86_400).or_else(|| unit('h', 3_600)).or_else(|| unit('m', 60));
+    found.ok_or_else(|| "write 90d, 36h, 30m (at least 1m) or forever".to_owned())
 }
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -384,6 +452,9 @@ pub(super) struct CdrExportArgs {
     /// Only records after this one: the id of the last line that you have
     #[arg(long, value_name = "ID")]
     pub(super) after: Option<String>,
+    /// Go on after this sink's cursor, and move it when lines are written
+    #[arg(long, value_name = "NAME", conflicts_with = "after")]
+    pub(super) sink: Option<String>,
     /// Wait for more at the end, until Ctrl-C
     #[arg(long)]
     pub(super) follow: bool,
@@ -396,6 +467,12 @@ pub(super) struct CdrExportArgs {
     /// Only this tenant's calls
     #[arg(long)]
     pub(super) account: Option<String>,
+    /// Only calls from this number; with a * at the end from all that begin so
+    #[arg(long)]
+    pub(super) caller: Option<String>,
+    /// Only calls to this number; with a * at the end to all that begin so
+    #[arg(long)]
+    pub(super) callee: Option<String>,
 }
 
 /// How a call detail record is written.
@@ -427,6 +504,15 @@ pub(super) struct CdrListArgs {
     /// Only this tenant's calls
     #[arg(long)]
     pub(super) account: Option<String>,
+    /// Only calls from this number; with a * at the end from all that begin so
+    #[arg(long)]
+    pub(super) caller: Option<String>,
+    /// Only calls to this number; with a * at the end to all that begin so
+    #[arg(long)]
+    pub(super) callee: Option<String>,
+    /// Only the call with this Call-ID, on either side
+    #[arg(long)]
+    pub(super) call_id: Option<String>,
     /// Records at most, 1 to 1000
     #[arg(long)]
     pub(super) limit: Option<usize>,

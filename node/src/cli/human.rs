@@ -22,6 +22,16 @@ pub(super) fn duration(ms: u64) -> String {
     }
 }
 
+/// A long time, in its largest whole unit: `90 d`, `36 h`, `30 min`, `61 s`.
+pub(super) fn long(seconds: u64) -> String {
+    match seconds {
+        _ if seconds % 86_400 == 0 => format!("{} d", seconds / 86_400),
+        _ if seconds % 3_600 == 0 => format!("{} h", seconds / 3_600),
+        _ if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        _ => format!("{seconds} s"),
+    }
+}
+
 /// The part of a SIP URI that people look for: the user, or else the host.
 pub(super) fn user(uri: &str) -> String {
     let rest = uri.split_once(':').map_or(uri, |(_, rest)| rest);
@@ -44,6 +54,15 @@ mod tests {
             [(0, "0ms"), (850, "850ms"), (7_540, "7.5s"), (65_000, "1m05s"), (7_380_000, "2h03m")]
         {
             assert_eq!(duration(ms), text);
+        }
+    }
+
+    #[test]
+    fn long_times_are_whole() {
+        for (seconds, text) in
+            [(7_776_000, "90 d"), (129_600, "36 h"), (1_800, "30 min"), (61, "61 s")]
+        {
+            assert_eq!(long(seconds), text);
         }
     }
 

@@ -302,6 +302,30 @@ fn cdrs_are_exported_from_the_nodes_that_answer() {
 }
 
 #[test]
+fn retention_purges_and_sinks_are_told_in_words() {
+    let served = serve(Fake::populated(), None);
+    let text = shown(&served, &["cdr", "retention", "show"]);
+    assert!(text.starts_with("kept       for 90 d after the call's end\n"), "{text}");
+    assert!(text.contains("held by    billing\n"), "{text}");
+    let text = shown(&served, &["cdr", "retention", "set", "36h", "--version", "0"]);
+    assert!(text.starts_with("kept       for 36 h after"), "{text}");
+    let purge = ["cdr", "purge", "--before", "2026-11-24T00:00:00Z", "--force"];
+    assert_eq!(shown(&served, &purge), "3 call detail records are purged\n");
+    let text = shown(&served, &["cdr", "sink", "commit", "audit", "4701.0"]);
+    assert!(text.starts_with("sink audit has come to 4701.0, as of 2026-"), "{text}");
+    let export = ["cdr", "export", "--sink", "billing", "--format", "csv", "-o", "json"];
+    assert_eq!(shown(&served, &export).lines().count(), 2, "after 4700.0");
+    assert!(shown(&served, &["cdr", "sink", "show", "billing"]).contains("come to 4702.0"));
+    shown(&served, &["cdr", "sink", "remove", "billing"]);
+    let (code, _) = holdline(&["cdr", "sink", "show", "billing", "--url", &served.url]).error();
+    assert_eq!(code, NOT_FOUND);
+    for wrong in ["90", "30s", "0m", "d", "soon"] {
+        let arguments = ["holdline", "cdr", "retention", "set", wrong];
+        assert!(Args::try_parse_from(arguments).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn the_token_is_sent() {
     let served = serve(Fake::populated(), Some("0123456789abcdef"));
     let (code, text) = holdline(&["status", "--url", &served.url]).error();

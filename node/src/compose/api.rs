@@ -176,6 +176,9 @@ impl ClusterApi for Api {
             ended_from: query.from,
             ended_before: query.to,
             account: query.account.clone(),
+            caller: query.caller.clone(),
+            callee: query.callee.clone(),
+            call_id: query.call_id.clone(),
             limit: query.limit,
             ..holdline_storage::CdrQuery::default()
         };

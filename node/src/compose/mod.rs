@@ -22,6 +22,7 @@
 
 mod api;
 mod api_protection;
+mod cdr_api;
 mod enroll;
 mod error;
 mod gossip;

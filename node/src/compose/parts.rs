@@ -36,6 +36,7 @@ use crate::node_runner::NodeContext;
 use crate::protect::pressure::Pressure;
 use crate::protect::{Protection, keeper, lender, pace};
 use crate::switch::SharedTable;
+use crate::switch::cdrs::{self, CdrKeeper};
 use crate::switch::directory::StateDirectory;
 use crate::switch::dispatcher::{self, Dispatcher, Sources};
 use crate::switch::egress::Egress;
@@ -167,6 +168,7 @@ impl Parts {
         let trunk_view = shared.start_trunks(wires, trunk_calls, gossip)?;
         let (progress, failed) = shared.start_ownership(announcement, node.applied);
         shared.start_leader();
+        shared.start_cdr_keeper();
         let leadership = shared.raft.leadership();
         let follow =
             peers::follow(shared.forwarder.clone(), leadership, view.clone(), halt.clone());
@@ -388,6 +390,16 @@ impl Shared<'_> {
             tasks: self.context.tasks.clone(),
         };
         self.context.tasks.spawn(leader::run(duties, self.halt.clone()));
+    }
+
+    fn start_cdr_keeper(&self) {
+        let keeper = CdrKeeper {
+            raft: self.raft.clone(),
+            state: self.raft.state(),
+            clock: self.context.clock.clone(),
+            tasks: self.context.tasks.clone(),
+        };
+        self.context.tasks.spawn(cdrs::run(keeper, self.halt.clone()));
     }
 
     fn api(&self, hang_ups: HangUps, data_dir: DataDir, seen: Seen) -> Api {

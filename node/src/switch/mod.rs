@@ -17,6 +17,7 @@
 //!
 //! Invariant: without a valid lease nothing is sent and no floating address is bound.
 
+pub(crate) mod cdrs;
 pub(crate) mod destination;
 pub(crate) mod directory;
 pub(crate) mod dispatcher;

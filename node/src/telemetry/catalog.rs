@@ -159,6 +159,27 @@ const METRICS: &[Metric] = &[
         "Call detail records written to this node's state.",
     ),
     metric(
+        "calls",
+        Kind::Counter,
+        "holdline_cdrs_indexed_total",
+        &[],
+        "Call detail records that this node has put into its index.",
+    ),
+    metric(
+        "calls",
+        Kind::Counter,
+        "holdline_cdrs_purged_total",
+        &[],
+        "Call detail records whose purge this node has proposed.",
+    ),
+    metric(
+        "calls",
+        Kind::Gauge,
+        "holdline_cdr_sinks",
+        &[],
+        "Consumers of call detail records whose cursor is kept, as the leader knows.",
+    ),
+    metric(
         "ownership",
         Kind::Counter,
         "holdline_ownership_changes_total",

@@ -26,6 +26,7 @@ mod attempt;
 mod call;
 mod cancel;
 mod cdr;
+mod cdrs;
 mod early;
 mod end;
 mod fail;
@@ -123,6 +124,7 @@ pub fn apply<S: LimitState>(
         Command::RemoveNode(command) => remove_node::apply(state, position, *command, actions)?,
         Command::SetHomes(command) => set_homes::apply(state, command, actions)?,
         Command::HoldNode(command) => hold_node::apply(state, position, *command)?,
+        Command::Cdr(command) => cdrs::apply(state, position, command)?,
     };
     Ok(outcome.unwrap_or_else(Reply::Rejected))
 }

@@ -94,3 +94,14 @@ pub const MAX_ROSTER: usize = 256;
 
 /// Members that a cluster can have, those without a vote included.
 pub const MAX_MEMBERS: usize = 15;
+/// How long call detail records are kept unless it is said otherwise, in milliseconds: 90 days.
+pub const DEFAULT_CDR_KEEP_MS: u64 = 90 * 24 * 3_600 * 1_000;
+
+/// The shortest time that call detail records can be kept, in milliseconds: one minute.
+pub const MIN_CDR_KEEP_MS: u64 = 60_000;
+
+/// Consumers of call detail records whose cursor is kept, at most.
+pub const MAX_CDR_SINKS: usize = 64;
+
+/// Call detail records that one entry purges at most.
+pub const PURGE_LIMIT: usize = 16_384;

@@ -2,8 +2,8 @@
 //! implement it over maps. Reads see the writes made before them in the same batch.
 
 use crate::{
-    Aor, CallId, CallRecord, Cdr, ClusterRecord, DisabledTrunks, LocationRecord, Millis, NodeId,
-    NodeRecord, Phase, RegistrarTotals, SlotId, SlotRecord, UserRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, CdrKeeping, ClusterRecord, DisabledTrunks, LocationRecord,
+    Millis, NodeId, NodeRecord, Phase, RegistrarTotals, SlotId, SlotRecord, UserRecord,
 };
 
 /// The tables of one Raft group.
@@ -51,6 +51,12 @@ pub trait State {
 
     /// Adds a call detail record.
     fn put_cdr(&mut self, cdr: &Cdr) -> Result<(), Self::Error>;
+    /// How call detail records are kept.
+    fn cdr_keeping(&self) -> Result<CdrKeeping, Self::Error>;
+    /// Writes how they are kept.
+    fn put_cdr_keeping(&mut self, record: &CdrKeeping) -> Result<(), Self::Error>;
+    /// Removes the call detail records before this one.
+    fn purge_cdrs(&mut self, before: CdrId) -> Result<(), Self::Error>;
 
     /// Notes that `call` is to be swept at `at`.
     fn put_expiry(&mut self, at: Millis, call: CallId) -> Result<(), Self::Error>;

@@ -40,6 +40,7 @@ fn records_have_golden_bytes() {
     check("call", &call(call_id(7, 0xfeed), Phase::Finished), golden("record/call"));
     check("user", &user(), golden("record/user"));
     check("location", &location(), golden("record/location"));
+    check("cdr_keeping", &cdr_keeping(), golden("record/cdr_keeping"));
     check("registrar", &RegistrarTotals { users: 3, bindings: 4 }, golden("record/registrar"));
 }
 
@@ -122,6 +123,8 @@ fn replies_have_golden_bytes() {
     let call = call_id(7, 1);
     let (slot, named, current) = (SlotId(7), Epoch(1), Epoch(2));
     let stale = Rejection::StaleEpoch { slot, named, current, owner: NodeId(3) };
+    let CdrKeeping { floor, .. } = cdr_keeping();
+    let cursor = CdrId { index: 5, position: 6 };
     let gap = Rejection::StepGap { call, committed: Step(1), named: Step(3) };
     for (rejection, golden) in [
         (stale, "02030007010203"),
@@ -148,6 +151,13 @@ fn replies_have_golden_bytes() {
         (Rejection::AddressTaken { rpc: addr(7), node: NodeId(3) }, "02031200c00002010703"),
         (Rejection::NodeRemoved { node: NodeId(3) }, "02031303"),
         (Rejection::StillOwner { node: NodeId(3), slots: 5 }, "0203140305"),
+        (Rejection::CdrRetention { expected: 4, current: 5 }, "0203150405"),
+        (Rejection::CdrHeld { sink: "a".into(), cursor }, "02031601610506"),
+        (
+            Rejection::CursorGoesBack { sink: "a".into(), committed: cursor, named: floor },
+            "020317016105060102",
+        ),
+        (Rejection::CdrsPurged { floor }, "0203180102"),
     ] {
         check("rejected", &Reply::Rejected(rejection), golden);
     }

@@ -417,6 +417,7 @@ pub(crate) fn commands() -> Vec<(&'static str, Command)> {
     ]);
     all.extend(membership_commands(at));
     all.extend(registrar_commands());
+    all.extend(cdr_commands(at));
     all
 }
 
@@ -438,6 +439,24 @@ fn membership_commands(at: Millis) -> Vec<(&'static str, Command)> {
         ("set_homes", Command::SetHomes(SetHomes { homes: vec![home], at })),
         ("hold_node", Command::HoldNode(HoldNode { node, held: true, at })),
     ]
+}
+
+fn cdr_commands(at: Millis) -> [(&'static str, Command); 3] {
+    let (before, floor) = (CdrId { index: 5, position: 6 }, CdrId { index: 1, position: 2 });
+    let retain = RetainCdrs { expected: Some(3), keep_ms: 90_000, at };
+    let cursor = CdrCursor { sink: "s1".into(), cursor: Some(before), at };
+    let purge = PurgeCdrs { before, records: 7, floor, version: 3, forced: true, at };
+    [
+        ("retain_cdrs", Command::Cdr(CdrCommand::Retain(retain))),
+        ("cdr_cursor", Command::Cdr(CdrCommand::Cursor(cursor))),
+        ("purge_cdrs", Command::Cdr(CdrCommand::Purge(purge))),
+    ]
+}
+
+pub(crate) fn cdr_keeping() -> CdrKeeping {
+    let (floor, cursor) = (CdrId { index: 1, position: 2 }, CdrId { index: 5, position: 6 });
+    let sinks = vec![CdrSink { name: "s1".into(), cursor, at: Millis(1000) }];
+    CdrKeeping { version: 3, keep_ms: 90_000, floor, purged: 9, sinks }
 }
 
 fn changes() -> Vec<(&'static str, CallChange)> {

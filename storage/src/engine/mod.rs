@@ -11,11 +11,14 @@ mod batch;
 mod error;
 mod memory;
 mod rocks;
+mod rocks_floors;
 mod rocks_options;
 mod table;
 
 use std::fmt;
 use std::ops::ControlFlow;
+
+use holdline_model::GroupId;
 
 pub use batch::{Batch, Op};
 pub use error::{Cause, EngineError};
@@ -61,6 +64,20 @@ pub trait Engine: Read + fmt::Debug + Send + Sync {
 
     /// Makes all state written so far durable, in one atomic step, and the log with it.
     fn flush_state(&self) -> Result<(), EngineError>;
+
+    /// The key of the hashes in [`Table::CdrIndex`]; zeros where nothing is to be hidden.
+    fn index_key(&self) -> [u8; 16] {
+        [0; 16]
+    }
+
+    /// Entries of [`Table::CdrIndex`] about records of log entries before `index` may be dropped,
+    /// whenever it suits the engine.
+    fn set_cdr_floor(&self, _group: GroupId, _index: u64) {}
+
+    /// Gives back the room of what was removed from a range. Takes as long as the range is large.
+    fn compact(&self, _table: Table, _range: KeyRange<'_>) -> Result<(), EngineError> {
+        Ok(())
+    }
 }
 
 /// How safe a written batch is when `write` returns.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use holdline_model::mutant;
+use holdline_model::{GroupId, mutant};
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
     DBRawIterator, DBRecoveryMode, ErrorKind, FlushOptions, LogLevel, Options, ReadOptions,
@@ -19,6 +19,7 @@ use rocksdb::{
 };
 
 use crate::engine::batch::{Batch, Op};
+use crate::engine::rocks_floors::CdrFloors;
 use crate::engine::{
     Direction, Durability, Engine, EngineError, KeyRange, Read, RocksOptions, Table, Visit,
 };
@@ -30,6 +31,7 @@ pub struct RocksEngine {
     /// Set by the first failed write. RocksDB may come back from some failures by itself, but
     /// what a failed sync has left on disk is unknown until the log is read again.
     failed: AtomicBool,
+    floors: Arc<CdrFloors>,
 }
 
 impl RocksEngine {
@@ -40,12 +42,17 @@ impl RocksEngine {
     /// damaged, else [`EngineError::DiskFull`] or [`EngineError::Io`].
     pub fn open(path: &Path, options: &RocksOptions) -> Result<Self, EngineError> {
         let cache = Cache::new_lru_cache(options.block_cache_bytes);
+        let floors = Arc::new(CdrFloors::default());
         let tables = Table::ALL.map(|table| {
-            ColumnFamilyDescriptor::new(table.as_str(), table_options(table, options, &cache))
+            let mut of_table = table_options(table, options, &cache);
+            if table == Table::CdrIndex {
+                CdrFloors::drop_below(&floors, &mut of_table);
+            }
+            ColumnFamilyDescriptor::new(table.as_str(), of_table)
         });
         let db = DB::open_cf_descriptors(&database_options(options), path, tables)
             .map_err(|cause| describe(path, cause))?;
-        Ok(Self { db, path: path.to_owned(), failed: AtomicBool::new(false) })
+        Ok(Self { db, path: path.to_owned(), failed: AtomicBool::new(false), floors })
     }
 
     fn table(&self, table: Table) -> Result<&ColumnFamily, EngineError> {
@@ -131,6 +138,16 @@ impl Engine for RocksEngine {
         // "durable" then has one meaning.
         self.db.flush_cfs_opt(&tables, &options).map_err(|cause| self.fail(cause))?;
         self.db.flush_wal(true).map_err(|cause| self.fail(cause))
+    }
+
+    fn set_cdr_floor(&self, group: GroupId, index: u64) {
+        self.floors.raise(group, index);
+    }
+
+    fn compact(&self, table: Table, range: KeyRange<'_>) -> Result<(), EngineError> {
+        self.check()?;
+        self.db.compact_range_cf(self.table(table)?, Some(range.from), Some(range.to));
+        Ok(())
     }
 }
 
@@ -232,6 +249,10 @@ fn table_options(table: Table, options: &RocksOptions, cache: &Cache) -> Options
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
     blocks.set_format_version(5);
+    if matches!(table, Table::Cdrs | Table::CdrIndex) {
+        // Written once, read seldom, and most of what is on disk.
+        blocks.set_block_size(32 << 10);
+    }
     if table == Table::Calls {
         // Each admission asks for a call that does not exist.
         blocks.set_bloom_filter(10.0, false);
@@ -240,7 +261,10 @@ fn table_options(table: Table, options: &RocksOptions, cache: &Cache) -> Options
     out.set_block_based_table_factory(&blocks);
     out.set_write_buffer_size(options.table_write_buffer_bytes);
     out.set_max_write_buffer_number(4);
-    out.set_compression_type(DBCompressionType::Lz4);
+    out.set_compression_type(match table {
+        Table::Cdrs | Table::CdrIndex => DBCompressionType::Zstd,
+        _ => DBCompressionType::Lz4,
+    });
     out.set_level_compaction_dynamic_level_bytes(true);
     // Writes slow down and stop far later than by default: a stall stops the whole node.
     out.set_level_zero_slowdown_writes_trigger(40);

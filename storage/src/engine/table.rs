@@ -27,11 +27,13 @@ pub enum Table {
     BindingEnds,
     /// Limits and the state of their buckets.
     Limits,
+    /// Where to find call detail records; made by each node from its own.
+    CdrIndex,
 }
 
 impl Table {
     /// All tables.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Log,
         Self::Vote,
         Self::Meta,
@@ -44,10 +46,11 @@ impl Table {
         Self::Locations,
         Self::BindingEnds,
         Self::Limits,
+        Self::CdrIndex,
     ];
 
     /// The tables that a snapshot holds. [`Self::Meta`] is last: the applied mark is written
-    /// after what it vouches for.
+    /// after what it vouches for. [`Self::CdrIndex`] is not in it: each node makes its own.
     pub const STATE: [Self; 10] = [
         Self::Nodes,
         Self::Slots,
@@ -77,10 +80,12 @@ impl Table {
             Self::Locations => "locations",
             Self::BindingEnds => "binding_ends",
             Self::Limits => "limits",
+            Self::CdrIndex => "cdr_index",
         }
     }
 
-    /// Whether it belongs to the replicated state, which is rebuilt from the log after a crash.
+    /// Whether it belongs to the replicated state, or follows from it: it is rebuilt from the log
+    /// after a crash.
     #[must_use]
     pub const fn is_state(self) -> bool {
         !matches!(self, Self::Log | Self::Vote)
@@ -118,11 +123,12 @@ mod tests {
             "locations",
             "binding_ends",
             "limits",
+            "cdr_index",
         ];
         for (ordinal, (table, name)) in (0_u8..).zip(Table::ALL.into_iter().zip(names)) {
             assert_eq!((table.ordinal(), table.as_str()), (ordinal, name));
             assert_eq!(Table::from_ordinal(ordinal), Some(table));
         }
-        assert_eq!(Table::from_ordinal(12), None);
+        assert_eq!(Table::from_ordinal(13), None);
     }
 }

@@ -78,7 +78,7 @@ pub(super) struct Record<'a> {
 /// Takes the first record off a block; `None` if it is malformed.
 pub(super) fn pop_record<'a>(block: &mut &'a [u8]) -> Option<Record<'a>> {
     let (table, rest) = block.split_first()?;
-    let table = Table::from_ordinal(*table).filter(|table| table.is_state())?;
+    let table = Table::from_ordinal(*table).filter(|table| Table::STATE.contains(table))?;
     let (key_len, rest) = rest.split_first_chunk::<2>()?;
     let (key, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*key_len)))?;
     let (value_len, rest) = rest.split_first_chunk::<4>()?;

@@ -69,7 +69,8 @@ pub(crate) fn resume(
 fn replace(engine: &dyn Engine, group: GroupId, file: &SnapshotFile) -> Result<(), SnapshotError> {
     let (from, to) = group_range(group);
     let mut batch = Batch::new();
-    for table in Table::STATE {
+    // What follows from the state goes, too: it is made anew.
+    for table in Table::STATE.into_iter().chain([Table::CdrIndex]) {
         batch.delete_range(table, from.as_slice(), to.as_slice());
     }
     file.for_each_record(|record| {

@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use holdline_limit::{LimitState, LimitTable};
 use holdline_model::{
-    Aor, CallId, CallRecord, Cdr, CdrId, ClusterRecord, DisabledTrunks, LocationRecord, Millis,
-    NodeId, NodeRecord, Phase, RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, CdrKeeping, ClusterRecord, DisabledTrunks, LocationRecord,
+    Millis, NodeId, NodeRecord, Phase, RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
 };
 use serde::Serialize;
 
@@ -21,7 +21,8 @@ use crate::tables::reader::{read_call, read_phase};
 use crate::tables::registrar::RegistrarWrites;
 use crate::tables::store::Shared;
 use crate::tables::{
-    StateError, applied_key, calls, cdrs, expiry, limits, membership_key, meta, nodes, slots,
+    StateError, applied_key, calls, cdrs, expiry, group_range, limits, membership_key, meta, nodes,
+    slots,
 };
 
 /// Writes not yet committed, over the committed state. Dropped without [`StateBatch::commit`], it
@@ -37,6 +38,9 @@ pub struct StateBatch {
     /// Boxed: the map moves its entries about.
     calls: BTreeMap<CallId, Option<Box<CallRecord>>>,
     cdrs: BTreeMap<CdrId, Bytes>,
+    keeping: Option<CdrKeeping>,
+    /// Stored records before this one go.
+    purge: Option<CdrId>,
     /// Notes written (true) and removed (false).
     expiry: BTreeMap<(Millis, CallId), bool>,
     /// No stored note sorts before this one, as the first scan has found.
@@ -57,6 +61,8 @@ impl StateBatch {
             slots: BTreeMap::new(),
             calls: BTreeMap::new(),
             cdrs: BTreeMap::new(),
+            keeping: None,
+            purge: None,
             expiry: BTreeMap::new(),
             first_note: OnceLock::new(),
             registrar: RegistrarWrites::default(),
@@ -97,9 +103,12 @@ impl StateBatch {
             || !self.nodes.is_empty()
             || !self.slots.is_empty()
             || self.registrar.totals.is_some()
+            || self.keeping.is_some()
         {
             let mut cache = self.shared.cache_mut();
             cache.totals = self.registrar.totals.unwrap_or(cache.totals);
+            cache.keeping =
+                self.keeping.take().unwrap_or_else(|| std::mem::take(&mut cache.keeping));
             if self.cluster.is_some() {
                 cache.cluster = self.cluster.take();
             }
@@ -143,6 +152,10 @@ impl StateBatch {
                 None => batch.delete(Table::Calls, key),
             }
         }
+        if let Some(before) = self.purge {
+            let (from, _) = group_range(group);
+            batch.delete_range(Table::Cdrs, from, cdrs::key(group, before));
+        }
         for (id, bytes) in &self.cdrs {
             batch.put(Table::Cdrs, cdrs::key(group, *id), bytes.clone());
         }
@@ -160,6 +173,9 @@ impl StateBatch {
         }
         if let Some(record) = &self.disabled_trunks {
             put(&mut batch, Table::Meta, meta::disabled_trunks_key(group), record)?;
+        }
+        if let Some(record) = &self.keeping {
+            put(&mut batch, Table::Meta, meta::cdr_keeping_key(group), record)?;
         }
         if let Some(membership) = &self.membership {
             batch.put(Table::Meta, membership_key(group), membership.clone());
@@ -249,6 +265,21 @@ impl State for StateBatch {
     fn put_cdr(&mut self, cdr: &Cdr) -> Result<(), StateError> {
         let bytes = encode(Table::Cdrs, cdr)?;
         self.cdrs.insert(cdr.id, bytes.into());
+        Ok(())
+    }
+
+    fn cdr_keeping(&self) -> Result<CdrKeeping, StateError> {
+        Ok(self.keeping.clone().unwrap_or_else(|| self.shared.cache().keeping.clone()))
+    }
+
+    fn put_cdr_keeping(&mut self, record: &CdrKeeping) -> Result<(), StateError> {
+        self.keeping = Some(record.clone());
+        Ok(())
+    }
+
+    fn purge_cdrs(&mut self, before: CdrId) -> Result<(), StateError> {
+        self.purge = self.purge.max(Some(before));
+        self.cdrs = self.cdrs.split_off(&before);
         Ok(())
     }
 

@@ -1,5 +1,5 @@
 //! The tables that every command reads, decoded and whole: cluster, nodes, slots, the registrar's
-//! totals, and what administrators want of the trunks. They are small
+//! totals, how call detail records are kept, and what administrators want of the trunks. They are small
 //! (at most [`holdline_model::limits::MAX_SLOTS`] slots), so nothing is ever evicted.
 //!
 //! Invariant: it equals the stored tables as of the last written batch.
@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use holdline_model::{
-    ClusterRecord, DisabledTrunks, GroupId, NodeId, NodeRecord, RegistrarTotals, SlotId, SlotRecord,
+    CdrKeeping, ClusterRecord, DisabledTrunks, GroupId, NodeId, NodeRecord, RegistrarTotals,
+    SlotId, SlotRecord,
 };
 use serde::de::DeserializeOwned;
 
@@ -24,6 +25,7 @@ pub(super) struct Cache {
     pub(super) nodes: BTreeMap<NodeId, NodeRecord>,
     pub(super) slots: BTreeMap<SlotId, SlotRecord>,
     pub(super) totals: RegistrarTotals,
+    pub(super) keeping: CdrKeeping,
 }
 
 impl Cache {
@@ -41,6 +43,10 @@ impl Cache {
         let key = meta::disabled_trunks_key(group);
         if let Some(bytes) = engine.get(Table::Meta, &key)? {
             cache.disabled_trunks = decode(Table::Meta, &key, &bytes)?;
+        }
+        let key = meta::cdr_keeping_key(group);
+        if let Some(bytes) = engine.get(Table::Meta, &key)? {
+            cache.keeping = decode(Table::Meta, &key, &bytes)?;
         }
         let (from, to) = group_range(group);
         scan(engine, Table::Nodes, &from, &to, |node: NodeRecord| {

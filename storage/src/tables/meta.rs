@@ -7,6 +7,7 @@
 //! | group, `0x02` | [`holdline_model::ClusterRecord`] |
 //! | group, `0x03` | [`holdline_model::RegistrarTotals`] |
 //! | group, `0x04` | [`holdline_model::DisabledTrunks`] |
+//! | group, `0x05` | [`holdline_model::CdrKeeping`] |
 
 use holdline_model::GroupId;
 
@@ -35,4 +36,9 @@ pub(crate) fn registrar_key(group: GroupId) -> Key {
 /// The key of the disabled trunks.
 pub(crate) fn disabled_trunks_key(group: GroupId) -> Key {
     Key::new(group).u8(4)
+}
+
+/// The key of how call detail records are kept.
+pub(crate) fn cdr_keeping_key(group: GroupId) -> Key {
+    Key::new(group).u8(5)
 }

@@ -12,6 +12,7 @@ mod batch;
 mod binding_ends;
 mod cache;
 mod calls;
+mod cdr_index;
 mod cdrs;
 mod error;
 mod expiry;
@@ -30,6 +31,8 @@ mod users;
 
 pub use batch::StateBatch;
 pub use calls::CallCounts;
+pub(crate) use cdr_index::is_index_entry_below;
+pub use cdr_index::{IndexState, Oldest};
 pub use error::StateError;
 pub use query::{CallPage, CdrPage, CdrQuery, LocationPage, UserPage};
 pub use reader::StateReader;

@@ -1,7 +1,7 @@
 //! Pages: how long lists are read in pieces, from a cursor.
 
 use holdline_model::{
-    Aor, CallId, CallRecord, Cdr, CdrId, LocationRecord, Millis, Name, UserRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, LocationRecord, Millis, Name, NumberPattern, UserRecord,
 };
 
 /// A piece of the list of calls, ordered by id.
@@ -42,6 +42,12 @@ pub struct CdrQuery {
     pub ended_before: Option<Millis>,
     /// Only calls of this tenant.
     pub account: Option<Name>,
+    /// Only calls from these numbers.
+    pub caller: Option<NumberPattern>,
+    /// Only calls to these numbers.
+    pub callee: Option<NumberPattern>,
+    /// Only the call with this Call-ID, on either side.
+    pub call_id: Option<String>,
     /// Records in a page at most.
     pub limit: usize,
     /// Records looked at for a page at most: a filter that matches little ends a page early
@@ -65,6 +71,9 @@ impl Default for CdrQuery {
             ended_from: None,
             ended_before: None,
             account: None,
+            caller: None,
+            callee: None,
+            call_id: None,
             limit: 100,
             scan_limit: 10_000,
         }
@@ -76,5 +85,11 @@ impl CdrQuery {
         self.ended_from.is_none_or(|from| cdr.ended_at >= from)
             && self.ended_before.is_none_or(|before| cdr.ended_at < before)
             && self.account.as_ref().is_none_or(|account| cdr.tenant == *account)
+            && self.caller.as_ref().is_none_or(|caller| caller.matches(cdr.caller()))
+            && self.callee.as_ref().is_none_or(|callee| callee.matches(cdr.callee()))
+            && self
+                .call_id
+                .as_ref()
+                .is_none_or(|id| cdr.caller_call_id == *id || cdr.callee_call_id == *id)
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use holdline_limit::LimitTable;
 use holdline_model::{
-    Aor, CallId, CallRecord, Cdr, CdrId, ClusterRecord, DisabledTrunks, LocationRecord, Millis,
-    NodeId, NodeRecord, Phase, RegistrarTotals, SlotId, SlotRecord, State as _, UserRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, CdrKeeping, ClusterRecord, DisabledTrunks, LocationRecord,
+    Millis, NodeId, NodeRecord, Phase, RegistrarTotals, SlotId, SlotRecord, State as _, UserRecord,
 };
 
 use crate::codec::decode_prefix;
@@ -18,7 +18,8 @@ use crate::tables::query::{CallPage, CdrPage, CdrQuery, LocationPage, UserPage};
 use crate::tables::registrar::{read_location, read_user};
 use crate::tables::store::Shared;
 use crate::tables::{
-    CallCounts, StateBatch, StateError, applied_key, calls, cdrs, group_range, locations, users,
+    CallCounts, IndexState, Oldest, StateBatch, StateError, applied_key, calls, cdr_index, cdrs,
+    group_range, locations, users,
 };
 
 /// Reads one group's state as it was last committed. Cheap to clone.
@@ -131,24 +132,39 @@ impl StateReader {
 
     /// A page of call detail records, in the order of the log.
     pub fn cdrs(&self, query: &CdrQuery) -> Result<CdrPage, StateError> {
+        cdr_index::search(&self.shared, query)
+    }
+
+    /// How call detail records are kept.
+    #[must_use]
+    pub fn cdr_keeping(&self) -> CdrKeeping {
+        self.shared.cache().keeping.clone()
+    }
+
+    /// Up to `limit` of the oldest call detail records that are still there: of calls that ended
+    /// before `cutoff`, none after `last`.
+    pub fn oldest_cdrs(
+        &self,
+        cutoff: Millis,
+        last: Option<CdrId>,
+        limit: usize,
+    ) -> Result<Oldest, StateError> {
+        cdr_index::oldest(&self.shared, cutoff, last, limit)
+    }
+
+    /// Makes the index of call detail records, by up to `limit` of them: for one task beside apply,
+    /// again and again. Queries find what is not indexed yet by looking at it.
+    pub fn index_cdrs(&self, limit: usize) -> Result<IndexState, StateError> {
+        cdr_index::index(&self.shared, limit)
+    }
+
+    /// Gives back the room of purged call detail records. May take minutes; reads and writes go on.
+    pub fn compact_cdrs(&self) -> Result<(), StateError> {
         let (from, to) = group_range(self.shared.group);
-        let from = query.after.map_or(from, |id| successor(&cdrs::key(self.shared.group, id)));
-        let mut page = CdrPage::default();
-        let mut seen = 0_usize;
-        let mut last = query.after;
-        scan(self.shared.engine.as_ref(), Table::Cdrs, &from, &to, |cdr: Cdr| {
-            if page.cdrs.len() == query.limit || seen == query.scan_limit {
-                page.next = last;
-                return ControlFlow::Break(());
-            }
-            seen += 1;
-            last = Some(cdr.id);
-            if query.matches(&cdr) {
-                page.cdrs.push(cdr);
-            }
-            ControlFlow::Continue(())
-        })?;
-        Ok(page)
+        let floor = cdrs::key(self.shared.group, self.cdr_keeping().floor);
+        let engine = self.shared.engine.as_ref();
+        engine.compact(Table::Cdrs, KeyRange { from: &from, to: &floor })?;
+        Ok(engine.compact(Table::CdrIndex, KeyRange { from: &from, to: &to })?)
     }
 
     /// One user.

@@ -31,6 +31,8 @@ pub(super) struct Shared {
     floor: Mutex<Floor>,
     /// `None` after a batch that had changed them was dropped: they are read again.
     limits: Mutex<Option<LimitTable>>,
+    /// Held by whoever writes the index of call detail records, or throws it away.
+    indexing: Mutex<()>,
 }
 
 impl StateStore {
@@ -47,8 +49,10 @@ impl StateStore {
         install::resume(engine.as_ref(), group, snapshots)?;
         let cache = RwLock::new(Cache::load(engine.as_ref(), group)?);
         let limits = Mutex::new(Some(limits::load(engine.as_ref(), group)?));
-        let (recent, floor) = (Mutex::default(), Mutex::default());
-        Ok(Self { shared: Arc::new(Shared { engine, group, cache, recent, floor, limits }) })
+        let (recent, floor, indexing) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self {
+            shared: Arc::new(Shared { engine, group, cache, recent, floor, limits, indexing }),
+        })
     }
 
     /// The group.
@@ -109,6 +113,7 @@ impl StateStore {
         file: &SnapshotFile,
     ) -> Result<(), SnapshotError> {
         let shared = &self.shared;
+        let _turn = shared.indexing();
         install::install(shared.engine.as_ref(), shared.group, snapshots, file)?;
         let fresh = Cache::load(shared.engine.as_ref(), shared.group)
             .map_err(|cause| SnapshotError::Reload { cause: Box::new(cause) })?;
@@ -130,6 +135,11 @@ impl Shared {
     /// Calls as last written. For whoever applies: what it takes out it writes again.
     pub(super) fn recent(&self) -> MutexGuard<'_, Recent> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The turn to write the index of call detail records.
+    pub(super) fn indexing(&self) -> MutexGuard<'_, ()> {
+        self.indexing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where the notes of tombstones begin.

@@ -86,7 +86,11 @@ impl Call {
             | Rejection::NodeUsed { .. }
             | Rejection::AddressTaken { .. }
             | Rejection::NodeRemoved { .. }
-            | Rejection::StillOwner { .. } => self.refused(ctx, rejection),
+            | Rejection::StillOwner { .. }
+            | Rejection::CdrRetention { .. }
+            | Rejection::CdrHeld { .. }
+            | Rejection::CursorGoesBack { .. }
+            | Rejection::CdrsPurged { .. } => self.refused(ctx, rejection),
         }
     }
 

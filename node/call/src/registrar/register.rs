@@ -241,6 +241,10 @@ impl CallEngine {
             | Rejection::AddressTaken { .. }
             | Rejection::NodeRemoved { .. }
             | Rejection::StillOwner { .. }
+            | Rejection::CdrRetention { .. }
+            | Rejection::CdrHeld { .. }
+            | Rejection::CursorGoesBack { .. }
+            | Rejection::CdrsPurged { .. }
             | Rejection::UserExists => (Refuse::InternalError, Refusal::NotAdmitted),
         };
         self.refuse(request, refuse, reason);

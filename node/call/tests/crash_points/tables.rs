@@ -5,8 +5,8 @@ use std::convert::Infallible;
 
 use holdline_limit::{LimitState, LimitTable};
 use holdline_model::{
-    Aor, CallId, CallRecord, Cdr, ClusterRecord, DisabledTrunks, LocationRecord, Millis, NodeId,
-    NodeRecord, RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, CdrKeeping, ClusterRecord, DisabledTrunks, LocationRecord,
+    Millis, NodeId, NodeRecord, RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,7 @@ pub(crate) struct Tables {
     pub(crate) slots: BTreeMap<SlotId, SlotRecord>,
     pub(crate) calls: BTreeMap<CallId, CallRecord>,
     pub(crate) cdrs: Vec<Cdr>,
+    pub(crate) keeping: CdrKeeping,
     pub(crate) expiry: BTreeSet<(Millis, CallId)>,
     pub(crate) users: BTreeMap<Aor, UserRecord>,
     pub(crate) locations: BTreeMap<Aor, LocationRecord>,
@@ -88,6 +89,20 @@ impl State for Tables {
 
     fn put_cdr(&mut self, cdr: &Cdr) -> Result<(), Infallible> {
         self.cdrs.push(cdr.clone());
+        Ok(())
+    }
+
+    fn cdr_keeping(&self) -> Result<CdrKeeping, Infallible> {
+        Ok(self.keeping.clone())
+    }
+
+    fn put_cdr_keeping(&mut self, record: &CdrKeeping) -> Result<(), Infallible> {
+        self.keeping = record.clone();
+        Ok(())
+    }
+
+    fn purge_cdrs(&mut self, before: CdrId) -> Result<(), Infallible> {
+        self.cdrs.retain(|cdr| cdr.id >= before);
         Ok(())
     }
 

@@ -58,6 +58,8 @@ pub(in crate::admin) struct Query {
     from: Option<String>,
     to: Option<String>,
     account: Option<String>,
+    caller: Option<String>,
+    callee: Option<String>,
     limit: Option<u64>,
 }
 
@@ -79,7 +81,16 @@ pub(in crate::admin) async fn handle(
     let after = query.after.as_deref();
     let after = after.map(|text| params::parse::<CdrId>("after", text, "4711.0")).transpose()?;
     let (from, to) = params::period(query.from.as_deref(), query.to.as_deref())?;
-    let pages = CdrQuery { from, to, account: query.account.map(Into::into), after, limit: PAGE };
+    let pages = CdrQuery {
+        from,
+        to,
+        account: query.account.map(Into::into),
+        caller: params::number("caller", query.caller.as_deref())?,
+        callee: params::number("callee", query.callee.as_deref())?,
+        call_id: None,
+        after,
+        limit: PAGE,
+    };
     let mut export = Export {
         api: options.api,
         pages,

@@ -19,6 +19,9 @@ pub(in crate::admin) struct Query {
     from: Option<String>,
     to: Option<String>,
     account: Option<String>,
+    caller: Option<String>,
+    callee: Option<String>,
+    call_id: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
 }
@@ -46,7 +49,10 @@ impl Query {
         let after =
             after.map(|text| params::parse::<CdrId>("cursor", text, "4711.0")).transpose()?;
         let limit = params::limit(self.limit)?;
-        Ok(CdrQuery { from, to, account: self.account.map(Into::into), after, limit })
+        let caller = params::number("caller", self.caller.as_deref())?;
+        let callee = params::number("callee", self.callee.as_deref())?;
+        let (account, call_id) = (self.account.map(Into::into), self.call_id);
+        Ok(CdrQuery { from, to, account, caller, callee, call_id, after, limit })
     }
 }
 

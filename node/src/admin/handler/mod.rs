@@ -5,6 +5,7 @@ pub(super) mod call;
 pub(super) mod calls;
 pub(super) mod caps;
 pub(super) mod cdr_export;
+pub(super) mod cdr_keeping;
 pub(super) mod cdrs;
 pub(super) mod certificates;
 pub(super) mod cluster_health;

@@ -1,6 +1,6 @@
 //! What is asked for, in types: which calls, which call detail records, which page.
 
-use holdline_model::{CallId, CallRecord, Cdr, CdrId, Millis, Name, Phase};
+use holdline_model::{CallId, CallRecord, Cdr, CdrId, Millis, Name, NumberPattern, Phase};
 
 /// A page of a list, and where the next one starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,12 @@ pub struct CdrQuery {
     pub to: Option<Millis>,
     /// By whose call it was.
     pub account: Option<Name>,
+    /// By the caller's number.
+    pub caller: Option<NumberPattern>,
+    /// By the dialled number.
+    pub callee: Option<NumberPattern>,
+    /// By the Call-ID of either side.
+    pub call_id: Option<String>,
     /// Only records after this one.
     pub after: Option<CdrId>,
     /// Records on the page, at most.
@@ -79,5 +85,11 @@ impl CdrQuery {
         self.from.is_none_or(|from| cdr.ended_at >= from)
             && self.to.is_none_or(|to| cdr.ended_at < to)
             && self.account.as_ref().is_none_or(|account| cdr.tenant == *account)
+            && self.caller.as_ref().is_none_or(|caller| caller.matches(cdr.caller()))
+            && self.callee.as_ref().is_none_or(|callee| callee.matches(cdr.callee()))
+            && self
+                .call_id
+                .as_ref()
+                .is_none_or(|id| cdr.caller_call_id == *id || cdr.callee_call_id == *id)
     }
 }

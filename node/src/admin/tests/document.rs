@@ -35,6 +35,7 @@ async fn every_route_is_in_the_document_and_every_documented_one_is_a_route() {
             .replace("/calls/{id}", "/calls/000100c0ffee00000001")
             .replace("/users/{id}", USER)
             .replace("/registrations/{id}", "/registrations/alice@example.com")
+            .replace("/sinks/{name}", "/sinks/billing")
             .replace("{id}", "2")
             .replace("{block}", "198.51.100.7")
             .replace("{name}", "carrier-a")
@@ -47,8 +48,14 @@ async fn every_route_is_in_the_document_and_every_documented_one_is_a_route() {
         let path = match path.as_str() {
             "/v1/members" if method == Method::POST => format!("{path}?rpc=127.0.0.14:7060"),
             "/v1/members/2/replace" => format!("{path}?with=4"),
+            "/v1/cdrs/retention" if method == Method::PUT => format!("{path}?keep_s=86400"),
+            "/v1/cdrs/sinks/billing" if method == Method::PUT => format!("{path}?cursor=4701.0"),
+            "/v1/cdrs/purge" => format!("{path}?before=2026-11-23T00:02:00Z"),
             _ => path,
         };
+        if method == Method::DELETE && path.ends_with("/sinks/billing") {
+            continue;
+        }
         let answer = match method == Method::PUT {
             true if path == "/v1/limits" => put(&fake, &path, "{}").await,
             true if path.starts_with("/v1/caps/") => put(&fake, &path, "{\"calls\": 9}").await,
@@ -80,6 +87,8 @@ async fn answers_are_as_documented() {
         ("/v1/calls?state=any", "/v1/calls"),
         (call, "/v1/calls/{id}"),
         ("/v1/cdrs", "/v1/cdrs"),
+        ("/v1/cdrs/retention", "/v1/cdrs/retention"),
+        ("/v1/cdrs/sinks/billing", "/v1/cdrs/sinks/{name}"),
         ("/v1/users", "/v1/users"),
         ("/v1/users/alice@example.com", "/v1/users/{id}"),
         ("/v1/registrations", "/v1/registrations"),

@@ -1,6 +1,7 @@
 //! Routes against a cluster of maps: status codes, problems, authentication, pages, the document.
 
 mod access;
+mod cdr_keeping;
 mod document;
 mod export;
 mod limits;

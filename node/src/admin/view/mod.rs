@@ -6,6 +6,7 @@ mod call;
 mod cdr;
 mod cdr_csv;
 mod certificate;
+mod cdr_keeping;
 mod cluster;
 mod limits;
 mod listener;
@@ -22,6 +23,7 @@ pub use cdr::CdrView;
 pub use cdr_csv::CSV_HEADER;
 pub use certificate::CertificateView;
 pub(crate) use certificate::days_left;
+pub use cdr_keeping::{CdrKeepingView, CdrSinkView, PurgedView};
 pub use cluster::{ClusterHealthView, NodeView};
 pub use limits::{
     CapsView, LimitCapView, LimitClassView, LimitCountView, LimitEachView, LimitValueView,

@@ -16,6 +16,11 @@ pub(in crate::cli) fn run(
     match command {
         CdrCommand::List(args) => list(target, args, output),
         CdrCommand::Export(args) => super::cdr_export::run(target, args, output),
+        CdrCommand::Retention { command } => super::cdr_keeping::retention(target, command, output),
+        CdrCommand::Purge { before, force } => {
+            super::cdr_keeping::purge(target, before, *force, output)
+        }
+        CdrCommand::Sink { command } => super::cdr_keeping::sink(target, command, output),
     }
 }
 
@@ -24,6 +29,9 @@ fn list(target: &Target, args: &CdrListArgs, output: &mut Output) -> Result<Exit
         ("from", args.from.clone()),
         ("to", args.to.clone()),
         ("account", args.account.clone()),
+        ("caller", args.caller.clone()),
+        ("callee", args.callee.clone()),
+        ("call_id", args.call_id.clone()),
         ("limit", args.limit.map(|limit| limit.to_string())),
         ("cursor", args.cursor.clone()),
     ];

@@ -18,8 +18,12 @@ pub(in crate::cli) fn run(
     args: &CdrExportArgs,
     output: &mut Output,
 ) -> Result<ExitCode, CliError> {
-    let mut export = Export { args, after: args.after.clone(), failures: 0 };
     let client = Client::new(target);
+    let after = match &args.sink {
+        Some(sink) => super::cdr_keeping::cursor(&client, sink)?,
+        None => args.after.clone(),
+    };
+    let mut export = Export { args, after, failures: 0 };
     loop {
         let written = export.lot(&client, output)?;
         match written {
@@ -54,6 +58,8 @@ impl Export<'_> {
             ("from", self.args.from.clone()),
             ("to", self.args.to.clone()),
             ("account", self.args.account.clone()),
+            ("caller", self.args.caller.clone()),
+            ("callee", self.args.callee.clone()),
             ("limit", Some(LOT.to_string())),
         ];
         // Another node next time if this one breaks off.
@@ -76,7 +82,13 @@ impl Export<'_> {
                 records += 1;
             }
         };
-        output.flush()?;
+        if !output.flush()? {
+            return Ok(Lot::ReaderGone);
+        }
+        // Only what the reader's pipe or file has: a line that comes twice is known by its id.
+        if let (Some(sink), Some(after), true) = (&self.args.sink, &self.after, records > 0) {
+            super::cdr_keeping::commit(client, sink, after)?;
+        }
         match (records, whole) {
             (0, true) => Ok(Lot::None),
             (0, false) if self.failures >= FAILURES => Err(stream.broke_off().into()),

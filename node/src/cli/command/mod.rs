@@ -6,6 +6,7 @@ mod call_cap;
 pub(super) mod cdr;
 pub(super) mod cdr_export;
 pub(super) mod certificate;
+pub(super) mod cdr_keeping;
 pub(super) mod config;
 pub(super) mod drain;
 pub(super) mod limit;

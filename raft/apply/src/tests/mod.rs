@@ -1,6 +1,7 @@
 //! Input → exact output, on tables that are maps.
 
 mod calls;
+mod cdrs;
 mod fencing;
 mod map_state;
 mod members;

@@ -4,6 +4,7 @@
 //! and the step it makes. What it does is in `raft/apply`.
 
 mod call;
+mod cdr;
 mod cluster;
 mod limits;
 mod membership;
@@ -16,6 +17,7 @@ mod trunk;
 pub use call::{
     AckSeen, Admit, Answer, Attempt, CallChange, CallCommand, Cancel, Early, End, Fail,
 };
+pub use cdr::{CdrCommand, CdrCursor, PurgeCdrs, RetainCdrs};
 pub use cluster::{FormCluster, NodeUp, SetDraining, Sweep};
 pub use limits::{LimitTick, ResetLimits, SetLimits};
 pub use membership::{AdmitNode, HoldNode, RemoveNode, SetHomes, SlotHome};
@@ -74,4 +76,6 @@ pub enum Command {
     SetHomes(SetHomes),
     /// A node is to stay without a vote, or no longer.
     HoldNode(HoldNode),
+    /// Changes how call detail records are kept.
+    Cdr(CdrCommand),
 }

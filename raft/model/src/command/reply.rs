@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limit::{LimitFault, LimitRefusal, Passage, TokenGrant};
 use crate::record::Phase;
-use crate::{CallId, CdrId, Epoch, NodeId, SlotId, Step};
+use crate::{CallId, CdrId, Epoch, Name, NodeId, SlotId, Step};
 
 /// The outcome of a command. The same on every replica.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,5 +172,40 @@ pub enum Rejection {
         node: NodeId,
         /// How many.
         slots: u32,
+    },
+    /// How call detail records are kept was changed meanwhile.
+    #[error(
+        "the retention of CDRs is at version {current}, the change was made for version \
+         {expected}: look at it again"
+    )]
+    CdrRetention {
+        /// The version in the command.
+        expected: u64,
+        /// The present one.
+        current: u64,
+    },
+    /// A consumer has not dealt with call detail records that were to be purged.
+    #[error("sink \"{sink}\" has come to CDR {cursor} only: what follows is kept for it")]
+    CdrHeld {
+        /// Which.
+        sink: Name,
+        /// How far it has come.
+        cursor: CdrId,
+    },
+    /// A consumer's cursor was to go back.
+    #[error("sink \"{sink}\" has come to CDR {committed}: its cursor does not go back to {named}")]
+    CursorGoesBack {
+        /// Which.
+        sink: Name,
+        /// How far it had come.
+        committed: CdrId,
+        /// The cursor in the command.
+        named: CdrId,
+    },
+    /// A purge was decided by a state that is no more: the next one is decided anew.
+    #[error("CDRs were purged up to {floor} meanwhile")]
+    CdrsPurged {
+        /// The first that is left.
+        floor: CdrId,
     },
 }

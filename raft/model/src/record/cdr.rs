@@ -1,6 +1,8 @@
 //! The call detail record: written by the very entry that ends the call, named by its place in the
 //! log, never changed afterwards.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::record::OwnerSpan;
@@ -46,6 +48,73 @@ pub struct Cdr {
     /// How often the call changed owner.
     pub takeovers: u32,
 }
+
+impl Cdr {
+    /// The caller's number: what stands before the `@` of its URI.
+    #[must_use]
+    pub fn caller(&self) -> &str {
+        user_of(&self.from)
+    }
+
+    /// The dialled number.
+    #[must_use]
+    pub fn callee(&self) -> &str {
+        user_of(&self.to)
+    }
+}
+
+/// What stands between the scheme of a URI and its `@`, or its parameters.
+fn user_of(uri: &str) -> &str {
+    let rest = uri.split_once(':').map_or(uri, |(_, rest)| rest);
+    let rest = rest.split_once('@').map_or(rest, |(user, _)| user);
+    rest.split_once(';').map_or(rest, |(user, _)| user)
+}
+
+/// Which numbers: one, or all that begin so (`+4930*`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberPattern {
+    text: String,
+    is_prefix: bool,
+}
+
+impl NumberPattern {
+    /// The number, or what it begins with.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether more may follow.
+    #[must_use]
+    pub const fn is_prefix(&self) -> bool {
+        self.is_prefix
+    }
+
+    /// Whether a number is meant.
+    #[must_use]
+    pub fn matches(&self, number: &str) -> bool {
+        if self.is_prefix { number.starts_with(&self.text) } else { number == self.text }
+    }
+}
+
+impl FromStr for NumberPattern {
+    type Err = InvalidPattern;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPattern> {
+        let (text, is_prefix) = text.strip_suffix('*').map_or((text, false), |text| (text, true));
+        if text.is_empty() || text.len() > MAX_PATTERN_BYTES || text.contains(['*', '@']) {
+            return Err(InvalidPattern);
+        }
+        Ok(Self { text: text.to_owned(), is_prefix })
+    }
+}
+
+/// The text is not a pattern of numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a number is written as in the record (+493012345), or with a * after what it begins with")]
+pub struct InvalidPattern;
+
+const MAX_PATTERN_BYTES: usize = 128;
 
 /// How a call went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -110,6 +179,35 @@ impl HangupBy {
             Self::Admin => "admin",
             Self::Timer => "timer",
             Self::Switch => "switch",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_what_stands_before_the_host() {
+        for (uri, number) in [
+            ("sip:+4930123@192.0.2.1:5060;user=phone", "+4930123"),
+            ("tel:+4930123;phone-context=x", "+4930123"),
+            ("sips:alice@example.com", "alice"),
+            ("sip:192.0.2.1", "192.0.2.1"),
+            ("", ""),
+        ] {
+            assert_eq!(user_of(uri), number, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_a_number_or_a_beginning() {
+        let exact: NumberPattern = "+4930".parse().expect("a number");
+        assert!(exact.matches("+4930") && !exact.matches("+49301"));
+        let prefix: NumberPattern = "+4930*".parse().expect("a beginning");
+        assert!(prefix.matches("+4930") && prefix.matches("+49301") && !prefix.matches("+4931"));
+        for text in ["", "*", "a*b", "**", "a@b", &"9".repeat(129)] {
+            assert_eq!(text.parse::<NumberPattern>(), Err(InvalidPattern), "{text}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod call;
 mod cdr;
+mod cdr_keeping;
 mod cluster;
 mod dialog;
 mod location;
@@ -15,7 +16,8 @@ mod user;
 pub use call::{
     Admission, AnswerState, CallRecord, CancelCause, EarlyState, EndState, Phase, Target,
 };
-pub use cdr::{Cause, Cdr, Disposition, HangupBy};
+pub use cdr::{Cause, Cdr, Disposition, HangupBy, InvalidPattern, NumberPattern};
+pub use cdr_keeping::{CdrKeeping, CdrSink};
 pub use cluster::ClusterRecord;
 pub use dialog::{Dialog, Shift, Side};
 pub use location::{Binding, LocationRecord, RegistrarTotals};

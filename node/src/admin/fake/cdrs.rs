@@ -1,0 +1,59 @@
+//! How the fake cluster keeps its call detail records.
+
+use async_trait::async_trait;
+use holdline_model::{CdrId, CdrKeeping, CdrSink, Millis, Name, Rejection};
+
+use super::{Fake, LOG_INDEX, START};
+use crate::admin::seam::{CdrApi, ClusterApiError};
+
+#[async_trait]
+impl CdrApi for Fake {
+    async fn cdr_keeping(&self) -> Result<CdrKeeping, ClusterApiError> {
+        Ok(self.keeping.lock().unwrap().clone())
+    }
+
+    async fn retain_cdrs(
+        &self,
+        expected: Option<u64>,
+        keep_ms: u64,
+    ) -> Result<u64, ClusterApiError> {
+        self.majority()?;
+        let mut keeping = self.keeping.lock().unwrap();
+        let current = keeping.version;
+        if let Some(expected) = expected.filter(|expected| *expected != current) {
+            return Err(ClusterApiError::Refused(Rejection::CdrRetention { expected, current }));
+        }
+        (keeping.version, keeping.keep_ms) = (current + 1, keep_ms);
+        Ok(LOG_INDEX)
+    }
+
+    async fn set_cdr_cursor(
+        &self,
+        sink: Name,
+        cursor: Option<CdrId>,
+    ) -> Result<u64, ClusterApiError> {
+        self.majority()?;
+        let mut keeping = self.keeping.lock().unwrap();
+        if let (Some(known), Some(named)) = (keeping.sink(&sink), cursor)
+            && named < known.cursor
+        {
+            let committed = known.cursor;
+            let rejection = Rejection::CursorGoesBack { sink, committed, named };
+            return Err(ClusterApiError::Refused(rejection));
+        }
+        keeping.sinks.retain(|known| known.name != sink);
+        if let Some(cursor) = cursor {
+            keeping.sinks.push(CdrSink { name: sink, cursor, at: START });
+        }
+        Ok(LOG_INDEX)
+    }
+
+    async fn purge_cdrs(&self, before: Millis, forced: bool) -> Result<u64, ClusterApiError> {
+        self.majority()?;
+        let held = self.keeping.lock().unwrap().slowest().map(|sink| sink.cursor);
+        let old = self.cdrs.values().filter(|cdr| {
+            cdr.ended_at < before && (forced || held.is_none_or(|held| cdr.id <= held))
+        });
+        Ok(old.count() as u64)
+    }
+}
