@@ -11,6 +11,8 @@
 //! | [`tables`] | the records of one group: keys, values, reads, the batch that `apply` writes |
 //! | [`log`] | the Raft log and hard state behind one flusher thread (group commit) |
 //! | [`snapshot`] | a group's state as one file: built, verified, received, installed |
+//! | [`backup`] | a group's state as one stream, and into a new data folder |
+//! | [`seal`] | keys and ciphers; alone names `chacha20poly1305` here |
 //! | [`data_dir`] | the folder: whose it is, who uses it, how much room it has |
 //!
 //! Invariant: only [`Table::Log`] and [`Table::Vote`] go through the write-ahead log. The state's
@@ -19,10 +21,12 @@
 #![warn(missing_docs, clippy::wildcard_enum_match_arm, clippy::float_arithmetic)]
 #![warn(clippy::iter_over_hash_type)]
 
+pub mod backup;
 pub mod codec;
 pub mod data_dir;
 pub mod engine;
 pub mod log;
+pub mod seal;
 pub mod snapshot;
 pub mod tables;
 

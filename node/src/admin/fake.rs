@@ -37,6 +37,8 @@ pub(crate) struct Fake {
     pub(crate) calls: BTreeMap<CallId, CallRecord>,
     pub(crate) cdrs: BTreeMap<CdrId, Cdr>,
     pub(crate) keeping: Mutex<CdrKeeping>,
+    /// What it streams as a backup.
+    pub(crate) backup: Mutex<Vec<u8>>,
     pub(crate) draining: Mutex<BTreeSet<NodeId>>,
     pub(crate) hung_up: Mutex<Vec<CallId>>,
     pub(crate) users: Mutex<BTreeMap<Aor, UserRecord>>,

@@ -97,6 +97,7 @@ fn of_the_cluster() -> Vec<Route> {
                 .merge(put(handler::cdr_keeping::set_cursor))
                 .merge(delete(handler::cdr_keeping::remove)),
         ),
+        route("/v1/snapshot", &["get"], get(handler::snapshot::handle)),
         route("/v1/users", &["get"], get(handler::users::list)),
         route(
             "/v1/users/{id}",
@@ -152,6 +153,7 @@ pub fn router(options: AdminOptions) -> Router {
         .fallback(no_such_path)
         .layer(largest)
         .layer(Extension(exports))
+        .layer(Extension(handler::snapshot::Backups::default()))
         .layer(from_fn_with_state(options.clone(), auth::check))
         .layer(from_fn(count))
         .with_state(options)

@@ -4,6 +4,7 @@
 //! tests implement it over maps. It speaks in persisted records and facts, not in JSON: what they
 //! look like outside is in [`super::view`], what they mean for health in [`super::health`].
 
+mod backup;
 mod cdrs;
 mod error;
 mod facts;
@@ -20,6 +21,7 @@ use holdline_model::{
 
 use holdline_raft::{Changed, MemberChange};
 
+pub use backup::{BackupApi, BackupStream};
 pub use cdrs::CdrApi;
 pub use error::ClusterApiError;
 pub use facts::{
@@ -36,7 +38,7 @@ pub use query::{CallFilter, CallQuery, CdrQuery, Page};
 /// away (a request that times out) leaves reads without effect, and writes proposed or not proposed,
 /// never half done. Implementations keep blocking reads off the async threads.
 #[async_trait]
-pub trait ClusterApi: ProtectionApi + CdrApi + Send + Sync + 'static {
+pub trait ClusterApi: ProtectionApi + CdrApi + BackupApi + Send + Sync + 'static {
     /// This node alone, at once and without touching disk or network: for probes.
     fn local(&self) -> LocalFacts;
 

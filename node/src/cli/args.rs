@@ -91,6 +91,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: CdrCommand,
     },
+    /// Save, inspect and restore backups
+    Snapshot {
+        #[command(subcommand)]
+        command: SnapshotCommand,
+    },
     /// List, add and remove bans of source addresses
     Ban {
         #[command(subcommand)]
@@ -393,6 +398,51 @@ pub(super) enum CdrCommand {
         #[command(subcommand)]
         command: SinkCommand,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SnapshotCommand {
+    /// Save the cluster's state as one sealed file, while calls go on
+    Save {
+        /// The file, or - for standard output
+        file: PathBuf,
+        #[command(flatten)]
+        key: KeyArgs,
+    },
+    /// Show what a file holds and check it; with the key whole, without as far as that goes
+    Inspect {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        key: KeyArgs,
+    },
+    /// Make the data folder of a node from a file; run it for each node of the new cluster
+    Restore {
+        /// The file
+        file: PathBuf,
+        /// The node's configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        #[command(flatten)]
+        key: KeyArgs,
+    },
+}
+
+/// The key of a backup.
+#[derive(Clone, ClapArgs)]
+pub(super) struct KeyArgs {
+    /// A file with the key: 32 bytes, hexadecimal or base64
+    #[arg(long, value_name = "FILE")]
+    pub(super) key_file: Option<PathBuf>,
+    /// The key itself, from the environment only
+    #[arg(long = "backup-key", env = "HOLDLINE_BACKUP_KEY", hide = true, hide_env_values = true)]
+    pub(super) key: Option<String>,
+}
+
+impl std::fmt::Debug for KeyArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyArgs").field("key_file", &self.key_file).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -92,13 +92,40 @@ impl Client {
         let skip = usize::try_from(skip).unwrap_or(0) % self.urls.len().max(1);
         let (later, first) = self.urls.split_at(skip);
         for url in first.iter().chain(later) {
-            match self.open(url, &path) {
+            match self.open(url, &path, STREAM) {
                 Ok(response) if response.status().is_success() => {
                     let lines = BufReader::new(response.into_body().into_reader());
                     return Ok(Streamed { lines, url: url.clone() });
                 }
                 Ok(response) => match read(url, response) {
                     // Busy with other exports, or stopping: the next node may not be.
+                    Ok(answer) if answer.status == StatusCode::SERVICE_UNAVAILABLE => {
+                        tried.push(format!("{url}: {}", answer.status));
+                    }
+                    Ok(answer) => {
+                        return Err(answer.checked().err().unwrap_or_else(|| {
+                            ClientError::Unreachable { tried: vec![url.clone()] }
+                        }));
+                    }
+                    Err(error) => tried.push(format!("{url}: {error}")),
+                },
+                Err(error) => tried.push(format!("{url}: {error}")),
+            }
+        }
+        Err(ClientError::Unreachable { tried })
+    }
+
+    /// Asks for a stream of bytes that may take hours.
+    pub(super) fn download(&self, path: &str) -> Result<BodyReader<'static>, ClientError> {
+        let mut tried = Vec::new();
+        for url in &self.urls {
+            let answer = self.open(url, path, DOWNLOAD).map(|response| match response.status() {
+                StatusCode::OK => Ok(response.into_body().into_reader()),
+                _ => Err(response),
+            });
+            match answer {
+                Ok(Ok(body)) => return Ok(body),
+                Ok(Err(response)) => match read(url, response) {
                     Ok(answer) if answer.status == StatusCode::SERVICE_UNAVAILABLE => {
                         tried.push(format!("{url}: {}", answer.status));
                     }
@@ -162,10 +189,10 @@ impl Client {
     }
 
     /// Asks, and leaves the body to be read, for as long as a stream may take.
-    fn open(&self, url: &str, path: &str) -> Result<Response<Body>, ureq::Error> {
+    fn open(&self, url: &str, path: &str, whole: Duration) -> Result<Response<Body>, ureq::Error> {
         let request = self.head(&Method::GET, url, path).body(())?;
         let request = self.agent.configure_request(request);
-        self.agent.run(request.timeout_global(Some(STREAM)).build())
+        self.agent.run(request.timeout_global(Some(whole)).build())
     }
 
     fn head(&self, method: &Method, url: &str, path: &str) -> Builder {
@@ -247,6 +274,9 @@ const WHOLE: Duration = Duration::from_secs(15);
 
 /// For a stream from its first byte to its last.
 const STREAM: Duration = Duration::from_secs(120);
+
+/// For a backup from its first byte to its last.
+const DOWNLOAD: Duration = Duration::from_secs(24 * 3_600);
 
 /// No page is larger, in bytes.
 const MAX_BODY: u64 = 64 << 20;

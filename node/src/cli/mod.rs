@@ -80,6 +80,7 @@ fn run(args: Args, runner: &dyn NodeRunner, output: &mut Output) -> Result<ExitC
         Command::Certificate { command: ListCommand::List } => {
             command::certificate::list(&target, output)
         }
+        Command::Snapshot { command } => command::snapshot::run(&target, &command, output),
         Command::Cdr { command } => command::cdr::run(&target, &command, output),
         Command::User { command } => command::user::run(&target, &command, output),
         Command::Registration { command } => command::registration::run(&target, &command, output),
@@ -98,6 +99,9 @@ pub enum CliError {
     /// The cluster did not do what was asked.
     #[error("{0}")]
     Client(#[from] ClientError),
+    /// A backup was not written, not read, or not put in place.
+    #[error("{0}")]
+    Snapshot(#[from] command::snapshot::SnapshotError),
     /// The node could not be run.
     #[error("{0}")]
     Node(#[from] node::NodeError),
@@ -175,7 +179,13 @@ impl CliError {
             | Self::Line { .. } => USAGE,
             Self::Client(ClientError::Unreachable { .. }) => UNREACHABLE,
             Self::Client(error) if error.is_not_found() => NOT_FOUND,
+            Self::Snapshot(
+                command::snapshot::SnapshotError::NoKey
+                | command::snapshot::SnapshotError::Key { .. }
+                | command::snapshot::SnapshotError::Exists(_),
+            ) => USAGE,
             Self::Client(_)
+            | Self::Snapshot(_)
             | Self::Node(_)
             | Self::Dev(_)
             | Self::File { .. }

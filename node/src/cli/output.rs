@@ -97,6 +97,11 @@ impl Output {
         if self.terminal { format!("\u{1b}[1;{colour}m{word}\u{1b}[0m") } else { word.to_owned() }
     }
 
+    /// A remark on standard error, beside a result that is elsewhere.
+    pub fn note(&mut self, text: &str) {
+        let _unwritable = writeln!(self.err, "{text}");
+    }
+
     /// A message on standard error. If that cannot be written, nobody is there to be told.
     pub fn error(&mut self, text: &str) {
         let _unwritable = writeln!(self.err, "holdline: {text}");

@@ -8,6 +8,7 @@
 use std::fmt::Debug;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,7 +17,10 @@ use holdline_cluster::forward;
 use holdline_cluster::gossip::GossipNetwork;
 use holdline_model::{GroupId, Transport};
 use holdline_raft::{RaftHandle, Storage};
-use holdline_storage::{DataDir, LogOptions, LogStore, SnapshotStore, StateStore};
+use holdline_storage::{
+    DataDir, DataDirError, Engine, EngineError, LogOptions, LogStore, RocksEngine, SnapshotStore,
+    StateStore,
+};
 use holdline_transport::dns::{Dns, DnsOptions, Resolve};
 use holdline_transport::{
     Datagram, SocketOptions, Sockets, StreamEvents, StreamOptions, Streams, Tls,
@@ -101,6 +105,11 @@ pub trait Machine: Debug + Send + Sync + 'static {
     fn started(&self, raft: &RaftHandle, api: &Arc<dyn ClusterApi>) -> bool;
 }
 
+/// Opens the database of a node, or makes it.
+pub(crate) fn open_engine(path: &Path, config: &Config) -> Result<Arc<dyn Engine>, EngineError> {
+    Ok(Arc::new(RocksEngine::open(path, &config.storage.rocksdb)?))
+}
+
 /// The real machine: RocksDB, TCP, UDP.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Host;
@@ -117,7 +126,7 @@ impl Machine for Host {
         _tasks: &TaskTracker,
     ) -> Result<(DataDir, Storage), NodeError> {
         let data_dir = DataDir::open(&config.node.data_dir, &config.identity())?;
-        let engine = Arc::new(data_dir.open_engine(&config.storage.rocksdb)?);
+        let engine = open_engine(&data_dir.db_path(), config).map_err(DataDirError::from)?;
         let snapshots = SnapshotStore::open(&data_dir.snapshots_path())?;
         let state = StateStore::open(engine.clone(), group, &snapshots)?;
         let log = LogStore::open(engine, group, LogOptions::default())?;

@@ -17,11 +17,14 @@
 //! | `sip_probe` | refuses SIP addresses that something else uses |
 //! | `peers` | who the other nodes are, for the forwarder |
 //! | `api` | the admin API's view of the cluster |
+//! | `backup_api` | streams a backup |
+//! | `cdr_api` | how call detail records are kept |
 //! | `api_protection` | the same for bans, heavy hitters and overload |
 //! | `hang_up` | ends a call for an administrator, here or through its owner |
 
 mod api;
 mod api_protection;
+mod backup_api;
 mod cdr_api;
 mod enroll;
 mod error;
@@ -38,5 +41,6 @@ mod runner;
 mod sip_probe;
 
 pub use error::NodeError;
+pub(crate) use machine::open_engine;
 pub use machine::{Host, Machine};
 pub use runner::Node;

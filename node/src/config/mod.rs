@@ -41,6 +41,7 @@ pub use log::{LogConfig, LogFormat};
 pub use node::NodeConfig;
 pub use protection::ProtectionConfig;
 pub use route::RouteConfig;
+pub(crate) use secret::read_secret;
 pub use sip::SipConfig;
 pub use storage::StorageConfig;
 pub use trunk::TrunkConfig;

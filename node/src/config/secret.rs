@@ -28,3 +28,8 @@ const READABLE_BY_ALL: u32 = 0o007;
 
 /// No secret is longer.
 const MAX_BYTES: u64 = 4096;
+
+/// Reads a secret that is not part of a configuration.
+pub(crate) fn read_secret(path: &Path) -> Result<String, String> {
+    read(path).map_err(|fault| fault.to_string())
+}

@@ -10,12 +10,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Encodes one of openraft's values.
-pub(super) fn to_bytes<T: Serialize>(value: &T) -> io::Result<Bytes> {
+pub(crate) fn to_bytes<T: Serialize>(value: &T) -> io::Result<Bytes> {
     codec::encode_message(value).map(Bytes::from).map_err(io::Error::other)
 }
 
 /// Decodes one of openraft's values.
-pub(super) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
+pub(crate) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
     codec::decode_message(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 

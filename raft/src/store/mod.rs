@@ -12,7 +12,7 @@
 
 mod log;
 mod machine;
-mod mark;
+pub(crate) mod mark;
 mod replay;
 mod snapshot;
 

@@ -75,6 +75,27 @@ pub enum DataDirError {
         /// Something in it.
         found: String,
     },
+    /// A backup was to be put into it, and it is not empty.
+    #[error(
+        "{} is not empty (there is \"{found}\"): a backup is put into a new folder only; nothing was \
+         changed",
+        path.display()
+    )]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+        /// Something in it.
+        found: String,
+    },
+    /// A backup was put into it, but not to the end.
+    #[error(
+        "a restoration into {} was interrupted: run holdline snapshot restore again, or empty it",
+        path.display()
+    )]
+    HalfRestored {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Its identity cannot be read.
     #[error(
         "{} is malformed at \"{line}\": put back the file that the node wrote, \

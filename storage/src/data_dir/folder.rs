@@ -4,10 +4,11 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::data_dir::new_folder::is_unfinished;
 use crate::data_dir::{DataDirError, Identity};
 use crate::engine::{RocksEngine, RocksOptions};
 
-const IDENTITY: &str = "IDENTITY";
+pub(super) const IDENTITY: &str = "IDENTITY";
 const IDENTITY_TEMPORARY: &str = "IDENTITY.tmp";
 const LOCK: &str = "LOCK";
 
@@ -28,6 +29,9 @@ impl DataDir {
     pub fn open(path: &Path, identity: &Identity) -> Result<Self, DataDirError> {
         let text = identity.to_text()?;
         fs::create_dir_all(path).map_err(|cause| io(path, cause))?;
+        if is_unfinished(path) {
+            return Err(DataDirError::HalfRestored { path: path.to_owned() });
+        }
         let file = path.join(IDENTITY);
         // Read before the lock is taken, so that a wrong folder is left alone, and after it,
         // since another process may just be making it.
@@ -66,9 +70,15 @@ impl DataDir {
         self.path.join("snapshots")
     }
 
+    /// Where the database lies.
+    #[must_use]
+    pub fn db_path(&self) -> PathBuf {
+        self.path.join("db")
+    }
+
     /// Opens the database in the folder. Blocks on the disk.
     pub fn open_engine(&self, options: &RocksOptions) -> Result<RocksEngine, DataDirError> {
-        Ok(RocksEngine::open(&self.path.join("db"), options)?)
+        Ok(RocksEngine::open(&self.db_path(), options)?)
     }
 
     /// Bytes that this process may still write to the folder's file system.
@@ -79,7 +89,7 @@ impl DataDir {
     }
 }
 
-fn io(path: &Path, cause: std::io::Error) -> DataDirError {
+pub(super) fn io(path: &Path, cause: std::io::Error) -> DataDirError {
     DataDirError::Io { path: path.to_owned(), cause }
 }
 
@@ -106,7 +116,7 @@ fn read_identity(folder: &Path, file: &Path) -> Result<Identity, DataDirError> {
 }
 
 /// Writes the identity so that it is there whole or not at all.
-fn write_identity(folder: &Path, file: &Path, text: &str) -> Result<(), DataDirError> {
+pub(super) fn write_identity(folder: &Path, file: &Path, text: &str) -> Result<(), DataDirError> {
     let temporary = folder.join(IDENTITY_TEMPORARY);
     let written = File::create(&temporary)
         .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
@@ -116,7 +126,7 @@ fn write_identity(folder: &Path, file: &Path, text: &str) -> Result<(), DataDirE
     synced.map_err(|cause| io(folder, cause))
 }
 
-fn lock(folder: &Path) -> Result<File, DataDirError> {
+pub(super) fn lock(folder: &Path) -> Result<File, DataDirError> {
     let path = folder.join(LOCK);
     let mut file = OpenOptions::new()
         .read(true)

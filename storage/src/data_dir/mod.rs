@@ -3,6 +3,7 @@
 //! | name | what |
 //! |---|---|
 //! | `IDENTITY` | format version, cluster, node: written once |
+//! | `RESTORING` | a backup is being put in place: there is no identity yet |
 //! | `LOCK` | locked by the process that uses the folder |
 //! | `db/` | the engine |
 //! | `snapshots/` | snapshot files |
@@ -12,10 +13,12 @@
 mod error;
 mod folder;
 mod identity;
+mod new_folder;
 
 pub use error::DataDirError;
 pub use folder::DataDir;
 pub use identity::Identity;
+pub use new_folder::NewFolder;
 
 /// The format of the data folder. A change of any format in it raises it.
 pub const DATA_FORMAT: u32 = 2;

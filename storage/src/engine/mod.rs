@@ -70,6 +70,11 @@ pub trait Engine: Read + fmt::Debug + Send + Sync {
         [0; 16]
     }
 
+    /// How many bytes the state has, about; 0 if that is not known.
+    fn about_bytes(&self) -> u64 {
+        0
+    }
+
     /// Entries of [`Table::CdrIndex`] about records of log entries before `index` may be dropped,
     /// whenever it suits the engine.
     fn set_cdr_floor(&self, _group: GroupId, _index: u64) {}

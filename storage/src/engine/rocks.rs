@@ -140,6 +140,16 @@ impl Engine for RocksEngine {
         self.db.flush_wal(true).map_err(|cause| self.fail(cause))
     }
 
+    fn about_bytes(&self) -> u64 {
+        let of = |table: &Table| {
+            let table = self.table(*table).ok()?;
+            let files = self.db.property_int_value_cf(table, LIVE_BYTES).ok()??;
+            let memory = self.db.property_int_value_cf(table, MEMORY_BYTES).ok()??;
+            Some(files.saturating_mul(COMPRESSION).saturating_add(memory))
+        };
+        Table::STATE.iter().filter_map(of).sum()
+    }
+
     fn set_cdr_floor(&self, group: GroupId, index: u64) {
         self.floors.raise(group, index);
     }
@@ -295,3 +305,9 @@ fn describe(path: &Path, error: rocksdb::Error) -> EngineError {
 #[derive(Debug, thiserror::Error)]
 #[error("there is no table {0:?}")]
 struct MissingTable(Table);
+
+const LIVE_BYTES: &str = "rocksdb.estimate-live-data-size";
+const MEMORY_BYTES: &str = "rocksdb.cur-size-all-mem-tables";
+
+/// How much longer records are than what is on disk, about.
+const COMPRESSION: u64 = 2;

@@ -6,10 +6,10 @@ use crate::engine::Table;
 pub(super) const MAGIC: &[u8; 8] = b"HLSNAP\0\x01";
 
 /// A block is closed when it has reached this size.
-pub(super) const BLOCK_BYTES: usize = 256 << 10;
+pub(crate) const BLOCK_BYTES: usize = 256 << 10;
 
 /// The largest block: a full one and one more record.
-pub(super) const MAX_BLOCK_BYTES: usize =
+pub(crate) const MAX_BLOCK_BYTES: usize =
     BLOCK_BYTES + crate::codec::MAX_RECORD_BYTES + RECORD_OVERHEAD + u16::MAX as usize;
 
 /// Kind and length before a payload.
@@ -54,7 +54,7 @@ impl BlockKind {
 pub(super) type Counts = [u64; Table::ALL.len()];
 
 /// Appends a record; `None` if its key or value is longer than the format allows.
-pub(super) fn push_record(out: &mut Vec<u8>, table: Table, key: &[u8], value: &[u8]) -> Option<()> {
+pub(crate) fn push_record(out: &mut Vec<u8>, table: Table, key: &[u8], value: &[u8]) -> Option<()> {
     let key_len = u16::try_from(key.len()).ok()?;
     let value_len = u32::try_from(value.len()).ok()?;
     if value.len() > crate::codec::MAX_RECORD_BYTES {
@@ -69,14 +69,14 @@ pub(super) fn push_record(out: &mut Vec<u8>, table: Table, key: &[u8], value: &[
 }
 
 /// A record of a block.
-pub(super) struct Record<'a> {
-    pub(super) table: Table,
-    pub(super) key: &'a [u8],
-    pub(super) value: &'a [u8],
+pub(crate) struct Record<'a> {
+    pub(crate) table: Table,
+    pub(crate) key: &'a [u8],
+    pub(crate) value: &'a [u8],
 }
 
 /// Takes the first record off a block; `None` if it is malformed.
-pub(super) fn pop_record<'a>(block: &mut &'a [u8]) -> Option<Record<'a>> {
+pub(crate) fn pop_record<'a>(block: &mut &'a [u8]) -> Option<Record<'a>> {
     let (table, rest) = block.split_first()?;
     let table = Table::from_ordinal(*table).filter(|table| Table::STATE.contains(table))?;
     let (key_len, rest) = rest.split_first_chunk::<2>()?;

@@ -19,6 +19,8 @@ mod receiver;
 mod store;
 mod writer;
 
+pub(crate) use format::{BLOCK_BYTES, MAX_BLOCK_BYTES, pop_record, push_record};
+
 pub use error::{Damage, SnapshotError};
 pub use file::{SnapshotFile, SnapshotHeader};
 pub use receiver::SnapshotReceiver;

@@ -1,6 +1,7 @@
 //! Reads of the state outside apply: for takeovers, the API and health.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use holdline_model::{
     Millis, NodeId, NodeRecord, Phase, RegistrarTotals, SlotId, SlotRecord, State as _, UserRecord,
 };
 
+use crate::backup::{self, BackupError, Facts};
 use crate::codec::decode_prefix;
 use crate::engine::{Direction, KeyRange, Table};
 use crate::tables::cache::{decode, scan};
@@ -165,6 +167,16 @@ impl StateReader {
         let engine = self.shared.engine.as_ref();
         engine.compact(Table::Cdrs, KeyRange { from: &from, to: &floor })?;
         Ok(engine.compact(Table::CdrIndex, KeyRange { from: &from, to: &to })?)
+    }
+
+    /// Writes the whole state as a backup, in clear, as it is now; applying goes on meanwhile. Blocks
+    /// on the disk and on `out`. How many records there were.
+    ///
+    /// # Errors
+    /// [`BackupError::NoState`] before the cluster was formed; else what failed.
+    pub fn back_up(&self, facts: Facts, out: &mut dyn Write) -> Result<u64, BackupError> {
+        let facts = Facts { about_bytes: self.shared.engine.about_bytes(), ..facts };
+        backup::save(self.shared.engine.as_ref(), self.shared.group, facts, out)
     }
 
     /// One user.

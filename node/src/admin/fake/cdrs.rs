@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use holdline_model::{CdrId, CdrKeeping, CdrSink, Millis, Name, Rejection};
 
 use super::{Fake, LOG_INDEX, START};
-use crate::admin::seam::{CdrApi, ClusterApiError};
+use crate::admin::seam::{BackupApi, BackupStream, CdrApi, ClusterApiError};
 
 #[async_trait]
 impl CdrApi for Fake {
@@ -57,3 +57,20 @@ impl CdrApi for Fake {
         Ok(old.count() as u64)
     }
 }
+
+#[async_trait]
+impl BackupApi for Fake {
+    async fn back_up(&self) -> Result<BackupStream, ClusterApiError> {
+        self.majority()?;
+        let backup = self.backup.lock().unwrap();
+        let (send, chunks) = tokio::sync::mpsc::channel(backup.len() / CHUNK + 1);
+        for chunk in backup.chunks(CHUNK) {
+            // A stream that nobody reads to its end is cut off there.
+            let _ = send.try_send(Ok(axum::body::Bytes::copy_from_slice(chunk)));
+        }
+        Ok(chunks)
+    }
+}
+
+/// Bytes of a piece of a backup: few, so that pieces end within frames.
+const CHUNK: usize = 1_000;

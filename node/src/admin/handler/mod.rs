@@ -22,6 +22,7 @@ pub(super) mod protection;
 pub(super) mod readyz;
 pub(super) mod registrations;
 pub(super) mod slots;
+pub(super) mod snapshot;
 pub(super) mod top;
 pub(super) mod trunk;
 pub(super) mod trunks;

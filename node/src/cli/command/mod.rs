@@ -15,6 +15,7 @@ pub(super) mod listener;
 pub(super) mod member;
 pub(super) mod protection;
 pub(super) mod registration;
+pub(super) mod snapshot;
 pub(super) mod status;
 pub(super) mod top;
 pub(super) mod trunk;

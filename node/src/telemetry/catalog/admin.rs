@@ -31,4 +31,11 @@ pub(super) const METRICS: &[Metric] = &[
         &[],
         "Call detail records sent by exports.",
     ),
+    metric(
+        "admin API",
+        Kind::Counter,
+        "holdline_backup_bytes_total",
+        &[],
+        "Bytes streamed as backups.",
+    ),
 ];
