@@ -32,7 +32,9 @@ pub mod tables;
 
 pub use codec::CodecError;
 pub use data_dir::{DataDir, DataDirError, Identity};
-pub use engine::{Engine, EngineError, MemoryEngine, RocksEngine, RocksOptions, Table};
+pub use engine::{
+    Engine, EngineError, MemoryEngine, RocksEngine, RocksOptions, SealedEngine, Table,
+};
 pub use log::{LogError, LogOptions, LogStore, OnDurable, Wake};
 pub use snapshot::{SnapshotError, SnapshotFile, SnapshotHeader, SnapshotReceiver, SnapshotStore};
 pub use tables::{

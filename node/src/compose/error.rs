@@ -17,6 +17,9 @@ pub enum NodeError {
     /// The data folder cannot be used.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// The data folder's keys do not fit.
+    #[error(transparent)]
+    Keys(#[from] holdline_storage::seal::KeyringError),
     /// The log cannot be opened.
     #[error("the log in the data folder cannot be opened: {0}")]
     Log(#[from] LogError),

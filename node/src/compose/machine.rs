@@ -10,6 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::Stream;
@@ -17,8 +18,10 @@ use holdline_cluster::forward;
 use holdline_cluster::gossip::GossipNetwork;
 use holdline_model::{GroupId, Transport};
 use holdline_raft::{RaftHandle, Storage};
+use holdline_storage::engine::Anew;
+use holdline_storage::seal::Keyring;
 use holdline_storage::{
-    DataDir, DataDirError, Engine, EngineError, LogOptions, LogStore, RocksEngine, SnapshotStore,
+    DataDir, DataDirError, Engine, LogOptions, LogStore, RocksEngine, SealedEngine, SnapshotStore,
     StateStore,
 };
 use holdline_transport::dns::{Dns, DnsOptions, Resolve};
@@ -105,10 +108,56 @@ pub trait Machine: Debug + Send + Sync + 'static {
     fn started(&self, raft: &RaftHandle, api: &Arc<dyn ClusterApi>) -> bool;
 }
 
-/// Opens the database of a node, or makes it.
-pub(crate) fn open_engine(path: &Path, config: &Config) -> Result<Arc<dyn Engine>, EngineError> {
-    Ok(Arc::new(RocksEngine::open(path, &config.storage.rocksdb)?))
+/// Opens the database of a node in its data folder, or makes it; sealed if keys are configured.
+pub(crate) fn open_engine(
+    folder: &Path,
+    config: &Config,
+) -> Result<(Arc<dyn Engine>, Option<Arc<Keyring>>), NodeError> {
+    let db = folder.join("db");
+    let mut random = [0; 72];
+    getrandom::fill(&mut random)?;
+    let keys = Keyring::open(folder, &config.storage.keys, !db.exists(), random)?;
+    let rocks = RocksEngine::open(&db, &config.storage.rocksdb).map_err(DataDirError::from)?;
+    let Some(keys) = keys.map(Arc::new) else { return Ok((Arc::new(rocks), None)) };
+    let sealed = Arc::new(SealedEngine::new(Arc::new(rocks), Arc::clone(&keys)));
+    if keys.len() > 1 {
+        seal_anew(&sealed);
+    }
+    Ok((sealed, Some(keys)))
 }
+
+/// Seals anew what older keys have sealed, beside everything else, until it is done or the node ends.
+fn seal_anew(engine: &Arc<SealedEngine>) {
+    let engine = Arc::downgrade(engine);
+    let work = move || {
+        let mut at = Anew::default();
+        while !at.done {
+            let Some(engine) = engine.upgrade() else { return };
+            if let Err(error) = engine.seal_anew(&mut at, ANEW_LOT) {
+                tracing::error!(%error, "what older keys have sealed cannot be sealed anew");
+                return;
+            }
+            drop(engine);
+            pause(ANEW_PAUSE);
+        }
+        tracing::info!(
+            values = at.sealed,
+            "nothing is sealed with older keys any more: they may be taken out of the configuration"
+        );
+    };
+    if let Err(error) = std::thread::Builder::new().name("seal-anew".to_owned()).spawn(work) {
+        tracing::error!(%error, "what older keys have sealed is not sealed anew");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a thread of its own, for work that may take hours")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// Values looked at between two pauses: writes wait for about a millisecond.
+const ANEW_LOT: usize = 256;
+const ANEW_PAUSE: Duration = Duration::from_millis(5);
 
 /// The real machine: RocksDB, TCP, UDP.
 #[derive(Clone, Copy, Debug, Default)]
@@ -126,8 +175,8 @@ impl Machine for Host {
         _tasks: &TaskTracker,
     ) -> Result<(DataDir, Storage), NodeError> {
         let data_dir = DataDir::open(&config.node.data_dir, &config.identity())?;
-        let engine = open_engine(&data_dir.db_path(), config).map_err(DataDirError::from)?;
-        let snapshots = SnapshotStore::open(&data_dir.snapshots_path())?;
+        let (engine, keys) = open_engine(data_dir.path(), config)?;
+        let snapshots = SnapshotStore::open_sealed(&data_dir.snapshots_path(), keys)?;
         let state = StateStore::open(engine.clone(), group, &snapshots)?;
         let log = LogStore::open(engine, group, LogOptions::default())?;
         Ok((data_dir, Storage { log, state, snapshots }))

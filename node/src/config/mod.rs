@@ -3,8 +3,8 @@
 //! What it is: each section has its own file here, with the shape it has in TOML (`Raw…`, every key
 //! optional unless there can be no default) and the shape the node uses (real types: `Duration`,
 //! `SocketAddr`, `NodeId`). Numbers carry their unit at the end of the key (`_ms`, `_bytes`).
-//! What it is not: a source of anything from the environment, or of anything that the cluster must
-//! agree on while it runs (that is replicated state).
+//! What it is not: a source of anything from the environment (but for keys that it names a variable
+//! for), or of anything that the cluster must agree on while it runs (that is replicated state).
 //!
 //! Invariant: every default is written once, in the section's `DEFAULT…` constants; a value that
 //! contradicts another is refused at start with both values named, never corrected in silence.

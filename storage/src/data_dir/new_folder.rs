@@ -45,8 +45,12 @@ impl NewFolder {
         written.map_err(|cause| io(&marker, cause))?;
         let lock = lock(path)?;
         let folder = Self { path: path.to_owned(), identity: text, _lock: lock };
-        for left in [folder.db_path(), folder.snapshots_path()] {
-            match fs::remove_dir_all(&left) {
+        let seal = path.join(crate::seal::SEAL);
+        for (left, is_file) in
+            [(path.join("db"), false), (folder.snapshots_path(), false), (seal, true)]
+        {
+            let removed = if is_file { fs::remove_file(&left) } else { fs::remove_dir_all(&left) };
+            match removed {
                 Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
                     return Err(io(&left, cause));
                 }
@@ -56,10 +60,10 @@ impl NewFolder {
         Ok(folder)
     }
 
-    /// Where the database goes.
+    /// The folder.
     #[must_use]
-    pub fn db_path(&self) -> PathBuf {
-        self.path.join("db")
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The folder of snapshots.

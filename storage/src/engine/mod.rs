@@ -13,6 +13,7 @@ mod memory;
 mod rocks;
 mod rocks_floors;
 mod rocks_options;
+mod sealed;
 mod table;
 
 use std::fmt;
@@ -25,6 +26,7 @@ pub use error::{Cause, EngineError};
 pub use memory::{Fault, MemoryEngine};
 pub use rocks::RocksEngine;
 pub use rocks_options::RocksOptions;
+pub use sealed::{Anew, SealedEngine};
 pub use table::Table;
 
 /// What a scan calls for each key and value, in order, until it breaks.

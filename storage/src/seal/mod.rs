@@ -4,7 +4,9 @@
 //! what lies in the data folder ([`crate::engine`]). It does not know what is sealed, and makes no
 //! random numbers: whoever seals sees to it that no nonce is used twice with a key.
 
+mod file;
 mod key;
+mod keyring;
 
 use std::fmt;
 
@@ -12,7 +14,10 @@ use chacha20poly1305::aead::generic_array::GenericArray;
 use chacha20poly1305::aead::{AeadInPlace as _, KeyInit as _};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 
+pub(crate) use file::{FileReader, FileWriter};
 pub use key::{BadKey, KeyId, SealKey};
+pub(crate) use keyring::SEAL;
+pub use keyring::{Keyring, KeyringError};
 
 /// Bytes of a nonce.
 pub const NONCE: usize = 24;

@@ -1,10 +1,7 @@
 //! A whole snapshot file: its header, its check, its records, its bytes for sending.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read as _};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use holdline_model::{ClusterId, GroupId};
@@ -12,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec;
 use crate::engine::Table;
+use crate::seal::{FileReader, Keyring};
 use crate::snapshot::format::{
     BLOCK_HEAD, BLOCK_TAIL, BlockKind, Counts, MAGIC, MAX_BLOCK_BYTES, Record, pop_record,
 };
@@ -34,7 +32,7 @@ pub struct SnapshotHeader {
 /// snapshot takes its place meanwhile.
 #[derive(Clone, Debug)]
 pub struct SnapshotFile {
-    pub(super) file: Arc<File>,
+    pub(super) file: FileReader,
     pub(super) path: PathBuf,
     pub(super) sequence: u64,
     pub(super) header: SnapshotHeader,
@@ -47,11 +45,12 @@ impl SnapshotFile {
         path: PathBuf,
         sequence: u64,
         header: SnapshotHeader,
-        bytes: u64,
-        records: u64,
+        (bytes, records): (u64, u64),
+        keys: Option<&Keyring>,
     ) -> Result<Self, SnapshotError> {
-        let file = File::open(&path).map_err(|cause| SnapshotError::io(&path, cause))?;
-        Ok(Self { file: Arc::new(file), path, sequence, header, bytes, records })
+        let file = FileReader::open(&path, keys);
+        let file = file.map_err(|cause| SnapshotError::io(&path, cause))?;
+        Ok(Self { file, path, sequence, header, bytes, records })
     }
 
     /// Where it lies.
@@ -98,9 +97,15 @@ impl SnapshotFile {
     ///
     /// # Errors
     /// [`SnapshotError::Damaged`], [`SnapshotError::Io`].
-    pub fn verify(path: &Path, sequence: u64) -> Result<Self, SnapshotError> {
-        let (header, bytes, records) = walk(path, |_| Ok(()))?;
-        Self::open(path.to_owned(), sequence, header, bytes, records)
+    pub(super) fn verify(
+        path: &Path,
+        sequence: u64,
+        keys: Option<&Keyring>,
+    ) -> Result<Self, SnapshotError> {
+        let file = FileReader::open(path, keys);
+        let file = file.map_err(|cause| SnapshotError::io(path, cause))?;
+        let (header, bytes, records) = walk(path, &file, |_| Ok(()))?;
+        Ok(Self { file, path: path.to_owned(), sequence, header, bytes, records })
     }
 
     /// Calls `visit` with every record, in the order of writing.
@@ -108,7 +113,7 @@ impl SnapshotFile {
         &self,
         visit: impl FnMut(Record<'_>) -> Result<(), SnapshotError>,
     ) -> Result<(), SnapshotError> {
-        walk(&self.path, visit).map(|_| ())
+        walk(&self.path, &self.file, visit).map(|_| ())
     }
 }
 
@@ -124,9 +129,10 @@ impl Eq for SnapshotFile {}
 /// Reads and checks a file from its first to its last byte.
 fn walk(
     path: &Path,
+    file: &FileReader,
     mut visit: impl FnMut(Record<'_>) -> Result<(), SnapshotError>,
 ) -> Result<(SnapshotHeader, u64, u64), SnapshotError> {
-    let mut blocks = Blocks::open(path)?;
+    let mut blocks = Blocks::open(path, file)?;
     let (kind, payload) = blocks.next()?;
     if kind != BlockKind::Header {
         return Err(blocks.damaged(Damage::Order));
@@ -166,14 +172,14 @@ fn walk(
 /// Reads blocks one after the other.
 struct Blocks<'a> {
     path: &'a Path,
-    file: BufReader<File>,
+    file: BufReader<FileReader>,
     at: u64,
 }
 
 impl<'a> Blocks<'a> {
-    fn open(path: &'a Path) -> Result<Self, SnapshotError> {
-        let file = File::open(path).map_err(|cause| SnapshotError::io(path, cause))?;
-        let mut blocks = Self { path, file: BufReader::with_capacity(64 << 10, file), at: 0 };
+    fn open(path: &'a Path, file: &FileReader) -> Result<Self, SnapshotError> {
+        let file = BufReader::with_capacity(64 << 10, file.from_start());
+        let mut blocks = Self { path, file, at: 0 };
         if blocks.bytes(MAGIC.len())? != MAGIC {
             blocks.at = 0;
             return Err(blocks.damaged(Damage::Magic));

@@ -1,11 +1,11 @@
 //! Receives a snapshot piece by piece into a temporary file.
 
-use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 
 use holdline_model::GroupId;
 
+use crate::seal::FileWriter;
 use crate::snapshot::{SnapshotError, SnapshotFile, SnapshotStore};
 
 /// A snapshot being received. Dropped before [`SnapshotReceiver::finish`], it leaves no file.
@@ -15,7 +15,7 @@ pub struct SnapshotReceiver {
     group: GroupId,
     sequence: u64,
     path: PathBuf,
-    file: Option<File>,
+    file: Option<FileWriter>,
     received: u64,
     limit: u64,
 }
@@ -28,7 +28,8 @@ impl SnapshotReceiver {
         path: PathBuf,
         limit: u64,
     ) -> Result<Self, SnapshotError> {
-        let file = File::create(&path).map_err(|cause| SnapshotError::io(&path, cause))?;
+        let file = FileWriter::create(&path, store.keys())
+            .map_err(|cause| SnapshotError::io(&path, cause))?;
         Ok(Self { store, group, sequence, path, file: Some(file), received: 0, limit })
     }
 
@@ -67,7 +68,7 @@ impl SnapshotReceiver {
         if let Some(file) = &self.file {
             file.sync_all().map_err(|cause| SnapshotError::io(&self.path, cause))?;
         }
-        let mut checked = SnapshotFile::verify(&self.path, self.sequence)?;
+        let mut checked = SnapshotFile::verify(&self.path, self.sequence, self.store.keys())?;
         if checked.header.group != self.group {
             let (found, expected) = (checked.header.group, self.group);
             return Err(SnapshotError::OtherGroup { path: self.path.clone(), found, expected });

@@ -10,6 +10,7 @@ use holdline_model::{CallRecord, ClusterRecord, GroupId, Phase, mutant};
 
 use crate::codec;
 use crate::engine::{Direction, Engine, KeyRange, Read, Table};
+use crate::seal::Keyring;
 use crate::snapshot::writer::SnapshotWriter;
 use crate::snapshot::{SnapshotError, SnapshotFile, SnapshotHeader, SnapshotReceiver};
 use crate::tables::{applied_key, cluster_key, group_range, membership_key};
@@ -27,6 +28,7 @@ const MAX_RECEIVED_BYTES: u64 = 64 << 30;
 #[derive(Clone, Debug)]
 pub struct SnapshotStore {
     folder: PathBuf,
+    keys: Option<Arc<Keyring>>,
     registry: Arc<Mutex<Registry>>,
 }
 
@@ -45,6 +47,14 @@ impl SnapshotStore {
     /// # Errors
     /// [`SnapshotError::Io`].
     pub fn open(folder: &Path) -> Result<Self, SnapshotError> {
+        Self::open_sealed(folder, None)
+    }
+
+    /// The same with files that are sealed, if there are keys.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Io`].
+    pub fn open_sealed(folder: &Path, keys: Option<Arc<Keyring>>) -> Result<Self, SnapshotError> {
         let io = |cause| SnapshotError::io(folder, cause);
         fs::create_dir_all(folder).map_err(io)?;
         for entry in fs::read_dir(folder).map_err(io)? {
@@ -53,7 +63,7 @@ impl SnapshotStore {
                 fs::remove_file(&path).map_err(|cause| SnapshotError::io(&path, cause))?;
             }
         }
-        let store = Self { folder: folder.to_owned(), registry: Arc::default() };
+        let store = Self { folder: folder.to_owned(), keys, registry: Arc::default() };
         store.lock().last_sequence = store.sequences("")?.last().copied().unwrap_or(0);
         Ok(store)
     }
@@ -79,7 +89,7 @@ impl SnapshotStore {
         let header = header(view.as_ref(), group)?;
         let sequence = self.next_sequence();
         let temporary = self.temporary(group, sequence);
-        let mut writer = SnapshotWriter::create(&temporary, &header)?;
+        let mut writer = SnapshotWriter::create(&temporary, &header, self.keys())?;
         let (from, to) = group_range(group);
         for table in Table::STATE {
             let mut failed = None;
@@ -111,7 +121,7 @@ impl SnapshotStore {
         let path = self.publish(&temporary, group, sequence)?;
         self.remove_where(group, |other| other < sequence)?;
         drop(registry);
-        SnapshotFile::open(path, sequence, header, bytes, records)
+        SnapshotFile::open(path, sequence, header, (bytes, records), self.keys())
     }
 
     /// Begins to receive a snapshot of a group.
@@ -126,7 +136,7 @@ impl SnapshotStore {
     pub fn newest(&self, group: GroupId) -> Result<Option<SnapshotFile>, SnapshotError> {
         let mut sequences = self.sequences(&prefix(group))?;
         while let Some(sequence) = sequences.pop() {
-            match SnapshotFile::verify(&self.path(group, sequence), sequence) {
+            match SnapshotFile::verify(&self.path(group, sequence), sequence, self.keys()) {
                 Ok(file) => return Ok(Some(file)),
                 Err(error @ (SnapshotError::Damaged { .. } | SnapshotError::Codec(_))) => {
                     tracing::warn!(%error, "a damaged snapshot is passed over");
@@ -143,7 +153,7 @@ impl SnapshotStore {
         group: GroupId,
         sequence: u64,
     ) -> Result<SnapshotFile, SnapshotError> {
-        SnapshotFile::verify(&self.path(group, sequence), sequence)
+        SnapshotFile::verify(&self.path(group, sequence), sequence, self.keys())
     }
 
     /// The file of a number.
@@ -177,6 +187,10 @@ impl SnapshotStore {
             fs::remove_file(&path).map_err(|cause| SnapshotError::io(&path, cause))?;
         }
         Ok(())
+    }
+
+    pub(super) fn keys(&self) -> Option<&Keyring> {
+        self.keys.as_deref()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Registry> {

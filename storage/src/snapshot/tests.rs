@@ -159,7 +159,7 @@ fn every_flipped_byte_and_every_cut_is_noticed() {
     let copy = place.folder.path().join("copy");
     let check = |bytes: &[u8]| {
         fs::write(&copy, bytes).unwrap();
-        SnapshotFile::verify(&copy, 1)
+        SnapshotFile::verify(&copy, 1, None)
     };
     check(&good).unwrap();
     for at in 0..good.len() {

@@ -1,26 +1,31 @@
 //! Writes a snapshot file under a temporary name, block by block.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::codec;
 use crate::engine::Table;
+use crate::seal::{FileWriter, Keyring};
 use crate::snapshot::format::{BLOCK_BYTES, BlockKind, Counts, MAGIC, push_record};
 use crate::snapshot::{Damage, SnapshotError, SnapshotHeader};
 
 /// A file being written. Dropped before [`SnapshotWriter::finish`], it removes the file.
 pub(super) struct SnapshotWriter {
     path: PathBuf,
-    file: Option<BufWriter<File>>,
+    file: Option<BufWriter<FileWriter>>,
     block: Vec<u8>,
     counts: Counts,
     bytes: u64,
 }
 
 impl SnapshotWriter {
-    pub(super) fn create(path: &Path, header: &SnapshotHeader) -> Result<Self, SnapshotError> {
-        let file = File::create(path).map_err(|cause| SnapshotError::io(path, cause))?;
+    pub(super) fn create(
+        path: &Path,
+        header: &SnapshotHeader,
+        keys: Option<&Keyring>,
+    ) -> Result<Self, SnapshotError> {
+        let file =
+            FileWriter::create(path, keys).map_err(|cause| SnapshotError::io(path, cause))?;
         let mut writer = Self {
             path: path.to_owned(),
             file: Some(BufWriter::with_capacity(64 << 10, file)),

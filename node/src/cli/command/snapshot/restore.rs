@@ -38,8 +38,8 @@ pub(super) fn run(
     let folder = folder.map_err(SnapshotError::Folder)?;
     let mut reader = open(file)?;
     reader.unlock(Some(key)).map_err(|cause| bad(file, cause))?;
-    let engine = compose::open_engine(&folder.db_path(), &config);
-    let engine = engine.map_err(|cause| SnapshotError::Restore(cause.to_string()))?;
+    let opened = compose::open_engine(folder.path(), &config);
+    let (engine, _) = opened.map_err(|cause| SnapshotError::Restore(cause.to_string()))?;
     load(&mut reader, engine.as_ref()).map_err(|cause| bad(file, cause))?;
     let restored = put_in_place(engine, &folder, &header, &config)?;
     folder.finish().map_err(SnapshotError::Folder)?;
