@@ -5,7 +5,7 @@
 use tonic_build::manual::{Builder, Method, MethodBuilder, Service};
 
 /// Name, route, input, output, comment of each method with one message each way.
-const UNARY: [[&str; 5]; 5] = [
+const UNARY: [[&str; 5]; 6] = [
     ["vote", "Vote", "Vote", "VoteAnswer", "A candidate asks for a vote."],
     ["pre_vote", "PreVote", "Vote", "VoteAnswer", "Would a vote be granted?"],
     [
@@ -17,6 +17,7 @@ const UNARY: [[&str; 5]; 5] = [
     ],
     ["probe", "Probe", "Probe", "ProbeAnswer", "Are you alive?"],
     ["members", "Members", "ChangeAsk", "ChangeAnswer", "The leader changes the members."],
+    ["read_index", "ReadIndex", "ReadIndex", "ReadIndexAnswer", "How far must I be to read?"],
 ];
 /// The same, of the door.
 const DOOR: [[&str; 5]; 2] = [

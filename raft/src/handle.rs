@@ -15,6 +15,7 @@ use crate::lease::{Board, Contacts, Lease, Verdict};
 use crate::network::peers::Peers;
 use crate::options::Wall;
 use crate::proposal::{Proposals, ProposeError, ReplyTo, SubmitError};
+use crate::read::Freshness;
 use crate::status::Status;
 
 /// A running Raft node. Clones are the same one.
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) wall: Wall,
     pub(crate) gate: Gate,
     pub(crate) turned_away: watch::Receiver<Option<String>>,
+    pub(crate) fresh: Freshness,
 }
 
 /// A dead node gets no lease while this stands; see [`RaftHandle::fence`].

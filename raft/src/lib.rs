@@ -19,6 +19,7 @@
 //! | `lease` | who may act as owner, who is dead |
 //! | `membership` | who is a member, who votes |
 //! | `door` | how a node without a log comes in, and how one that was removed finds out |
+//! | `read` | linearizable reads, and the age of the state |
 //! | `restore` | the state of a backup as that of a new cluster |
 //! | `leadership`, `status` | who leads; the group as this node sees it |
 //! | `placement` | where leadership belongs |
@@ -39,6 +40,7 @@ mod offload;
 mod options;
 mod placement;
 mod proposal;
+mod read;
 mod restore;
 mod status;
 mod store;
@@ -61,6 +63,7 @@ pub use node::{RaftNode, StartError, Storage};
 pub use offload::offload;
 pub use options::{Options, OptionsError, Tuning, Wall};
 pub use proposal::{Decided, ProposeError, ReplyTo, SubmitError, Undecided};
+pub use read::ReadError;
 pub use restore::{Restore, RestoreError, Restored};
 pub use status::{Role, Status};
 pub use store::{Applied, Replay, Replayed, applied_index};

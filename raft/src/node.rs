@@ -22,6 +22,7 @@ use crate::network::server::Server;
 use crate::options::{Options, OptionsError};
 use crate::placement::{self, Far, Origins, Proposed};
 use crate::proposal::Proposals;
+use crate::read::{self, Freshness};
 use crate::store::{Applied, LogStorage, Snapshots, StateMachine};
 use crate::types::TypeConfig;
 
@@ -166,6 +167,7 @@ impl Parts {
             wall: options.wall.clone(),
             gate: gate.clone(),
             turned_away,
+            fresh: Freshness::default(),
         };
         let handle = RaftHandle { shared: Arc::new(shared) };
         let server = Server::new(&handle, snapshots, origins.clone(), tasks.clone());
@@ -177,6 +179,8 @@ impl Parts {
             wall: options.wall.clone(),
         };
         let routes = server.routes(door, &options.token);
+        let follow = read::watch_freshness(handle.clone(), leadership.clone(), cancel.clone());
+        tasks.spawn(follow);
         if tuning.follow_calls {
             let far = Far {
                 above: tuning.follow_calls_above,

@@ -18,8 +18,8 @@ use bytes::Bytes;
 use holdline_apply::{Position, apply};
 use holdline_model::{
     CallChange, CallCommand, CallRecord, Cause, ClusterId, ClusterRecord, Command, Disposition,
-    End, Fail, GroupId, HangupBy, Millis, NodeId, OwnerSpan, Phase, Reply, SlotRecord, State as _,
-    Sweep, TransferReason, limits,
+    End, Fail, GroupId, HangupBy, Millis, NodeId, NodeRole, OwnerSpan, Phase, Reply, SlotRecord,
+    State as _, Sweep, TransferReason, limits,
 };
 use holdline_storage::{Engine, LogOptions, LogStore, SnapshotStore, StateBatch, StateStore};
 use openraft::Membership;
@@ -105,7 +105,8 @@ impl Restore<'_> {
 
     /// Gives slots of nodes that are no members to members, in turn.
     fn deal_slots(&self, batch: &mut StateBatch) -> Result<u64, RestoreError> {
-        let mut heirs = self.members.keys().copied().cycle();
+        let owners = self.members.iter().filter(|(_, member)| member.role != NodeRole::Witness);
+        let mut heirs = owners.map(|(node, _)| *node).collect::<Vec<_>>().into_iter().cycle();
         let mut dealt = 0;
         for slot in batch.slots().map_err(storage)? {
             let is_ours = |node| self.members.contains_key(&node);

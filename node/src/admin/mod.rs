@@ -9,6 +9,7 @@
 //! connections, bodies and pages are bounded by the constants of [`AdminLimits`].
 
 mod auth;
+mod consistency;
 #[cfg(test)]
 pub(crate) mod fake;
 mod guard;

@@ -86,6 +86,10 @@ impl From<ClusterApiError> for Problem {
                 detail,
                 "look at GET /v1/cluster/health for the members that are down; bring back a majority",
             ),
+            ClusterApiError::NotCurrent(_) => Self::unavailable(
+                detail,
+                "wait for a majority, or ask with consistency=stale for what this node knows",
+            ),
             ClusterApiError::Undecided => Self::new(
                 StatusCode::GATEWAY_TIMEOUT,
                 "undecided",

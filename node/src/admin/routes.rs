@@ -9,7 +9,7 @@ use axum::{Extension, Router, middleware::Next};
 
 use super::guard::Guard;
 use super::params::shortened;
-use super::{AdminOptions, Problem, auth, guard, handler, metered};
+use super::{AdminOptions, Problem, auth, consistency, guard, handler, metered};
 
 /// A path, what can be done with it, and who does it.
 pub(super) struct Route {
@@ -144,6 +144,7 @@ pub fn router(options: AdminOptions) -> Router {
     let others = others
         .into_iter()
         .fold(Router::new(), add)
+        .route_layer(from_fn_with_state(options.clone(), consistency::check))
         .route_layer(from_fn_with_state(options.clone(), metered::check))
         .route_layer(from_fn_with_state(guard, guard::check));
     probes

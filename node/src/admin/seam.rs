@@ -6,6 +6,7 @@
 
 mod backup;
 mod cdrs;
+mod consistency;
 mod error;
 mod facts;
 mod limits;
@@ -23,6 +24,7 @@ use holdline_raft::{Changed, MemberChange};
 
 pub use backup::{BackupApi, BackupStream};
 pub use cdrs::CdrApi;
+pub use consistency::ConsistencyApi;
 pub use error::ClusterApiError;
 pub use facts::{
     ClusterFacts, ListenerFacts, LocalFacts, MemberFacts, NodeCertificate, TrunkFacts,
@@ -38,7 +40,9 @@ pub use query::{CallFilter, CallQuery, CdrQuery, Page};
 /// away (a request that times out) leaves reads without effect, and writes proposed or not proposed,
 /// never half done. Implementations keep blocking reads off the async threads.
 #[async_trait]
-pub trait ClusterApi: ProtectionApi + CdrApi + BackupApi + Send + Sync + 'static {
+pub trait ClusterApi:
+    ProtectionApi + CdrApi + BackupApi + ConsistencyApi + Send + Sync + 'static
+{
     /// This node alone, at once and without touching disk or network: for probes.
     fn local(&self) -> LocalFacts;
 

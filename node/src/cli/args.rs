@@ -24,6 +24,9 @@ pub(super) struct Target {
     /// The admin API's bearer token, where it needs one
     #[arg(long, env = "HOLDLINE_TOKEN", hide_env_values = true, global = true)]
     pub(super) token: Option<String>,
+    /// Take what the node knows that answers, however old it is: for clusters without a majority
+    #[arg(long, global = true)]
+    pub(super) stale: bool,
     /// How results are shown
     #[arg(short, long, value_enum, default_value_t = Format::Table, global = true)]
     pub(super) output: Format,

@@ -18,6 +18,7 @@ pub(super) struct Client {
     agent: Agent,
     urls: Vec<String>,
     token: Option<String>,
+    stale: bool,
 }
 
 /// An answer: its status, and its body as it came.
@@ -69,7 +70,12 @@ impl Client {
             .timeout_global(Some(WHOLE))
             .proxy(None);
         let urls = target.url.iter().map(|url| url.trim_end_matches('/').to_owned()).collect();
-        Self { agent: config.build().into(), urls, token: target.token.clone() }
+        Self {
+            agent: config.build().into(),
+            urls,
+            token: target.token.clone(),
+            stale: target.stale,
+        }
     }
 
     pub(super) fn get(
@@ -196,7 +202,13 @@ impl Client {
     }
 
     fn head(&self, method: &Method, url: &str, path: &str) -> Builder {
-        let request = Request::builder().method(method).uri(format!("{url}{path}"));
+        let mark = if path.contains('?') { '&' } else { '?' };
+        let wanted = if self.stale && *method == Method::GET && takes_consistency(path) {
+            format!("{mark}consistency=stale")
+        } else {
+            String::new()
+        };
+        let request = Request::builder().method(method).uri(format!("{url}{path}{wanted}"));
         match &self.token {
             Some(token) => request.header("authorization", format!("Bearer {token}")),
             None => request,
@@ -248,6 +260,13 @@ impl Answer {
     fn foreign(&self, detail: &str) -> ClientError {
         ClientError::Foreign { url: self.url.clone(), detail: detail.to_owned() }
     }
+}
+
+/// The cluster's health and what a node does by itself are always answered by whoever is asked.
+fn takes_consistency(path: &str) -> bool {
+    let own =
+        ["/v1/cluster/", "/v1/nodes", "/v1/slots", "/v1/top", "/v1/protection", "/v1/openapi"];
+    path.starts_with("/v1/") && !own.iter().any(|begins| path.starts_with(begins))
 }
 
 fn query_string(query: &[(&str, Option<String>)]) -> String {

@@ -302,6 +302,16 @@ fn cdrs_are_exported_from_the_nodes_that_answer() {
 }
 
 #[test]
+fn what_one_node_knows_is_shown_when_there_is_no_majority() {
+    let served = serve(Fake { no_majority: true, ..Fake::populated() }, None);
+    let (code, text) = holdline(&["call", "list", "--url", &served.url]).error();
+    assert_eq!(code, FAILED);
+    assert!(text.contains("consistency=stale"), "{text}");
+    assert!(shown(&served, &["call", "list", "--stale"]).contains("000100c0ffee00000001"));
+    assert!(shown(&served, &["status", "--stale"]).contains("red"));
+}
+
+#[test]
 fn retention_purges_and_sinks_are_told_in_words() {
     let served = serve(Fake::populated(), None);
     let text = shown(&served, &["cdr", "retention", "show"]);

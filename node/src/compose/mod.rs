@@ -18,6 +18,7 @@
 //! | `peers` | who the other nodes are, for the forwarder |
 //! | `api` | the admin API's view of the cluster |
 //! | `backup_api` | streams a backup |
+//! | `consistency_api` | how fresh its answers are |
 //! | `cdr_api` | how call detail records are kept |
 //! | `api_protection` | the same for bans, heavy hitters and overload |
 //! | `hang_up` | ends a call for an administrator, here or through its owner |
@@ -26,6 +27,7 @@ mod api;
 mod api_protection;
 mod backup_api;
 mod cdr_api;
+mod consistency_api;
 mod enroll;
 mod error;
 mod gossip;

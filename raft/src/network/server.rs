@@ -27,11 +27,12 @@ use crate::network::snapshot_stream;
 use crate::network::token::{Check, ClusterToken};
 use crate::network::wire::{
     self, Append, AppendOutcome, ChangeAnswer, ChangeAsk, Envelope, LeaseAnswer, LeaseRequest,
-    Probe, ProbeAnswer, Propose, ProposeAnswer, SnapshotAnswer, SnapshotFrame, TransferLeader,
-    TransferLeaderAnswer, VoteAnswer,
+    Probe, ProbeAnswer, Propose, ProposeAnswer, ReadIndexAnswer, SnapshotAnswer, SnapshotFrame,
+    TransferLeader, TransferLeaderAnswer, VoteAnswer,
 };
 use crate::placement::Origins;
 use crate::proposal::{self, Proposals};
+use crate::read;
 use crate::store::{SnapshotData, Snapshots};
 use crate::types::{Snapshot, TypeConfig};
 
@@ -223,6 +224,15 @@ impl Raft for Server {
         // It goes on if the node that asked has gone.
         let made = self.tasks.spawn(async move { handle.lead().change(change).await });
         Ok(Response::new(made.await.map_err(stopped)?))
+    }
+
+    async fn read_index(
+        &self,
+        request: Request<wire::ReadIndex>,
+    ) -> Result<Response<ReadIndexAnswer>, Status> {
+        let ask = self.open(request.into_inner())?;
+        let index = read::here(&self.raft, ask.on_lease).await;
+        Ok(Response::new(index.map_or(ReadIndexAnswer::NotNow, ReadIndexAnswer::At)))
     }
 
     async fn probe(&self, request: Request<Probe>) -> Result<Response<ProbeAnswer>, Status> {

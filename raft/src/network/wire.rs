@@ -34,6 +34,7 @@ pub(crate) type LeaseRequest = Envelope<LeaseAsk>;
 pub(crate) type Probe = Envelope<()>;
 pub(crate) type ChangeAsk = Envelope<MemberChange>;
 pub(crate) type ChangeAnswer = Result<Changed, ChangeError>;
+pub(crate) type ReadIndex = Envelope<ReadIndexAsk>;
 
 /// A snapshot on its way: one `Head`, then chunks, then `End`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -108,4 +109,20 @@ pub(crate) enum LeaseAnswer {
 pub(crate) struct ProbeAnswer {
     /// Whether the node holds a lease.
     pub(crate) leased: bool,
+}
+
+/// A node wants to read what is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReadIndexAsk {
+    /// The leader's lease is good enough: no round to a majority.
+    pub(crate) on_lease: bool,
+}
+
+/// How far the node that asked must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ReadIndexAnswer {
+    /// It must have applied this entry.
+    At(u64),
+    /// This node does not lead, or no majority says that it does.
+    NotNow,
 }

@@ -12,6 +12,7 @@ mod leases;
 mod overlap;
 mod placement;
 mod proposing;
+mod reads;
 mod restart;
 mod snapshots;
 mod suite;

@@ -81,8 +81,8 @@ impl SealedEngine {
         }
         let mut batch = Batch::new();
         for (key, value) in old {
-            let plain = self.keys.open(table, &key, &value)?;
-            batch.put(table, key.clone(), self.keys.seal(table, &key, &plain));
+            let plain = self.keys.opened(table, &key, &value)?;
+            batch.put(table, key.clone(), self.keys.sealed(table, &key, &plain));
             at.sealed += 1;
         }
         let durability = if table.is_state() { Durability::State } else { Durability::Buffered };
@@ -94,7 +94,11 @@ impl SealedEngine {
             }
             Some(_) | None => {
                 (at.table, at.from) = (at.table + 1, Vec::new());
-                at.done = at.table == Table::ALL.len();
+                if at.table == Table::ALL.len() {
+                    // Otherwise a crash would bring back what the old key has sealed.
+                    self.inner.flush_state()?;
+                    at.done = true;
+                }
             }
         }
         Ok(())
@@ -109,7 +113,7 @@ impl SealedEngine {
                 }
                 Op::Put(table, key, value) => {
                     let (key, value) = self.keys.veiled(table, key, value);
-                    let sealed = self.keys.seal(table, &key, &value);
+                    let sealed = self.keys.sealed(table, &key, &value);
                     out.put(table, key, sealed);
                 }
                 Op::Delete(table, key) => out.delete(table, self.keys.hidden(table, &key)),
@@ -206,7 +210,7 @@ fn get(
     }
     let hidden = keys.hidden(table, key);
     let Some(value) = inner.get(table, &hidden)? else { return Ok(None) };
-    let plain = keys.open(table, &hidden, &value)?;
+    let plain = keys.opened(table, &hidden, &value)?;
     let (_, value) = keys.unveiled(table, &hidden, plain)?;
     Ok(Some(value))
 }
@@ -226,7 +230,7 @@ fn scan(
     let mut failed = None;
     let range = KeyRange { from: &from, to: &to };
     inner.scan(table, range, direction, &mut |key, value| {
-        let opened = keys.open(table, key, value);
+        let opened = keys.opened(table, key, value);
         match opened.and_then(|plain| keys.unveiled(table, key, plain)) {
             Ok((key, value)) => visit(&key, &value),
             Err(error) => {
@@ -310,7 +314,7 @@ impl Keyring {
         Ok((key, value))
     }
 
-    fn seal(&self, table: Table, key: &[u8], plain: &[u8]) -> Vec<u8> {
+    fn sealed(&self, table: Table, key: &[u8], plain: &[u8]) -> Vec<u8> {
         let nonce = self.nonce();
         let mut bytes = Vec::with_capacity(HEAD + plain.len() + crate::seal::TAG);
         bytes.push(MARK);
@@ -323,7 +327,7 @@ impl Keyring {
         bytes
     }
 
-    fn open(&self, table: Table, key: &[u8], value: &[u8]) -> Result<Vec<u8>, EngineError> {
+    fn opened(&self, table: Table, key: &[u8], value: &[u8]) -> Result<Vec<u8>, EngineError> {
         let id = key_of(value).ok_or_else(|| corrupt(table))?;
         let sealer = self.opener(id).ok_or_else(|| missing(table, id))?;
         let (head, sealed) = value.split_at_checked(HEAD).ok_or_else(|| corrupt(table))?;

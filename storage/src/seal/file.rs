@@ -18,6 +18,7 @@ use chacha20::cipher::{KeyIvInit as _, StreamCipher as _, StreamCipherSeek as _}
 use super::{KeyId, Keyring, NONCE};
 
 /// A file being written.
+#[derive(Debug)]
 pub(crate) struct FileWriter {
     file: File,
     cipher: Option<FileCipher>,

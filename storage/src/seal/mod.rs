@@ -45,7 +45,8 @@ impl Sealer {
     /// Seals what `buffer` holds from `from` on, in place, and appends the tag. `context` is
     /// authenticated, too.
     pub fn seal(&self, nonce: &[u8; NONCE], context: &[u8], buffer: &mut Vec<u8>, from: usize) {
-        let (_, plain) = buffer.split_at_mut(from.min(buffer.len()));
+        let from = from.min(buffer.len());
+        let (_, plain) = buffer.split_at_mut(from);
         let nonce = XNonce::from_slice(nonce);
         let sealed = self.cipher.encrypt_in_place_detached(nonce, context, plain);
         // Only more than 256 GiB at once would be refused.

@@ -141,6 +141,12 @@ impl SnapshotStore {
                 Err(error @ (SnapshotError::Damaged { .. } | SnapshotError::Codec(_))) => {
                     tracing::warn!(%error, "a damaged snapshot is passed over");
                 }
+                // Sealed with a key that is no longer configured: the next one is built soon.
+                Err(SnapshotError::Io { path, cause })
+                    if cause.kind() == std::io::ErrorKind::PermissionDenied =>
+                {
+                    tracing::warn!(path = %path.display(), %cause, "a snapshot is passed over");
+                }
                 Err(error) => return Err(error),
             }
         }

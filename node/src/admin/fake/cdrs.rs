@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use holdline_model::{CdrId, CdrKeeping, CdrSink, Millis, Name, Rejection};
 
 use super::{Fake, LOG_INDEX, START};
-use crate::admin::seam::{BackupApi, BackupStream, CdrApi, ClusterApiError};
+use crate::admin::seam::{BackupApi, BackupStream, CdrApi, ClusterApiError, ConsistencyApi};
 
 #[async_trait]
 impl CdrApi for Fake {
@@ -74,3 +74,14 @@ impl BackupApi for Fake {
 
 /// Bytes of a piece of a backup: few, so that pieces end within frames.
 const CHUNK: usize = 1_000;
+
+#[async_trait]
+impl ConsistencyApi for Fake {
+    async fn linearize(&self) -> Result<(), ClusterApiError> {
+        self.majority().map_err(|error| ClusterApiError::NotCurrent(Box::new(error)))
+    }
+
+    fn state_age_ms(&self) -> Option<u64> {
+        Some(1_500)
+    }
+}

@@ -9,6 +9,9 @@ pub enum ClusterApiError {
     /// There is no leader, or this node has no majority behind it.
     #[error("there is no leader that a majority follows")]
     NoMajority,
+    /// This node cannot tell whether it knows everything that is committed.
+    #[error("{0}")]
+    NotCurrent(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The outcome of a change is unknown: it may or may not take effect.
     #[error("the outcome is unknown: the change was proposed but not confirmed in time")]
     Undecided,

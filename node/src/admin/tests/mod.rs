@@ -2,6 +2,7 @@
 
 mod access;
 mod cdr_keeping;
+mod consistency;
 mod document;
 mod export;
 mod limits;

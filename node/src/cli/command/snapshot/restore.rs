@@ -74,7 +74,7 @@ fn put_in_place(
         .members
         .iter()
         .cloned()
-        .map(|member| (member.id, Member { rpc: member.rpc, pop: member.pop }))
+        .map(|member| (member.id, Member { rpc: member.rpc, pop: member.pop, role: member.role }))
         .collect();
     let restore = Restore {
         engine,
