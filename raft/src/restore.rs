@@ -202,7 +202,8 @@ impl Restore<'_> {
             | Reply::At(_)
             | Reply::Admitted(_)
             | Reply::Refused(_)
-            | Reply::Leased(_)) => Err(RestoreError::Call { call, reply }),
+            | Reply::Leased(_)
+            | Reply::Node(_)) => Err(RestoreError::Call { call, reply }),
         }
     }
 

@@ -1,11 +1,11 @@
-//! What sealing costs. `docs/performance.md` has the numbers.
+//! What sealing costs: a value written and read, in clear and sealed.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use holdline_storage::engine::{Batch, Durability, Read as _};
+use holdline_storage::engine::{Batch, Durability};
 use holdline_storage::seal::{Keyring, SealKey};
 use holdline_storage::{Engine, RocksEngine, RocksOptions, SealedEngine, Table};
 use tempfile::TempDir;

@@ -60,7 +60,8 @@ impl Api {
             | Reply::Ended(_)
             | Reply::Admitted(_)
             | Reply::Refused(_)
-            | Reply::Leased(_) => Err(ClusterApiError::NoMajority),
+            | Reply::Leased(_)
+            | Reply::Node(_) => Err(ClusterApiError::NoMajority),
         }
     }
 }

@@ -168,7 +168,8 @@ pub(crate) async fn purge(
         | Reply::Ended(_)
         | Reply::Admitted(_)
         | Reply::Refused(_)
-        | Reply::Leased(_) => Err(PurgeError::Unknown),
+        | Reply::Leased(_)
+        | Reply::Node(_) => Err(PurgeError::Unknown),
     }
 }
 

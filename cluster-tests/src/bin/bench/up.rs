@@ -36,6 +36,8 @@ const ORDINARY: Duration = Duration::from_secs(4);
 const SCRAPE: Duration = Duration::from_millis(50);
 /// How long all of it may take.
 const TAKEOVER_LIMIT: Duration = Duration::from_secs(30);
+/// How long a restart may take.
+const RESTART_LIMIT: Duration = Duration::from_secs(120);
 /// The time over which a burst is averaged: shorter ones, a network's queues level out.
 const BURST: Duration = Duration::from_millis(200);
 
@@ -62,6 +64,8 @@ pub(crate) struct Up {
     pub(crate) run: Run,
     /// What happened when their owner was killed.
     pub(crate) takeover: Takeover,
+    /// From the start of the killed node's process to its being ready again, in ms.
+    pub(crate) restart_ms: f64,
 }
 
 /// The kill of an owner with many calls.
@@ -126,6 +130,7 @@ async fn one(calls: u32, options: &ClusterOptions, plan: &Plan) -> Result<Up> {
     let idle_cpu = round(stand.idle_cpu().await);
     let run = stand.load(plan).await?;
     let takeover = kill(&mut stand, owner, plan).await?;
+    let restart_ms = restart(&mut stand, owner).await?;
     stand.end_now()?;
     Ok(Up {
         calls,
@@ -136,6 +141,7 @@ async fn one(calls: u32, options: &ClusterOptions, plan: &Plan) -> Result<Up> {
         idle_cpu,
         run,
         takeover,
+        restart_ms,
     })
 }
 
@@ -227,6 +233,18 @@ async fn kill(stand: &mut Stand, owner: u64, plan: &Plan) -> Result<Takeover> {
     };
     takeover.judge(&caller, at, silent_from);
     Ok(takeover)
+}
+
+/// Starts the killed node again, with all the calls in its data folder, and waits until it is ready.
+async fn restart(stand: &mut Stand, node: u64) -> Result<f64> {
+    let cluster = stand.system.cluster().context("not a cluster")?;
+    let at = Instant::now();
+    cluster.restart(node)?;
+    while !cluster.admin(node).ready().await {
+        ensure!(at.elapsed() < RESTART_LIMIT, "node {node} is not ready after {RESTART_LIMIT:?}");
+        tokio::time::sleep(SCRAPE).await;
+    }
+    Ok(round(ms(at.elapsed())))
 }
 
 /// What the nodes have counted, at one moment.
@@ -321,7 +339,7 @@ impl Up {
         format!(
             "up: {} calls: owner {} MiB, replica {} MiB; a new call costs {} CPU s/1,000; takeover: \
              first answer {} ms, last of {recovered} rebuilt {} ms, {sampled_lost} of {} lost; \
-             {} messages/s at most, {} before",
+             {} messages/s at most, {} before; ready again {} ms after its start",
             self.calls,
             short(self.owner_mib),
             short(self.replica_mib),
@@ -331,6 +349,7 @@ impl Up {
             self.takeover.sampled,
             short(self.takeover.burst_per_s),
             short(self.takeover.ordinary_per_s),
+            short(self.restart_ms),
         )
     }
 }

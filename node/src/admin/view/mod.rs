@@ -5,8 +5,8 @@
 mod call;
 mod cdr;
 mod cdr_csv;
-mod certificate;
 mod cdr_keeping;
+mod certificate;
 mod cluster;
 mod limits;
 mod listener;
@@ -21,9 +21,9 @@ mod user;
 pub use call::{CallDetailView, CallEndView, CallView, DialogView, LegView, TargetView};
 pub use cdr::CdrView;
 pub use cdr_csv::CSV_HEADER;
+pub use cdr_keeping::{CdrKeepingView, CdrSinkView, PurgedView};
 pub use certificate::CertificateView;
 pub(crate) use certificate::days_left;
-pub use cdr_keeping::{CdrKeepingView, CdrSinkView, PurgedView};
 pub use cluster::{ClusterHealthView, NodeView};
 pub use limits::{
     CapsView, LimitCapView, LimitClassView, LimitCountView, LimitEachView, LimitValueView,

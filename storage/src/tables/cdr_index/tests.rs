@@ -212,7 +212,7 @@ fn the_oldest_are_those_that_ended_before_and_that_sinks_have() {
     assert_eq!(reader.oldest_cdrs(Millis(0), None, 9).unwrap().records, 0);
 }
 
-/// What a million records take and how long a page takes. `docs/backup.md` has the numbers.
+/// What a million records take on disk, and how long a page of them takes.
 #[test]
 #[ignore = "measures: run it with --run-ignored in the release profile, alone on the machine"]
 #[expect(clippy::print_stderr, reason = "it prints what it measures")]

@@ -325,6 +325,7 @@ impl Report {
                 short(takeover.ordinary_per_s),
                 short(takeover.burst_per_s),
                 short(takeover.burst_per_s / takeover.ordinary_per_s),
+                short(up.restart_ms),
             ]
         };
         Grid {
@@ -342,9 +343,13 @@ impl Report {
                 "messages/s\nbefore",
                 "most\nafter",
                 "ratio",
+                "ready\nagain",
             ],
             rows: self.up.iter().map(row).collect(),
             notes: vec![
+                "ready again: from the start of the killed node's process, with the calls in its data folder, until \
+                 it says that it is ready."
+                    .into(),
                 "rebuilt: calls and the tombstones of calls that ended in the last 32 s, by the survivor's own \
                  count, seen every 50 ms. Samples: calls of our own, one hung up every 5 ms from the kill on."
                     .into(),
