@@ -41,6 +41,7 @@ mod registrar_api;
 mod rpc;
 mod runner;
 mod sip_probe;
+mod tls;
 
 pub use error::NodeError;
 pub(crate) use machine::open_engine;

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
 
 use holdline_call::{CallEngine, Directory, TrunkAddress, TrunkView, Trunks, WatchedTrunk};
 use holdline_cluster::forward::{self, ForwardOptions, Forwarder, Token};
@@ -23,11 +22,11 @@ use holdline_transport::floating::{
 use holdline_transport::{Ports, Tls};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::api::Api;
 use super::hang_up::HangUps;
 use super::machine::Machine;
+use super::tls::{tls, tls_peers};
 use super::{NodeError, gossip, keys, peers, rpc};
 use crate::admin::{AdminLimits, AdminOptions, AdminServer, ClusterApi};
 use crate::clock::Clock;
@@ -47,7 +46,7 @@ use crate::switch::lookups::Lookups;
 use crate::switch::names::{self, KnownNames};
 use crate::switch::ownership::{self, Keeper, Progress};
 use crate::switch::shard::{self, ToShard};
-use crate::switch::tls_peers::{TlsPeer, TlsPeers};
+use crate::switch::tls_peers::TlsPeers;
 use crate::switch::trunks::{self, TellTrunks, Wires};
 
 /// A running node.
@@ -521,51 +520,6 @@ fn locator<M: Machine>(
     })
 }
 
-/// The certificates, followed when their files change.
-fn tls(config: &Config, tasks: &TaskTracker, halt: &CancellationToken) -> Result<Tls, NodeError> {
-    let tls = Tls::default();
-    if let Some(files) = &config.sip.tls {
-        tls.load(files)?;
-        tasks.spawn(tls.clone().follow(files.clone(), CERTIFICATES_EVERY, halt.clone()));
-    }
-    Ok(tls)
-}
-
-/// Whom we expect behind TLS, and all our certificates: ours, then those for single trunks.
-fn tls_peers(
-    config: &Config,
-    ours: &Tls,
-    tasks: &TaskTracker,
-    halt: &CancellationToken,
-) -> Result<(Arc<TlsPeers>, Vec<(PathBuf, Tls)>), NodeError> {
-    let mut peers = TlsPeers::default();
-    let ours = config.sip.tls.iter().map(|files| (files.certificate.clone(), ours.clone()));
-    let mut certificates: Vec<_> = ours.collect();
-    for trunk in &config.trunks {
-        let host = match trunk.next().0 {
-            TrunkAddress::Socket(address) => address.ip().to_canonical().to_string(),
-            TrunkAddress::Name(asked) => asked.host.clone(),
-        };
-        let identity = match &trunk.tls.identity {
-            Some(files) => {
-                let tls = Tls::for_trunk(trunk.name.as_str());
-                tls.load(files)?;
-                let follow = tls.clone().follow(files.clone(), CERTIFICATES_EVERY, halt.clone());
-                tasks.spawn(follow);
-                certificates.push((files.certificate.clone(), tls.clone()));
-                Some(tls)
-            }
-            None => None,
-        };
-        let is_name = host.parse::<std::net::IpAddr>().is_err();
-        let name = trunk.tls.name.clone().or_else(|| is_name.then(|| host.clone()));
-        if name.is_some() || identity.is_some() {
-            peers.add(&host, TlsPeer { name, identity });
-        }
-    }
-    Ok((Arc::new(peers), certificates))
-}
-
 fn shard_queues(count: usize) -> (Vec<mpsc::Sender<ToShard>>, Vec<mpsc::Receiver<ToShard>>) {
     (0..count).map(|_| mpsc::channel(SHARD_QUEUE)).unzip()
 }
@@ -600,9 +554,6 @@ fn announcement(config: &Config) -> Result<NodeUp, NodeError> {
         role: config.node.role,
     })
 }
-
-/// How often it is looked whether certificates changed.
-const CERTIFICATES_EVERY: Duration = Duration::from_secs(5);
 
 /// The one Raft group there is so far; it is part of every key and every call between nodes.
 const GROUP: GroupId = GroupId(0);
