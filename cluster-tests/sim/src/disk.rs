@@ -97,8 +97,13 @@ impl Disk {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the state's hash changes by when `op` is carried out.
+    /// What the state's hash changes by when `op` is carried out: nothing, if it is about what a
+    /// node makes for itself, such as its index of the call detail records.
     fn change(&self, op: &Op) -> u64 {
+        let (Op::Put(table, ..) | Op::Delete(table, _) | Op::DeleteRange(table, ..)) = op;
+        if !Table::STATE.contains(table) {
+            return 0;
+        }
         let held = |table, key: &[u8]| {
             let value = self.engine.get(table, key).ok().flatten();
             value.map_or(0, |value| record(table, key, &value))

@@ -180,7 +180,7 @@ fn frames_out_of_their_place_are_refused() {
         frames.push(backup[at..end].to_vec());
         at = end;
     }
-    assert!(frames.len() > 4, "header, records, footer");
+    assert!(frames.len() > 2, "header, records, footer");
     let build = |order: &[usize]| {
         let mut bytes = backup[..8].to_vec();
         order.iter().for_each(|place| bytes.extend_from_slice(&frames[*place]));

@@ -95,7 +95,7 @@ fn each_row_of_the_table_is_watched() {
         ("cancel", "the cancellation"),
         ("answered_at_once", "the answer"),
         ("late_offer", "the answer, or the caller's ACK"),
-        ("busy", "the failure"),
+        ("busy", "the failure, or the refusal"),
         ("callee_hangs_up", "the end"),
         ("reinvite_by_caller", "the changed session"),
         ("reinvite_by_callee", "the changed session, or its ACK"),
