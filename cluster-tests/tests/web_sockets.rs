@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +20,9 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
+/// Clients that this process has started.
+static STARTS: AtomicU32 = AtomicU32::new(1);
+
 const LIMIT: Duration = Duration::from_secs(20);
 const PASSWORD: &str = "correct horse battery";
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\n";
@@ -31,6 +35,9 @@ struct Client {
     name: String,
     cseq: u32,
     call: u32,
+    /// A client that connects anew is another one, with Call-IDs and branches of its own: its numbers
+    /// begin at 1 again, and a registrar refuses one that goes back within a Call-ID.
+    start: u32,
 }
 
 impl Client {
@@ -50,7 +57,8 @@ impl Client {
         assert_eq!(response.headers()["Sec-WebSocket-Protocol"], "sip");
         let (user, domain) = (user.to_owned(), domain.to_owned());
         let name = format!("{user}.invalid");
-        Self { socket, user, domain, name, cseq: 0, call: 0 }
+        let start = STARTS.fetch_add(1, Ordering::Relaxed);
+        Self { socket, user, domain, name, cseq: 0, call: 0, start }
     }
 
     async fn send(&mut self, bytes: Bytes) {
@@ -92,7 +100,8 @@ impl Client {
 
     fn head(&mut self, method: Method, uri: &str, call: &str, to: &str) -> Draft {
         self.cseq += 1;
-        let Self { user, domain, name, cseq, .. } = &*self;
+        let Self { user, domain, name, cseq, start, .. } = &*self;
+        let call = format!("{call}s{start}");
         Draft::request(method, uri)
             .line("Via", &format!("SIP/2.0/WS {name};branch=z9hG4bK{call}{cseq}"))
             .line("Max-Forwards", "70")

@@ -289,7 +289,7 @@ fn the_example_is_valid_and_its_comments_show_the_defaults() {
     let uncommented = uncommented
         .lines()
         .filter(|line| {
-            !["token_file", "pop", "threads", "shards", "join", "key_files"]
+            !["token_file", "pop", "threads", "shards", "join", "[storage.encryption", "key_files"]
                 .iter()
                 .any(|key| line.starts_with(key))
         })
