@@ -1,9 +1,7 @@
 //! The admin API's view of how call detail records are kept.
 
 use async_trait::async_trait;
-use holdline_model::{
-    CdrCommand, CdrCursor, CdrId, CdrKeeping, Command, Millis, Name, Reply, RetainCdrs,
-};
+use holdline_model::{CdrCommand, CdrCursor, CdrId, CdrKeeping, Command, Millis, Name, RetainCdrs};
 use holdline_raft::{ProposeError, SubmitError};
 
 use super::api::Api;
@@ -22,7 +20,8 @@ impl CdrApi for Api {
         keep_ms: u64,
     ) -> Result<u64, ClusterApiError> {
         let at = self.clock.now();
-        self.keep_cdrs(CdrCommand::Retain(RetainCdrs { expected, keep_ms, at })).await
+        self.committed(&Command::Cdr(CdrCommand::Retain(RetainCdrs { expected, keep_ms, at })))
+            .await
     }
 
     async fn set_cdr_cursor(
@@ -31,7 +30,7 @@ impl CdrApi for Api {
         cursor: Option<CdrId>,
     ) -> Result<u64, ClusterApiError> {
         let at = self.clock.now();
-        self.keep_cdrs(CdrCommand::Cursor(CdrCursor { sink, cursor, at })).await
+        self.committed(&Command::Cdr(CdrCommand::Cursor(CdrCursor { sink, cursor, at }))).await
     }
 
     async fn purge_cdrs(&self, before: Millis, forced: bool) -> Result<u64, ClusterApiError> {
@@ -43,25 +42,6 @@ impl CdrApi for Api {
                 0 => return Ok(purged),
                 records => purged += records as u64,
             }
-        }
-    }
-}
-
-impl Api {
-    async fn keep_cdrs(&self, command: CdrCommand) -> Result<u64, ClusterApiError> {
-        match self.commit(&Command::Cdr(command)).await? {
-            Reply::At(index) => {
-                self.apply_up_to(index).await;
-                Ok(index)
-            }
-            Reply::Rejected(rejection) => Err(ClusterApiError::Refused(rejection)),
-            Reply::Done
-            | Reply::Count(_)
-            | Reply::Ended(_)
-            | Reply::Admitted(_)
-            | Reply::Refused(_)
-            | Reply::Leased(_)
-            | Reply::Node(_) => Err(ClusterApiError::NoMajority),
         }
     }
 }

@@ -91,6 +91,24 @@ impl Api {
         }
     }
 
+    /// Commits a change whose reply is its place in the log, and waits until this node has applied it.
+    pub(super) async fn committed(&self, command: &Command) -> Result<u64, ClusterApiError> {
+        match self.commit(command).await? {
+            Reply::At(index) => {
+                self.apply_up_to(index).await;
+                Ok(index)
+            }
+            Reply::Rejected(rejection) => Err(ClusterApiError::Refused(rejection)),
+            Reply::Done
+            | Reply::Count(_)
+            | Reply::Ended(_)
+            | Reply::Admitted(_)
+            | Reply::Refused(_)
+            | Reply::Leased(_)
+            | Reply::Node(_) => Err(ClusterApiError::NoMajority),
+        }
+    }
+
     pub(super) async fn commit(&self, command: &Command) -> Result<Reply, ClusterApiError> {
         self.raft.propose(command).await.map_err(|error| match error {
             ProposeError::Submit(SubmitError::Stopped) => ClusterApiError::Stopping,

@@ -139,6 +139,13 @@ pub(in crate::cli) struct CdrExportArgs {
     /// Wait for more at the end, until Ctrl-C
     #[arg(long)]
     pub(in crate::cli) follow: bool,
+    #[command(flatten)]
+    pub(in crate::cli) filter: CdrFilterArgs,
+}
+
+/// Which call detail records.
+#[derive(Clone, Debug, ClapArgs)]
+pub(in crate::cli) struct CdrFilterArgs {
     /// Only calls that ended then or later (RFC 3339, or milliseconds since 1970)
     #[arg(long)]
     pub(in crate::cli) from: Option<String>,
@@ -154,6 +161,19 @@ pub(in crate::cli) struct CdrExportArgs {
     /// Only calls to this number; with a * at the end to all that begin so
     #[arg(long)]
     pub(in crate::cli) callee: Option<String>,
+}
+
+impl CdrFilterArgs {
+    /// The same for the API.
+    pub(in crate::cli) fn query(&self) -> [(&'static str, Option<String>); 5] {
+        [
+            ("from", self.from.clone()),
+            ("to", self.to.clone()),
+            ("account", self.account.clone()),
+            ("caller", self.caller.clone()),
+            ("callee", self.callee.clone()),
+        ]
+    }
 }
 
 /// How a call detail record is written.
@@ -176,21 +196,8 @@ impl ExportFormat {
 
 #[derive(Clone, Debug, ClapArgs)]
 pub(in crate::cli) struct CdrListArgs {
-    /// Only calls that ended then or later (RFC 3339, or milliseconds since 1970)
-    #[arg(long)]
-    pub(in crate::cli) from: Option<String>,
-    /// Only calls that ended before
-    #[arg(long)]
-    pub(in crate::cli) to: Option<String>,
-    /// Only this tenant's calls
-    #[arg(long)]
-    pub(in crate::cli) account: Option<String>,
-    /// Only calls from this number; with a * at the end from all that begin so
-    #[arg(long)]
-    pub(in crate::cli) caller: Option<String>,
-    /// Only calls to this number; with a * at the end to all that begin so
-    #[arg(long)]
-    pub(in crate::cli) callee: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) filter: CdrFilterArgs,
     /// Only the call with this Call-ID, on either side
     #[arg(long)]
     pub(in crate::cli) call_id: Option<String>,

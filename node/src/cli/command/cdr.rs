@@ -25,16 +25,12 @@ pub(in crate::cli) fn run(
 }
 
 fn list(target: &Target, args: &CdrListArgs, output: &mut Output) -> Result<ExitCode, CliError> {
-    let query = [
-        ("from", args.from.clone()),
-        ("to", args.to.clone()),
-        ("account", args.account.clone()),
-        ("caller", args.caller.clone()),
-        ("callee", args.callee.clone()),
+    let page = [
         ("call_id", args.call_id.clone()),
         ("limit", args.limit.map(|limit| limit.to_string())),
         ("cursor", args.cursor.clone()),
     ];
+    let query = [args.filter.query().as_slice(), &page].concat();
     let answer = Client::new(target).get("/v1/cdrs", &query)?;
     if target.output == Format::Json {
         output.line(&answer.body)?;

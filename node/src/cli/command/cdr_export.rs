@@ -52,16 +52,12 @@ enum Lot {
 
 impl Export<'_> {
     fn lot(&mut self, client: &Client, output: &mut Output) -> Result<Lot, CliError> {
-        let query = [
+        let lot = [
             ("format", Some(self.args.format.word().to_owned())),
             ("after", self.after.clone()),
-            ("from", self.args.from.clone()),
-            ("to", self.args.to.clone()),
-            ("account", self.args.account.clone()),
-            ("caller", self.args.caller.clone()),
-            ("callee", self.args.callee.clone()),
             ("limit", Some(LOT.to_string())),
         ];
+        let query = [lot.as_slice(), &self.args.filter.query()].concat();
         // Another node next time if this one breaks off.
         let mut stream = client.stream("/v1/cdrs/export", &query, self.failures)?;
         let mut records = 0_u64;
