@@ -18,6 +18,7 @@ macro_rules! debug_in_words {
 }
 
 pub mod cluster;
+pub mod limited;
 pub mod peers;
 pub mod phone;
 pub mod reconcile;

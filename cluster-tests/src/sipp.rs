@@ -69,8 +69,9 @@ pub struct SippReport {
     pub placed_per_s: f64,
     /// Times between the scenario's `start_rtd` and `rtd`, by their name, sorted.
     pub response_times: BTreeMap<String, Vec<Duration>>,
-    /// When each of those was measured, sorted; to a few milliseconds.
-    pub measured_at: BTreeMap<String, Vec<Instant>>,
+    /// From when to when each of those was measured, sorted by the end. The program's clock begins
+    /// some milliseconds after it was started, so both are that much too early.
+    pub measured: BTreeMap<String, Vec<(Instant, Instant)>>,
     /// What it found unexpected, in its own words.
     pub errors: String,
 }
@@ -239,16 +240,14 @@ impl Sipp {
                 let text = fs::read_to_string(entry.path()).unwrap_or_default();
                 for (after, name, time) in text.lines().filter_map(response_time) {
                     report.response_times.entry(name.to_owned()).or_default().push(time);
-                    report
-                        .measured_at
-                        .entry(name.to_owned())
-                        .or_default()
-                        .push(self.started + after);
+                    let end = self.started + after;
+                    let begin = end.checked_sub(time).unwrap_or(end);
+                    report.measured.entry(name.to_owned()).or_default().push((begin, end));
                 }
             }
         }
         report.response_times.values_mut().for_each(|times| times.sort_unstable());
-        report.measured_at.values_mut().for_each(|times| times.sort_unstable());
+        report.measured.values_mut().for_each(|times| times.sort_unstable_by_key(|(_, end)| *end));
         Ok(report)
     }
 }

@@ -4,11 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::net::UdpSocket;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use holdline_cluster_tests::cluster::{Admin, Cluster, ClusterOptions};
 use holdline_cluster_tests::stage::Stage;
 use holdline_cluster_tests::ua::{CalleeScript, CallerPlan, Entry};
+use tokio::time::Instant;
 
 const LIMIT: Duration = Duration::from_secs(20);
 

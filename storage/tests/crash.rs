@@ -51,6 +51,7 @@ fn cdr(index: u64) -> Cdr {
         caller_call_id: text.clone(),
         callee_call_id: text,
         started_at: Millis(index),
+        admitted_at: Millis(index),
         answered_at: None,
         ended_at: Millis(index),
         duration_ms: 0,

@@ -86,8 +86,10 @@ pub struct CdrView {
     pub hangup_by: String,
     /// The SIP status that says best why it ended.
     pub status: u16,
-    /// When the INVITE was admitted (RFC 3339).
+    /// When the INVITE's admission was proposed (RFC 3339).
     pub started_at: String,
+    /// When it was decided, by the limits' clock.
+    pub admitted_at: String,
     /// When it was answered.
     pub answered_at: Option<String>,
     /// When it ended.

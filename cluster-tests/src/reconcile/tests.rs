@@ -43,7 +43,7 @@ fn record(disposition: &str, duration_ms: u64) -> CdrView {
     let text = format!(
         r#"{{"id": "1.0", "call": "x", "to": "sip:100@h", "caller_call_id": "a",
             "callee_call_id": "b", "disposition": "{disposition}", "hangup_by": "caller",
-            "status": 200, "started_at": "", "answered_at": null, "ended_at": "",
+            "status": 200, "started_at": "", "admitted_at": "", "answered_at": null, "ended_at": "",
             "duration_ms": {duration_ms}, "owners": [], "takeovers": 0}}"#
     );
     serde_json::from_str(&text).unwrap()

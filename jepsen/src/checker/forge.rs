@@ -104,8 +104,8 @@ impl Forge {
     }
 
     /// A call detail record of a call that was admitted then.
-    pub(super) fn cdr_started(self, id: &str, number: &str, started_at: &str) -> Self {
-        self.record(id, number, 10, started_at)
+    pub(super) fn cdr_admitted(self, id: &str, number: &str, admitted_at: &str) -> Self {
+        self.record(id, number, 10, admitted_at)
     }
 
     /// A call detail record of an answered call.
@@ -113,14 +113,14 @@ impl Forge {
         self.record(id, number, duration_ms, "")
     }
 
-    fn record(self, id: &str, number: &str, duration_ms: u64, started_at: &str) -> Self {
+    fn record(self, id: &str, number: &str, duration_ms: u64, admitted_at: &str) -> Self {
         self.fact(
             "cdr",
             &json!({
                 "id": id, "call": number, "to": format!("sip:{number}@h"),
                 "caller_call_id": "a", "callee_call_id": "b", "disposition": "ANSWERED",
-                "hangup_by": "caller", "status": 200, "started_at": started_at, "answered_at": "",
-                "ended_at": "", "duration_ms": duration_ms, "takeovers": 0,
+                "hangup_by": "caller", "status": 200, "started_at": "", "answered_at": "",
+                "admitted_at": admitted_at, "ended_at": "", "duration_ms": duration_ms, "takeovers": 0,
                 "owners": [{"node": 1, "epoch": 1, "reason": "formed"}],
             }),
         )

@@ -1,7 +1,7 @@
 //! A limited class over every window of time: never more calls than rate × time + burst, whatever
 //! broke meanwhile. Judged by the records of its calls alone.
 //!
-//! A record says when its call was proposed, by the clock of the node that proposed it, so this judges
+//! A record says when its call was admitted, by the clock of the node that proposed it, so this judges
 //! only runs in which no clock was touched.
 
 use holdline_cluster_tests::cluster::CdrView;
@@ -31,7 +31,7 @@ fn check(history: &History) -> Opinion {
     let mut admitted: Vec<(u64, &Op)> = history
         .facts::<CdrView>("cdr")
         .filter(|(_, cdr)| of_class(cdr))
-        .filter_map(|(op, cdr)| Some((ms(&cdr.started_at)?, op)))
+        .filter_map(|(op, cdr)| Some((ms(&cdr.admitted_at)?, op)))
         .collect();
     admitted.sort_by_key(|(at, _)| *at);
     let refused = entries(history, Role::Caller)
@@ -55,10 +55,9 @@ fn check(history: &History) -> Opinion {
     Opinion::of(CHECKER.name, summary, findings.into_iter().collect())
 }
 
-/// An entry may be decided so much later than one that was proposed after it: a window of records may be
-/// longer than it seems by so much. (Where it takes longer, because a node died, the bucket has filled
-/// up meanwhile, and there is room to spare.)
-const ON_THE_WAY_MS: u64 = 500;
+/// So far two nodes may be apart on the limits' clock, by the way that their first entries took: a window
+/// of records may be longer than it seems by as much.
+const APART_MS: u64 = 250;
 
 /// By how many calls there are too many, from where to where.
 type Window<'a> = (u64, (u64, &'a Op), (u64, &'a Op));
@@ -69,7 +68,7 @@ fn worst<'a>(limit: &Limit, admitted: &[(u64, &'a Op)]) -> Option<Window<'a>> {
     for (place, from) in admitted.iter().enumerate() {
         for (count, to) in (1_u64..).zip(admitted.iter().skip(place)) {
             // In thousandths of a call, so that nothing is rounded.
-            let allowed = limit.rate * (to.0 - from.0 + ON_THE_WAY_MS) + limit.burst * 1_000;
+            let allowed = limit.rate * (to.0 - from.0 + APART_MS) + limit.burst * 1_000;
             let excess = (count * 1_000).saturating_sub(allowed).div_ceil(1_000);
             if excess > worst.as_ref().map_or(0, |(most, ..)| *most) {
                 worst = Some((excess, *from, *to));
@@ -105,7 +104,7 @@ mod tests {
         forge = forge.fact("caller-call", &refused);
         for (place, at) in times_ms.iter().enumerate() {
             let started = format!("2026-01-01T00:00:{:02}.{:03}Z", at / 1_000, at % 1_000);
-            forge = forge.cdr_started(&format!("{place}.0"), &format!("102{place:03}"), &started);
+            forge = forge.cdr_admitted(&format!("{place}.0"), &format!("102{place:03}"), &started);
         }
         forge
     }
@@ -117,8 +116,8 @@ mod tests {
     #[test]
     fn as_much_as_may_be_is_well_and_one_more_is_found() {
         assert_eq!(verdict(1, 2, &[0, 0, 1_000, 2_000]), Verdict::Valid);
-        assert_eq!(verdict(1, 2, &[0, 0, 500, 2_000]), Verdict::Valid, "it was on its way");
-        assert_eq!(verdict(1, 2, &[0, 0, 499, 2_000]), Verdict::Invalid);
+        assert_eq!(verdict(1, 2, &[0, 0, 750, 2_000]), Verdict::Valid, "two nodes may be apart");
+        assert_eq!(verdict(1, 2, &[0, 0, 749, 2_000]), Verdict::Invalid);
         assert_eq!(
             verdict(1, 2, &[0, 1_000, 2_000, 2_000, 2_000]),
             Verdict::Invalid,

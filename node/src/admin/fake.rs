@@ -541,6 +541,7 @@ pub(crate) fn cdr(n: u64) -> Cdr {
         caller_call_id: format!("call-{n}@office"),
         callee_call_id: "hl…c".to_owned(),
         started_at: START.plus_ms(60_000 * n),
+        admitted_at: START.plus_ms(60_000 * n + 2),
         answered_at: answered.then(|| START.plus_ms(60_000 * n + 2500)),
         ended_at,
         duration_ms: if answered { 57_500 } else { 0 },

@@ -16,7 +16,7 @@ use holdline_model::{
     Aor, CallId, CallRecord, Cdr, CdrId, Command, Listener, LocationRecord, Millis, Name, NodeId,
     Rejection, Reply, SetTrunk, SlotRecord, Transport, UserRecord,
 };
-use holdline_raft::{Changed, MemberChange, ProposeError, RaftHandle, SubmitError, Verdict};
+use holdline_raft::{Changed, MemberChange, RaftHandle, Verdict};
 use holdline_sip::locate::Location;
 use holdline_storage::{DataDir, StateError, StateReader};
 use holdline_transport::dns::Locator;
@@ -345,24 +345,19 @@ impl Api {
 
     /// Commits an administrator's change; the index of its entry.
     async fn change(&self, command: &Command) -> Result<u64, ClusterApiError> {
-        match self.raft.propose(command).await {
-            Ok(Reply::Rejected(Rejection::UnknownNode { node })) => {
+        match self.commit(command).await? {
+            Reply::Rejected(Rejection::UnknownNode { node }) => {
                 Err(ClusterApiError::UnknownNode(node))
             }
-            Ok(Reply::At(index)) => Ok(index),
-            Ok(
-                Reply::Rejected(_)
-                | Reply::Done
-                | Reply::Count(_)
-                | Reply::Ended(_)
-                | Reply::Admitted(_)
-                | Reply::Refused(_)
-                | Reply::Leased(_)
-                | Reply::Node(_),
-            ) => Err(ClusterApiError::NoMajority),
-            Err(ProposeError::Submit(SubmitError::Stopped)) => Err(ClusterApiError::Stopping),
-            Err(ProposeError::Submit(_)) => Err(ClusterApiError::Overloaded),
-            Err(ProposeError::Undecided(_)) => Err(ClusterApiError::Undecided),
+            Reply::At(index) => Ok(index),
+            Reply::Rejected(_)
+            | Reply::Done
+            | Reply::Count(_)
+            | Reply::Ended(_)
+            | Reply::Admitted(_)
+            | Reply::Refused(_)
+            | Reply::Leased(_)
+            | Reply::Node(_) => Err(ClusterApiError::NoMajority),
         }
     }
 

@@ -174,7 +174,7 @@ fn what_is_wrong_with_records_is_named_with_its_line() {
     for (text, part) in [
         ("", "no call detail record"),
         ("id,tenant\n", "line 1: the column trunk_in is missing"),
-        ("a,b\n", "line 1: 2 columns, expected 19"),
+        ("a,b\n", "line 1: 2 columns, expected 20"),
         ("\n{\"tenant\": 1}\n", "line 2: "),
         ("\"open\n", "a quote is not closed"),
     ] {

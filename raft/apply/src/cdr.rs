@@ -37,6 +37,7 @@ pub(crate) fn compose(
         caller_call_id: record.admission.call_id.clone(),
         callee_call_id: Token::callee_call_id(record.call),
         started_at: record.admission.at,
+        admitted_at: record.admission.at.plus_ms(record.admission.passage.late_ms),
         answered_at,
         ended_at: ending.at,
         duration_ms: answered_at.map_or(0, |answered| ending.at.since(answered)),

@@ -160,7 +160,7 @@ fn damage_and_loss_are_named_with_and_without_the_key() {
         assert!(check(&damaged, None).is_err(), "byte {at}");
         assert!(check(&damaged, Some(&key(1))).is_err(), "byte {at}");
     }
-    let mut longer = backup.clone();
+    let mut longer = backup;
     longer.push(0);
     assert!(matches!(check(&longer, None), Err(BackupError::Damaged { .. })));
     let other = check(b"HLBKUP\0\x02...", None).unwrap_err();
@@ -190,7 +190,7 @@ fn frames_out_of_their_place_are_refused() {
     assert!(check(&build(&all), Some(&key(1))).is_ok());
     let mut swapped = all.clone();
     swapped.swap(1, 2);
-    let mut without = all.clone();
+    let mut without = all;
     without.remove(1);
     for order in [swapped, without] {
         let outcome = check(&build(&order), Some(&key(1)));

@@ -111,8 +111,8 @@ fn replies_have_golden_bytes() {
     check("ended", &Reply::Ended(CdrId { index: 5, position: 6 }), "02010506");
     check("count", &Reply::Count(7), "020207");
     check("at", &Reply::At(7), "020407");
-    let passage = Passage { marks: vec!["X-A: b".into()], hold_ms: 3, first: 1 };
-    check("admitted", &Reply::Admitted(passage), "02050106582d413a20620301");
+    let passage = Passage { marks: vec!["X-A: b".into()], hold_ms: 3, first: 1, late_ms: 9 };
+    check("admitted", &Reply::Admitted(passage), "02050106582d413a2062030109");
     let (class, shortage) = ("a".into(), Shortage::Ceiling);
     let refusal = LimitRefusal { class, shortage, status: 429, retry_after_ms: 8 };
     check("refused", &Reply::Refused(refusal), "0206016101fbad0108");

@@ -107,6 +107,7 @@ pub(crate) fn cdr(index: u64, position: u32) -> Cdr {
         caller_call_id: "x".to_owned(),
         callee_call_id: "y".to_owned(),
         started_at: Millis(1000),
+        admitted_at: Millis(1001),
         answered_at: Some(Millis(2000)),
         ended_at: Millis(5000 + index),
         duration_ms: 3000,
@@ -147,7 +148,7 @@ pub(crate) fn call(id: CallId, phase: Phase) -> CallRecord {
             cseq: 21,
             hop: Hop::udp(addr(5060), addr(5070)),
             demand: demand(),
-            passage: Passage { marks: vec!["X-Limit: a".into()], hold_ms: 7, first: 1 },
+            passage: Passage { marks: vec!["X-Limit: a".into()], hold_ms: 7, first: 1, late_ms: 9 },
         },
         invite: Bytes::from_static(b"INVITE"),
         targets: vec![target()],
@@ -349,7 +350,7 @@ pub(crate) fn limits() -> LimitConfig {
 pub(crate) fn limit_changes() -> Vec<(&'static str, Change)> {
     let mut table = LimitTable::default();
     let mut config = limits();
-    config.each[0].matches = Match::default();
+    config.each.iter_mut().for_each(|each| each.matches = Match::default());
     table.set(0, &config, Millis(1000)).unwrap();
     table.tick(NodeId(2), Millis(1000));
     table.lease(&LeaseTokens { class: "all".into(), ..lease_tokens(Millis(1001)) }).unwrap();

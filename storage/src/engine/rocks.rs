@@ -271,10 +271,9 @@ fn table_options(table: Table, options: &RocksOptions, cache: &Cache) -> Options
     out.set_block_based_table_factory(&blocks);
     out.set_write_buffer_size(options.table_write_buffer_bytes);
     out.set_max_write_buffer_number(4);
-    out.set_compression_type(match table {
-        Table::Cdrs | Table::CdrIndex => DBCompressionType::Zstd,
-        _ => DBCompressionType::Lz4,
-    });
+    let is_kept_long = matches!(table, Table::Cdrs | Table::CdrIndex);
+    let compression = if is_kept_long { DBCompressionType::Zstd } else { DBCompressionType::Lz4 };
+    out.set_compression_type(compression);
     out.set_level_compaction_dynamic_level_bytes(true);
     // Writes slow down and stop far later than by default: a stall stops the whole node.
     out.set_level_zero_slowdown_writes_trigger(40);

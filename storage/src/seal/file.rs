@@ -109,7 +109,7 @@ impl FileReader {
     }
 
     /// The same file, to be read from its beginning.
-    pub(crate) fn from_start(&self) -> Self {
+    pub(crate) fn rewound(&self) -> Self {
         Self { at: 0, ..self.clone() }
     }
 

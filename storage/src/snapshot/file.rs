@@ -178,7 +178,7 @@ struct Blocks<'a> {
 
 impl<'a> Blocks<'a> {
     fn open(path: &'a Path, file: &FileReader) -> Result<Self, SnapshotError> {
-        let file = BufReader::with_capacity(64 << 10, file.from_start());
+        let file = BufReader::with_capacity(64 << 10, file.rewound());
         let mut blocks = Self { path, file, at: 0 };
         if blocks.bytes(MAGIC.len())? != MAGIC {
             blocks.at = 0;

@@ -18,6 +18,7 @@ mod report;
 mod run;
 mod system;
 mod takeover;
+mod transports;
 mod up;
 mod wire;
 
@@ -47,7 +48,8 @@ struct Args {
     /// The systems to measure; all that are installed by default.
     #[arg(long, value_delimiter = ',')]
     systems: Vec<Kind>,
-    /// Runs of each system at the base rate, interleaved [default: 5; quick: 2].
+    /// Runs of each system at the base rate, interleaved [default: 5; quick: 2]; of each transport
+    /// [default: 3; quick: 1].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: Option<u32>,
     /// The base rate, in calls per second.
@@ -107,6 +109,8 @@ enum Part {
     Load,
     /// The highest rate without failures.
     Ramp,
+    /// The base rate over UDP, TCP and TLS.
+    Transports,
     /// The base rate with call detail records exported beside it.
     Export,
     /// Many calls up: memory, the cost of new ones, their takeover.
@@ -175,6 +179,11 @@ async fn run(args: &Args) -> Result<bool> {
         let spread = |kind: &Kind| *kind == Kind::Holdline3Spread && args.systems.is_empty();
         let kinds: Vec<Kind> = kinds.iter().copied().filter(|kind| !spread(kind)).collect();
         report.ramp = ramp::measure(&kinds, rates, &options, &short, &mut broken).await;
+        write(args, &report)?;
+    }
+    if wanted(Part::Transports) {
+        let runs = args.pick(args.runs, 3, 1);
+        report.transports = transports::measure(runs, &options, &short, &mut broken).await;
         write(args, &report)?;
     }
     if wanted(Part::Export) {

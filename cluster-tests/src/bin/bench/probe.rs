@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Result;
-use holdline_cluster_tests::cluster::Site;
+use holdline_cluster_tests::cluster::{Cluster, Site, Transport};
 use holdline_cluster_tests::ua::{
     Agent, CalleeScript, CallerPlan, Entry, Kind, Method, Order, Role, When,
 };
@@ -47,6 +47,18 @@ impl Probe {
     pub(crate) async fn open(site: &Site, run: u64) -> Result<Self> {
         let caller = Agent::start(site.caller(), 2 * run)?;
         let callee = Agent::start(site.callee(), 2 * run + 1)?;
+        Self::between(caller, callee).await
+    }
+
+    /// The same over one transport on both sides, for which the cluster has listeners.
+    pub(crate) async fn over(cluster: &Cluster, over: Transport, run: u64) -> Result<Self> {
+        let (site, agents) = (cluster.site(), (cluster.over(over)?, cluster.over(over)?));
+        let caller = Agent::start_over(agents.0, site.caller(), 2 * run)?;
+        let callee = Agent::start_over(agents.1, site.callee(), 2 * run + 1)?;
+        Self::between(caller, callee).await
+    }
+
+    async fn between(caller: Agent, callee: Agent) -> Result<Self> {
         let script = CalleeScript::answer_after_ms(0);
         callee.order(vec![Order::Script(String::new(), script)]).await?;
         Ok(Self { caller, callee })

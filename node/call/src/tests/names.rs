@@ -69,9 +69,9 @@ fn two_places() -> Book {
 }
 
 fn news(world: &World) -> Vec<(SocketAddr, Heard)> {
-    let news = world.events.iter().filter_map(|event| match event {
-        Event::Trunk(TrunkNews { peer, heard, .. }) => Some((*peer, *heard)),
-        _ => None,
+    let news = world.events.iter().filter_map(|event| {
+        let Event::Trunk(TrunkNews { peer, heard, .. }) = event else { return None };
+        Some((*peer, *heard))
     });
     news.collect()
 }

@@ -26,8 +26,10 @@ pub struct CdrView {
     pub caller_call_id: String,
     /// Call-ID of the callee's leg.
     pub callee_call_id: String,
-    /// When the INVITE was admitted.
+    /// When the INVITE's admission was proposed.
     pub started_at: String,
+    /// When it was decided, by the limits' clock; the same as `started_at` without limits.
+    pub admitted_at: String,
     /// When it was answered.
     pub answered_at: Option<String>,
     /// When it ended.
@@ -61,6 +63,7 @@ impl From<&Cdr> for CdrView {
             caller_call_id: cdr.caller_call_id.clone(),
             callee_call_id: cdr.callee_call_id.clone(),
             started_at: time::format(cdr.started_at),
+            admitted_at: time::format(cdr.admitted_at),
             answered_at: cdr.answered_at.map(time::format),
             ended_at: time::format(cdr.ended_at),
             duration_ms: cdr.duration_ms,

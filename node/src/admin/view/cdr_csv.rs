@@ -4,7 +4,7 @@ use super::CdrView;
 
 /// The first line.
 pub const CSV_HEADER: &str = "id,call,tenant,trunk_in,trunk_out,from,to,caller_call_id,\
-                              callee_call_id,started_at,answered_at,ended_at,duration_ms,\
+                              callee_call_id,started_at,admitted_at,answered_at,ended_at,duration_ms,\
                               disposition,status,cause,hangup_by,owners,takeovers\n";
 
 impl CdrView {
@@ -25,6 +25,7 @@ impl CdrView {
             &self.caller_call_id,
             &self.callee_call_id,
             &self.started_at,
+            &self.admitted_at,
             self.answered_at.as_deref().unwrap_or_default(),
             &self.ended_at,
             &self.duration_ms.to_string(),
@@ -60,7 +61,8 @@ mod tests {
         assert_eq!(
             view.csv(),
             "4701.0,0001000000000000abc1,default,office,carrier-a,sip:alice@office.example,\
-             sip:49691@127.0.0.11,call-1@office,hl…c,2026-11-23T00:01:00.000Z,,\
+             sip:49691@127.0.0.11,call-1@office,hl…c,2026-11-23T00:01:00.000Z,\
+             2026-11-23T00:01:00.002Z,,\
              2026-11-23T00:02:00.000Z,0,BUSY,486,Busy Here,callee,2>3>2,2"
         );
         assert_eq!(view.csv().split(',').count(), CSV_HEADER.split(',').count());

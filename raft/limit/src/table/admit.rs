@@ -83,6 +83,7 @@ impl LimitTable {
         match self.pass_caps(call, &request, admit).and_then(|first| {
             let mut basket = self.fill_basket(&request)?;
             basket.passage.first = first;
+            basket.passage.late_ms = self.clock.late_ms(node, at);
             Ok(basket)
         }) {
             Ok(basket) => Verdict::Admitted(self.take(basket)),

@@ -12,6 +12,9 @@ use holdline_model::{Millis, NodeId};
 use super::{START, class, config};
 use crate::{Bucket, LimitTable, Plan, Shape};
 
+/// How long a node is known before its clock moves the limits'.
+const TRIAL_MS: u64 = holdline_model::limits::LIMIT_TICK_MS;
+
 /// How many seeds; each is a tree, its traffic and its takeovers.
 const SEEDS: u64 = 2_000;
 /// How long each lasts, in virtual milliseconds.
@@ -223,12 +226,16 @@ fn run(seed: u64) -> Result<(), String> {
     let mut clocks = Clocks::new(&mut random);
     let mut table = LimitTable::default();
     table.set(0, &limits, Millis(START)).expect("the generator makes valid trees");
-    for owner in 0..3 {
-        clocks.owner = owner;
-        let (node, stamp) = clocks.stamp(0);
-        table.tick(node, stamp);
-    }
+    // All nodes are known for a second: a new one's clock does not count at once.
     let mut now_ms = 0;
+    for at_ms in [0, TRIAL_MS] {
+        now_ms = at_ms;
+        for owner in 0..3 {
+            clocks.owner = owner;
+            let (node, stamp) = clocks.stamp(now_ms);
+            table.tick(node, stamp);
+        }
+    }
     while now_ms < LASTS_MS {
         now_ms += 1 + random.below(20);
         clocks.stir(&mut random);

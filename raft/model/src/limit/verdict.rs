@@ -24,13 +24,16 @@ pub struct Passage {
     pub hold_ms: u64,
     /// The first target that may have the call: those before it have too many already.
     pub first: u16,
+    /// How much later than its time the admission was decided, in milliseconds, by the limits' clock:
+    /// it was on its way, or waited for a leader.
+    pub late_ms: u64,
 }
 
 impl Passage {
-    /// Whether it passes like a request without limits.
+    /// Whether it passes like a request without limits: its proposer need not be told more.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        self.marks.is_empty() && self.hold_ms == 0 && self.first == 0
+        self.marks.is_empty() && self.hold_ms == 0 && self.first == 0 && self.late_ms == 0
     }
 }
 

@@ -29,8 +29,11 @@ pub struct Cdr {
     pub caller_call_id: String,
     /// Call-ID of the callee's leg.
     pub callee_call_id: String,
-    /// When the INVITE was admitted.
+    /// When the INVITE's admission was proposed.
     pub started_at: Millis,
+    /// When it was decided, by the limits' clock: over these times a class keeps to its rate × time +
+    /// burst. The same as `started_at` without limits.
+    pub admitted_at: Millis,
     /// When it was answered.
     pub answered_at: Option<Millis>,
     /// When it ended.

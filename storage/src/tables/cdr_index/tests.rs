@@ -309,6 +309,7 @@ fn usual(n: u64) -> Cdr {
     record.callee_call_id = format!("hl0007{mixed:016x}c");
     record.call.nonce = mixed;
     record.started_at = Millis(1_700_000_000_000 + n * 7_776);
+    record.admitted_at = record.started_at;
     record.answered_at = Some(record.started_at.plus_ms(4_000 + mixed % 9_000));
     record.duration_ms = mixed % 300_000;
     record.ended_at = record.answered_at.unwrap().plus_ms(record.duration_ms);

@@ -13,10 +13,8 @@ use super::pops::Pops;
 use super::ramp::Ramp;
 use super::run::Run;
 use super::takeover::Takeover;
+use super::transports::OverTransport;
 use super::up::Up;
-
-/// What would be measured if the switch could do it.
-const NOT_THERE: [&str; 1] = ["TCP and TLS: only UDP is measured"];
 
 /// All that was measured.
 #[derive(Clone, Debug, Serialize)]
@@ -31,6 +29,8 @@ pub(crate) struct Report {
     pub(crate) added_by_replication: Option<AddedByReplication>,
     /// The highest rates.
     pub(crate) ramp: Vec<Ramp>,
+    /// The base rate over each transport.
+    pub(crate) transports: Vec<OverTransport>,
     /// The base rate with an export beside it.
     pub(crate) export: Vec<Export>,
     /// Many calls up.
@@ -45,11 +45,12 @@ impl Report {
     pub(crate) fn new(machine: Machine) -> Self {
         Self {
             machine,
-            left_out: NOT_THERE.map(str::to_owned).into(),
+            left_out: Vec::new(),
             broken: Vec::new(),
             load: Vec::new(),
             added_by_replication: None,
             ramp: Vec::new(),
+            transports: Vec::new(),
             export: Vec::new(),
             up: Vec::new(),
             pops: Vec::new(),
@@ -65,6 +66,7 @@ impl Report {
         };
         self.broken.is_empty()
             && loads.flat_map(|load| &load.runs).all(clean)
+            && self.transports.iter().all(|over| over.failed == 0)
             && self.export.iter().all(|export| export.run.failed == 0)
             && self.up.iter().all(|up| up.takeover.sampled_lost == 0 && up.takeover.lost == 0.0)
             && self.takeovers.iter().all(|takeover| takeover.lost == 0)

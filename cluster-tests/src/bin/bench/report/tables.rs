@@ -10,6 +10,7 @@ use super::super::load::{AddedByReplication, Load};
 use super::super::ramp::Ramp;
 use super::super::run::Run;
 use super::super::system::Kind;
+use super::super::transports::OverTransport;
 use super::super::up::Up;
 use super::Report;
 
@@ -48,6 +49,7 @@ impl Report {
             self.latency(),
             self.highest(),
             self.by_rate(),
+            self.over_transports(),
             self.exports(),
             self.calls_up(),
             self.takeover_of_all(),
@@ -227,6 +229,46 @@ impl Report {
                 .flat_map(|r| r.runs.iter().map(move |run| row(r, run)))
                 .collect(),
             notes: Vec::new(),
+        }
+    }
+
+    fn over_transports(&self) -> Grid {
+        let row = |over: &OverTransport| {
+            let mut row = vec![
+                over.transport.to_owned(),
+                format!("{} / {}", over.calls, over.failed),
+                over.cpu_s.to_string(),
+                short(over.cpu_user_s.median),
+                short(over.cpu_system_s.median),
+            ];
+            row.extend(percentiles(over.invite));
+            row.extend(percentiles(over.bye));
+            row
+        };
+        let rate = self.transports.first().map_or(0, |over| over.rate);
+        Grid {
+            title: format!("Three nodes at {rate} calls/s over each transport"),
+            head: vec![
+                "transport",
+                "calls /\nfailed",
+                "CPU s\nper 1,000 calls",
+                "user",
+                "system",
+                "INVITE→200\np50 ms",
+                "p95",
+                "p99",
+                "max",
+                "BYE→200\np50 ms",
+                "p95",
+                "p99",
+                "max",
+            ],
+            rows: self.transports.iter().map(row).collect(),
+            notes: vec![
+                "The same transport on both sides, one connection each; callers and callees are agents \
+                 of our own, so compare these rows with each other."
+                    .into(),
+            ],
         }
     }
 
