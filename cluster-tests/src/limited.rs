@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::process::Command;
-
 use tokio::time::Instant;
 
 use crate::cluster::Cluster;
@@ -53,10 +51,7 @@ pub fn one_class(rate: u32, burst: u32) -> String {
 pub fn set_limits(cluster: &Cluster, text: &str) {
     let file = cluster.folder().join("limits.toml");
     std::fs::write(&file, text).unwrap();
-    let urls: Vec<String> = (1..=3).map(|id| cluster.admin(id).url().to_owned()).collect();
-    let mut command = Command::new(cluster.program());
-    let set = command.args(["limit", "set"]).arg(&file).args(["--url", &urls.join(",")]).output();
-    let set = set.unwrap();
+    let set = cluster.operator(&["limit", "set", &file.display().to_string()]).output().unwrap();
     assert!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
 }
 

@@ -163,9 +163,8 @@ async fn registrations_are_never_accepted_more_often_than_leased_though_a_node_d
         (0..PHONES).map(|n| format!("user{n}@users.test,correct horse,acme\n")).collect();
     let file = cluster.folder().join("users.csv");
     std::fs::write(&file, users).unwrap();
-    let mut import = std::process::Command::new(cluster.program());
-    let url = cluster.admin(1).url().to_owned();
-    let import = import.args(["user", "import"]).arg(&file).args(["--url", &url]).output().unwrap();
+    let import = ["user", "import", file.to_str().unwrap()];
+    let import = cluster.operator(&import).output().unwrap();
     assert!(import.status.success(), "{}", String::from_utf8_lossy(&import.stderr));
     let local = cluster.site().callee();
     let begun = Instant::now();

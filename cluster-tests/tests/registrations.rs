@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::Duration;
 
 use holdline_cluster_tests::cluster::{Cluster, ClusterOptions};
@@ -21,9 +21,7 @@ fn options() -> ClusterOptions {
 
 /// The command line, as an operator uses it.
 fn holdline(cluster: &Cluster, args: &[&str]) -> Output {
-    let urls: Vec<_> = cluster.running().map(|id| cluster.admin(id).url().to_owned()).collect();
-    let mut command = Command::new(cluster.program());
-    command.args(args).arg("--url").arg(urls.join(",")).output().unwrap()
+    cluster.operator(args).output().unwrap()
 }
 
 fn said(output: &Output) -> String {

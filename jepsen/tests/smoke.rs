@@ -20,6 +20,15 @@ fn jepsen(args: &[&str]) -> (bool, String) {
 }
 
 #[test]
+fn a_limited_class_admits_no_more_in_any_window_though_a_follower_dies() {
+    let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("limits");
+    let run = ["run", "--workload", "limits", "--fault", "kill-follower", "--minutes", "0.1"];
+    let (passed, text) =
+        jepsen(&[&run[..], &["--seed", "5", "--out", out.to_str().unwrap()]].concat());
+    assert!(passed && text.contains("valid    limits "), "{text}");
+}
+
+#[test]
 fn a_short_run_passes_and_its_history_is_judged_alike_offline() {
     let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("smoke");
     let out = out.to_str().unwrap();

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -230,6 +231,16 @@ impl Cluster {
     #[must_use]
     pub fn sip(&self, id: u64) -> SocketAddr {
         self.site.node(id, SIP_PORT)
+    }
+
+    /// The command line as an operator uses it, against the nodes that run.
+    #[must_use]
+    pub fn operator(&self, args: &[&str]) -> Command {
+        let urls: Vec<String> = self.running().map(|id| self.admin(id).url().to_owned()).collect();
+        let mut command = Command::new(&self.program);
+        command.args(args).args(["--url", &urls.join(",")]);
+        command.envs(self.token.as_ref().map(|token| ("HOLDLINE_TOKEN", token)));
+        command
     }
 
     /// The admin API of a node.

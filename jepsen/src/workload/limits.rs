@@ -1,7 +1,6 @@
 //! Calls of a class that is limited: four times as many as it may admit, over all nodes.
 
 use std::net::SocketAddr;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,13 +34,7 @@ pub fn limit(cluster: &Cluster, recorder: &Recorder) -> anyhow::Result<()> {
     );
     let file = cluster.folder().join("limits.toml");
     std::fs::write(&file, text).with_context(|| file.display().to_string())?;
-    let urls: Vec<String> =
-        cluster.running().map(|id| cluster.admin(id).url().to_owned()).collect();
-    let set = Command::new(cluster.program())
-        .args(["limit", "set"])
-        .arg(&file)
-        .args(["--url", &urls.join(",")])
-        .output()?;
+    let set = cluster.operator(&["limit", "set", &file.display().to_string()]).output()?;
     anyhow::ensure!(set.status.success(), "{}", String::from_utf8_lossy(&set.stderr));
     let limit = Limit { prefix: PREFIX.into(), rate: RATE, burst: BURST };
     recorder.fact("run", "limit", &limit);
