@@ -9,6 +9,7 @@ mod figures;
 mod kamailio;
 mod load;
 mod machine;
+mod overload;
 mod pops;
 mod probe;
 mod process;
@@ -117,6 +118,8 @@ enum Part {
     Up,
     /// Nodes with a long way between them.
     Pops,
+    /// Twice as many calls as can be served.
+    Overload,
     /// Time from a kill to the first answer.
     Takeover,
 }
@@ -200,6 +203,10 @@ async fn run(args: &Args) -> Result<bool> {
         let trips = args.list(&args.round_trips, &[20, 60, 110], &[60]);
         let rates = args.list(&args.pop_rates, &[50, 150, 450, 700, 1000], &[50, 150]);
         report.pops = pops::measure(trips, rates, &short, &mut broken).await;
+        write(args, &report)?;
+    }
+    if wanted(Part::Overload) {
+        report.overload = overload::measure(&options, &short, &mut broken).await;
         write(args, &report)?;
     }
     if wanted(Part::Takeover) {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::export::Export;
 use super::load::{AddedByReplication, Load};
 use super::machine::Machine;
+use super::overload::Overload;
 use super::pops::Pops;
 use super::ramp::Ramp;
 use super::run::Run;
@@ -37,6 +38,8 @@ pub(crate) struct Report {
     pub(crate) up: Vec<Up>,
     /// Long ways between nodes.
     pub(crate) pops: Vec<Pops>,
+    /// Twice as many calls as can be served.
+    pub(crate) overload: Option<Overload>,
     /// Kills of nodes with few calls.
     pub(crate) takeovers: Vec<Takeover>,
 }
@@ -54,6 +57,7 @@ impl Report {
             export: Vec::new(),
             up: Vec::new(),
             pops: Vec::new(),
+            overload: None,
             takeovers: Vec::new(),
         }
     }
@@ -69,6 +73,7 @@ impl Report {
             && self.transports.iter().all(|over| over.failed == 0)
             && self.export.iter().all(|export| export.run.failed == 0)
             && self.up.iter().all(|up| up.takeover.sampled_lost == 0 && up.takeover.lost == 0.0)
+            && self.overload.iter().flat_map(|all| &all.steps).all(|step| step.held_lost == 0)
             && self.takeovers.iter().all(|takeover| takeover.lost == 0)
     }
 }

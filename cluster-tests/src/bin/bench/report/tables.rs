@@ -7,6 +7,7 @@ use comfy_table::{CellAlignment, Table};
 use super::super::export::Export;
 use super::super::figures::{Spread, Times, short};
 use super::super::load::{AddedByReplication, Load};
+use super::super::overload::Step;
 use super::super::ramp::Ramp;
 use super::super::run::Run;
 use super::super::system::Kind;
@@ -54,6 +55,7 @@ impl Report {
             self.calls_up(),
             self.takeover_of_all(),
             self.long_ways(),
+            self.overloads(),
             self.kills(),
         ];
         all.into_iter().filter(|grid| !grid.rows.is_empty()).collect()
@@ -229,6 +231,46 @@ impl Report {
                 .flat_map(|r| r.runs.iter().map(move |run| row(r, run)))
                 .collect(),
             notes: Vec::new(),
+        }
+    }
+
+    fn overloads(&self) -> Grid {
+        let row = |step: &Step| {
+            vec![
+                step.rate.to_string(),
+                short(step.offered_per_s),
+                short(step.served_per_s),
+                short(step.refused_per_s),
+                step.failed.to_string(),
+                step.invite.map_or("–".into(), |times| short(times.p50_ms)),
+                step.invite.map_or("–".into(), |times| short(times.p99_ms)),
+                format!("{} of {}", step.held_lost, step.held),
+            ]
+        };
+        let word = |all: &super::super::overload::Overload| {
+            let peak = short(all.peak_per_s);
+            all.at_twice.map_or_else(
+                || format!("At most {peak} calls/s were served; the nodes were never saturated."),
+                |share| {
+                    let per_cent = (share * 100.0).round();
+                    format!("At twice the peak of {peak} calls/s, {per_cent} % of it are served.")
+                },
+            )
+        };
+        Grid {
+            title: "More calls than three nodes can serve, all to one of them".into(),
+            head: vec![
+                "calls/s",
+                "offered\nper s",
+                "served\nper s",
+                "refused\nper s",
+                "failed",
+                "INVITE→200\np50 ms",
+                "p99",
+                "calls up\nlost",
+            ],
+            rows: self.overload.iter().flat_map(|all| &all.steps).map(row).collect(),
+            notes: self.overload.iter().map(word).collect(),
         }
     }
 
