@@ -15,6 +15,7 @@
 //! | `protect` | shield, bans, heavy hitters, overload control |
 //! | `simulate` | limits tried offline |
 //! | `switch` | between the sockets and the pure call engines |
+//! | [`trust`] | certificates of nodes |
 //! | [`panic_hook`] | a panic ends the process |
 
 pub mod admin;
@@ -28,3 +29,4 @@ mod protect;
 mod simulate;
 mod switch;
 pub mod telemetry;
+pub mod trust;

@@ -26,6 +26,9 @@ const CLUSTER_KEY: &str = "5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5
 /// Where the admin API's token is, beside the data folders.
 pub(super) const TOKEN_FILE: &str = "admin.token";
 
+/// Where certificates of nodes are, beside the data folders.
+pub(super) const CERTS: &str = "certs";
+
 /// How a test cluster differs from the defaults.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
@@ -55,6 +58,8 @@ pub struct ClusterOptions {
     pub interface: Option<String>,
     /// The token of the admin API; `None`: none is asked for.
     pub admin_token: Option<String>,
+    /// Nodes show certificates to one another.
+    pub node_tls: bool,
     /// Users register, of `users.test` and of the nodes' SIP addresses.
     pub registrar: bool,
     /// Text that is added at the end: more trunks, groups, routes or sections.
@@ -160,6 +165,7 @@ impl Default for ClusterOptions {
             fronts: false,
             interface: None,
             admin_token: None,
+            node_tls: false,
             registrar: false,
             more: String::new(),
             caller_over: Transport::Udp,
@@ -202,6 +208,14 @@ impl ClusterOptions {
             Some(joiner) => joiner.write(text, site, id, self.hand_back_after_ms)?,
         }
         self.write_tuning(text)?;
+        if self.node_tls {
+            let path = |name: &str| data_dir.with_file_name(CERTS).join(name);
+            writeln!(text, "[cluster.tls]\nca = \"{}\"", path("ca.pem").display())?;
+            let certificate = path(&format!("node-{id}.pem"));
+            writeln!(text, "certificate = \"{}\"", certificate.display())?;
+            let key = path(&format!("node-{id}.key"));
+            writeln!(text, "key = \"{}\"\n", key.display())?;
+        }
         let is_witness = joiner.is_some_and(|joiner| joiner.witness);
         writeln!(text, "[sip]")?;
         if !is_witness {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::admin::{Admin, AdminError};
 use super::binary::{BinaryMissing, holdline_binary};
-use super::config::{ADMIN_PORT, ClusterOptions, Joiner, SIP_PORT, TOKEN_FILE, Transport};
+use super::config::{ADMIN_PORT, CERTS, ClusterOptions, Joiner, SIP_PORT, TOKEN_FILE, Transport};
 use super::node::{Node, NodeError};
 use super::site::{Site, SiteTaken};
 use super::view::{CdrView, Health};
@@ -110,6 +110,15 @@ impl Cluster {
         if options.has_tls() {
             let made = Certificates::make(folder.path(), &site.addresses());
             made.map_err(|cause| file(folder.path(), cause))?;
+        }
+        if options.node_tls {
+            let dir = folder.path().join(CERTS);
+            certs(&program, &["init", "--cluster", &options.name], &dir)
+                .map_err(|cause| file(&dir, cause))?;
+            for id in 1..=u64::from(options.nodes) {
+                certs(&program, &["issue", &id.to_string()], &dir)
+                    .map_err(|cause| file(&dir, cause))?;
+            }
         }
         let mut nodes = BTreeMap::new();
         for id in 1..=u64::from(options.nodes) {
@@ -420,6 +429,28 @@ impl Cluster {
         let ids: Vec<u64> = self.nodes.values().filter(|n| n.started()).map(|n| n.id).collect();
         ids.into_iter()
     }
+}
+
+impl Cluster {
+    /// Issues a certificate for a node, as an operator does; an older one is replaced.
+    ///
+    /// # Errors
+    /// The program says no.
+    pub fn issue(&self, id: u64) -> Result<(), ClusterError> {
+        let dir = self.folder().join(CERTS);
+        let issued = certs(&self.program, &["issue", &id.to_string()], &dir);
+        issued.map_err(|cause| ClusterError::File { path: dir, cause })
+    }
+}
+
+/// Runs `holdline certs`.
+fn certs(program: &Path, arguments: &[&str], dir: &Path) -> io::Result<()> {
+    let mut command = std::process::Command::new(program);
+    let output = command.arg("certs").args(arguments).arg("--dir").arg(dir).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
 impl Drop for Cluster {

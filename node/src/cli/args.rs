@@ -68,6 +68,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: MemberCommand,
     },
+    /// Make certificates for connections between nodes
+    Certs {
+        #[command(subcommand)]
+        command: CertsCommand,
+    },
     /// Have another node lead
     Leader {
         #[command(subcommand)]
@@ -198,6 +203,36 @@ pub(super) enum MemberCommand {
         old: u64,
         /// Who comes: a member that has caught up
         new: u64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CertsCommand {
+    /// Make the cluster's authority in an empty folder; its key belongs to the operator, not on a node
+    Init {
+        /// The cluster's name, as in cluster.name
+        #[arg(long)]
+        cluster: String,
+        /// The folder
+        #[arg(long, value_name = "DIR", default_value = "certs")]
+        dir: PathBuf,
+    },
+    /// Issue a certificate and a key for a node
+    Issue {
+        /// The node's number
+        id: u64,
+        /// Days until it ends
+        #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: u32,
+        /// The folder of the authority
+        #[arg(long, value_name = "DIR", default_value = "certs")]
+        dir: PathBuf,
+    },
+    /// List what was issued
+    List {
+        /// The folder of the authority
+        #[arg(long, value_name = "DIR", default_value = "certs")]
+        dir: PathBuf,
     },
 }
 

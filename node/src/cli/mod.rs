@@ -70,6 +70,7 @@ fn run(args: Args, runner: &dyn NodeRunner, output: &mut Output) -> Result<ExitC
         Command::Config { command } => command::config::run(&command, output),
         Command::Status => command::status::run(&target, output),
         Command::Member { command } => command::member::run(&target, &command, output),
+        Command::Certs { command } => command::certs::run(&target, &command, output),
         Command::Leader { command } => command::member::leader(&target, &command, output),
         Command::Call { command } => command::call::run(&target, &command, output),
         Command::Limit { command } => command::limit::run(&target, &command, output),
@@ -132,6 +133,9 @@ pub enum CliError {
         /// What is wrong.
         error: holdline_model::InvalidAor,
     },
+    /// Certificates could not be made.
+    #[error("{0}")]
+    Certs(#[from] crate::trust::authority::AuthorityError),
     /// A password is too short.
     #[error(
         "the password of {aor} has {length} characters; use {min} or more, or let --generate make one"
@@ -188,6 +192,7 @@ impl CliError {
             | Self::Snapshot(_)
             | Self::Node(_)
             | Self::Dev(_)
+            | Self::Certs(_)
             | Self::File { .. }
             | Self::Output(_) => FAILED,
         }

@@ -7,6 +7,7 @@ use holdline_model::NodeId;
 use holdline_raft::{Callers, ClusterToken, Joining};
 use holdline_storage::DataDir;
 
+use super::links::{Links, node_of};
 use super::machine::Machine;
 use super::{NodeError, keys};
 use crate::clock::Clock;
@@ -43,9 +44,20 @@ pub(super) async fn enroll<M: Machine>(
         return Ok(Enrolled { config, seeds, is_new: false });
     }
     let seeds = resolve(&config.cluster.join).await?;
+    if let Some(files) = &config.cluster.tls {
+        // Its certificate says which node it is; which cluster it is has to be said, too, so that
+        // it knows whom it speaks to.
+        if config.node.id == NodeId(0) {
+            config.node.id = node_of(&files.certificate).unwrap_or_default();
+        }
+        if config.cluster.name.is_empty() {
+            return Err(NodeError::NameNeeded);
+        }
+    }
+    let connect = Links::new(machine, &config)?.raft;
     let token = keys::rpc_token(&config.cluster.key).parse::<ClusterToken>();
     let token = token.map_err(|error| NodeError::Failed(error.to_string()))?;
-    let callers = Callers::new(&token, machine.raft_connect(), config.cluster.raft.clone());
+    let callers = Callers::new(&token, connect, config.cluster.raft.clone());
     let named = !config.cluster.name.is_empty();
     let joining = Joining {
         cluster: named.then(|| config.cluster.id()),

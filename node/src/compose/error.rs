@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use holdline_call::RoutingError;
+use holdline_model::NodeId;
 use holdline_raft::{JoinError, RaftStopped, StartError};
 use holdline_storage::{DataDirError, LogError, SnapshotError, StateError};
 use holdline_transport::TlsError;
@@ -58,6 +59,22 @@ pub enum NodeError {
     /// A trunk has a name, and there is nobody to ask where it leads.
     #[error(transparent)]
     Dns(#[from] DnsError),
+    /// The certificate for other nodes cannot be used.
+    #[error("cluster.tls: {0}")]
+    ClusterTls(TlsError),
+    /// The certificate for other nodes is not this node's.
+    #[error(
+        "cluster.tls: {} is not the certificate of node {node} of cluster \"{cluster}\": issue one with: holdline certs issue {node}",
+        path.display()
+    )]
+    NotOurs {
+        /// The certificate's file.
+        path: std::path::PathBuf,
+        /// This node.
+        node: NodeId,
+        /// Its cluster.
+        cluster: String,
+    },
     /// Trunks and routes contradict each other.
     #[error(transparent)]
     Routing(#[from] RoutingError),
@@ -70,6 +87,9 @@ pub enum NodeError {
     /// The operating system gives no random numbers.
     #[error("the operating system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
+    /// With certificates, a node that joins has to know which cluster it joins.
+    #[error("cluster.name: a node that joins with cluster.tls must name the cluster: add it")]
+    NameNeeded,
     /// A seed's name is unknown.
     #[error(
         "cluster.join: \"{name}\" cannot be found: {source}; correct the name, or give an address"

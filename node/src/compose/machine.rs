@@ -63,6 +63,11 @@ pub trait Machine: Debug + Send + Sync + 'static {
     /// The address cannot be had.
     async fn listen(&self, rpc: SocketAddr) -> Result<Self::Incoming, NodeError>;
 
+    /// Where a connection comes from, for words about it.
+    fn peer_of(_connection: &Self::Connection) -> Option<SocketAddr> {
+        None
+    }
+
     /// How Raft connects to other nodes.
     fn raft_connect(&self) -> holdline_raft::Connect;
 
@@ -184,6 +189,10 @@ impl Machine for Host {
 
     async fn listen(&self, rpc: SocketAddr) -> Result<Self::Incoming, NodeError> {
         rpc::listen(rpc).await
+    }
+
+    fn peer_of(connection: &Self::Connection) -> Option<SocketAddr> {
+        connection.peer_addr().ok()
     }
 
     fn raft_connect(&self) -> holdline_raft::Connect {

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `runner` | runs a node until it is told to stop or cannot go on |
 //! | `machine` | the disk and the networks beneath: the host's, or a simulation's |
+//! | `links` | how nodes are connected: over TLS, or in clear |
 //! | `enroll` | a node that joins finds out who it is |
 //! | `parts` | makes the parts |
 //! | `error` | why a node cannot start or go on |
@@ -34,6 +35,7 @@ mod gossip;
 mod hang_up;
 mod keys;
 mod limits_api;
+mod links;
 mod machine;
 mod parts;
 mod peers;

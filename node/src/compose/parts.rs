@@ -25,9 +25,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::api::Api;
 use super::hang_up::HangUps;
+use super::links::{self, Links};
 use super::machine::Machine;
 use super::tls::{tls, tls_peers};
-use super::{NodeError, gossip, keys, peers, rpc};
+use super::{NodeError, gossip, keys, peers};
 use crate::admin::{AdminLimits, AdminOptions, AdminServer, ClusterApi};
 use crate::clock::Clock;
 use crate::config::{ClusterConfig, Config, DnsConfig, FloatingConfig};
@@ -114,10 +115,11 @@ impl Parts {
         machine.check_sip(config)?;
         let (data_dir, storage) = machine.open_storage(config, GROUP, &context.tasks)?;
         let token = keys::rpc_token(&config.cluster.key);
-        let raft_options = raft_options(context, place, &token, machine.raft_connect())?;
+        let links = Links::new(machine, config)?;
+        let raft_options = raft_options(context, place, &token, links.raft)?;
         let node =
             RaftNode::start(raft_options, storage, context.tasks.clone(), halt.clone()).await?;
-        let forward_options = forward_options(config, &token, machine.forward_connect())?;
+        let forward_options = forward_options(config, &token, links.forward)?;
         let forwarder =
             Forwarder::new(forward_options.clone(), context.tasks.clone(), halt.clone());
         let (sockets, datagrams) = machine.sockets(context.tasks.clone(), halt.clone());
@@ -152,7 +154,8 @@ impl Parts {
             context.tasks.clone(),
             halt.clone(),
         );
-        rpc::serve(incoming, node.routes.add_service(service), &context.tasks, halt.clone());
+        let (routes, state) = (node.routes.add_service(service), shared.raft.state());
+        links::serve::<M>(links.trust, incoming, routes, state, context, halt);
         let wires = Wires::new();
         let Counts { calls, trunk_calls } = shared.start_shards(inputs, &wires)?;
         let sources = Sources { sockets: datagrams, streams, nodes: from_nodes };

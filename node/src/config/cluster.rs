@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use holdline_model::{ClusterId, Name, NodeId, NodeRole, limits};
 use holdline_raft::Tuning;
+use holdline_transport::{ClientCertificates, TlsFiles};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
@@ -42,6 +43,8 @@ pub struct ClusterConfig {
     pub advertise: SocketAddr,
     /// Where this node gossips (UDP).
     pub gossip: SocketAddr,
+    /// Certificates for connections between nodes; without them these are not encrypted.
+    pub tls: Option<TlsFiles>,
     /// How fast the cluster decides, and its bounds.
     pub raft: Tuning,
     /// How long a node that came back must have been up and caught up before its slots go home.
@@ -66,11 +69,17 @@ impl ClusterConfig {
     /// the name.
     #[must_use]
     pub fn id(&self) -> ClusterId {
-        let digest = Sha256::new().chain_update(b"holdline cluster ").chain_update(&self.name);
-        let mut first = [0; 8];
-        first.iter_mut().zip(digest.finalize()).for_each(|(to, from)| *to = from);
-        ClusterId(u64::from_be_bytes(first))
+        cluster_id(&self.name)
     }
+}
+
+/// The id of the cluster of that name: the first 8 bytes of SHA-256 over it.
+#[must_use]
+pub fn cluster_id(name: &str) -> ClusterId {
+    let digest = Sha256::new().chain_update(b"holdline cluster ").chain_update(name);
+    let mut first = [0; 8];
+    first.iter_mut().zip(digest.finalize()).for_each(|(to, from)| *to = from);
+    ClusterId(u64::from_be_bytes(first))
 }
 
 /// The secret that all members share: 32 bytes. Its debug form hides it.
@@ -116,6 +125,16 @@ pub(super) struct RawCluster {
     gossip: Option<Spanned<SocketAddr>>,
     hand_back_after_ms: Option<Spanned<u64>>,
     raft: Option<Spanned<Tuning>>,
+    tls: Option<RawTls>,
+}
+
+/// All three, or none.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTls {
+    ca: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
@@ -176,6 +195,12 @@ impl RawCluster {
             HAND_BACK,
         );
         let key = key(check, self.key, self.key_file, span.clone());
+        let tls = self.tls.map(|raw| TlsFiles {
+            certificate: check.resolve(&raw.certificate),
+            key: check.resolve(&raw.key),
+            ca: Some(check.resolve(&raw.ca)),
+            clients: ClientCertificates::Required,
+        });
         let members_span = self.members.as_ref().map_or(span.clone(), Spanned::span);
         let members = self.members.as_ref().map(|raw| members(check, raw)).unwrap_or_default();
         let slots = slots(check, self.slots.as_ref(), members.len(), members_span);
@@ -211,6 +236,7 @@ impl RawCluster {
             rpc,
             advertise,
             gossip,
+            tls,
             raft,
             hand_back_after,
         }

@@ -32,7 +32,7 @@ mod trunk_health;
 mod trunk_tls;
 
 pub use admin::{AdminConfig, AdminToken};
-pub use cluster::{ClusterConfig, ClusterKey, Member};
+pub use cluster::{ClusterConfig, ClusterKey, Member, cluster_id};
 pub use dns::DnsConfig;
 pub use error::{ConfigError, Fault, LocatedFault};
 pub use example::EXAMPLE;

@@ -7,6 +7,7 @@ pub(super) mod cdr;
 pub(super) mod cdr_export;
 pub(super) mod cdr_keeping;
 pub(super) mod certificate;
+pub(super) mod certs;
 pub(super) mod config;
 pub(super) mod drain;
 pub(super) mod limit;

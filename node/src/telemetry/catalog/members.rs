@@ -17,4 +17,18 @@ pub(super) const METRICS: &[Metric] = &[
         &["outcome"],
         "Changes of the members that this leader was asked for, `made` and `refused`.",
     ),
+    metric(
+        "membership",
+        Kind::Counter,
+        "holdline_peer_refused_total",
+        &["reason"],
+        "Connections refused between nodes: no certificate of the cluster, or one of a removed node.",
+    ),
+    metric(
+        "membership",
+        Kind::Gauge,
+        "holdline_cluster_certificate_expiry_seconds",
+        &["trunk"],
+        "When this node's certificate for other nodes expires, in seconds since 1970.",
+    ),
 ];

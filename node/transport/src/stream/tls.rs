@@ -73,17 +73,26 @@ pub enum TlsError {
 }
 
 /// What the files held when they were last read well.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Tls {
     current: Arc<ArcSwapOption<Loaded>>,
     /// The trunk that it is shown to; `None`: ours.
     trunk: Option<Arc<str>>,
+    expiry: &'static str,
+}
+
+impl Default for Tls {
+    /// For connections with SIP peers.
+    fn default() -> Self {
+        Self::told_as(EXPIRY)
+    }
 }
 
 /// What rustls needs.
 pub(super) struct Loaded {
     pub(super) server: Arc<ServerConfig>,
     pub(super) client: Arc<ClientConfig>,
+    plain_client: Arc<ClientConfig>,
     not_after: Duration,
     /// Our own certificate, then those between it and the root.
     facts: Vec<CertificateFacts>,
@@ -93,13 +102,32 @@ impl Tls {
     /// What is shown to one trunk only.
     #[must_use]
     pub fn for_trunk(trunk: &str) -> Self {
-        Self { current: Arc::default(), trunk: Some(trunk.into()) }
+        Self { trunk: Some(trunk.into()), ..Self::default() }
+    }
+
+    /// The end of whose certificate's validity is told as this gauge.
+    #[must_use]
+    pub fn told_as(expiry: &'static str) -> Self {
+        Self { current: Arc::default(), trunk: None, expiry }
     }
 
     /// The trunk that it is shown to; `None`: to all.
     #[must_use]
     pub fn trunk(&self) -> Option<&str> {
         self.trunk.as_deref()
+    }
+
+    /// What to accept connections with.
+    #[must_use]
+    pub fn server(&self) -> Option<Arc<ServerConfig>> {
+        self.current().map(|loaded| Arc::clone(&loaded.server))
+    }
+
+    /// What to open connections with to whoever has a certificate of the trusted authority for the
+    /// name that is asked for (RFC 6125); SIP's rules for identities are not applied.
+    #[must_use]
+    pub fn plain_client(&self) -> Option<Arc<ClientConfig>> {
+        self.current().map(|loaded| Arc::clone(&loaded.plain_client))
     }
 
     /// Reads the files.
@@ -109,7 +137,7 @@ impl Tls {
     pub fn load(&self, files: &TlsFiles) -> Result<(), TlsError> {
         let loaded = load(files)?;
         let of = self.trunk.as_deref().unwrap_or_default().to_owned();
-        gauge!(EXPIRY, "trunk" => of).set(loaded.not_after.as_secs() as f64);
+        gauge!(self.expiry, "trunk" => of).set(loaded.not_after.as_secs() as f64);
         self.current.store(Some(Arc::new(loaded)));
         Ok(())
     }
@@ -190,14 +218,22 @@ fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
     let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?;
+    let plain_client = client.clone().with_root_certificates(Arc::clone(&roots));
     // Without roots nobody is trusted, whatever name a certificate has.
     let client = match SipVerifier::new(Arc::clone(&roots), provider) {
         Ok(verifier) => client.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
         Err(_) => client.with_root_certificates(roots),
     };
-    let client = client.with_client_auth_cert(chain, key).map_err(unusable)?;
+    let client = client.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(unusable)?;
+    let plain_client = plain_client.with_client_auth_cert(chain, key).map_err(unusable)?;
     let not_after = not_after.unwrap_or_default();
-    Ok(Loaded { server: Arc::new(server), client: Arc::new(client), not_after, facts })
+    Ok(Loaded {
+        server: Arc::new(server),
+        client: Arc::new(client),
+        plain_client: Arc::new(plain_client),
+        not_after,
+        facts,
+    })
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
