@@ -401,7 +401,7 @@ const METRICS: &[Metric] = &[
         Kind::Counter,
         "holdline_rpc_refused_total",
         &["reason"],
-        "Messages refused: another cluster's, another group's, another node's, of another format, or without the key.",
+        "Messages refused: another cluster's, another group's, another node's, of another format, of another node than the certificate's, or without the key.",
     ),
     metric(
         "storage",

@@ -25,7 +25,7 @@ impl Book {
         self.removed.load().contains(&node)
     }
 
-    fn follow_roster(&self, roster: &Roster, now: Millis) {
+    pub(super) fn follow_roster(&self, roster: &Roster, now: Millis) {
         let grace_ms = u64::try_from(GRACE.as_millis()).unwrap_or(u64::MAX);
         let removed = roster
             .entries

@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use holdline_model::NodeId;
+use holdline_model::{Certified, NodeId};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::Connected;
 
@@ -75,15 +75,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 }
 
-/// Which node a connection is from.
-#[derive(Clone, Copy, Debug)]
-#[expect(dead_code, reason = "tonic hands it to services, none of which needs it yet")]
-pub(crate) struct Peer(NodeId);
-
+/// Services ask it of each request.
 impl<S> Connected for Guarded<S> {
-    type ConnectInfo = Peer;
+    type ConnectInfo = Certified;
 
-    fn connect_info(&self) -> Peer {
-        Peer(self.peer)
+    fn connect_info(&self) -> Certified {
+        Certified(self.peer)
     }
 }

@@ -25,6 +25,8 @@ mod book;
 mod dial;
 mod guarded;
 pub mod name;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 

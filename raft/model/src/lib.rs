@@ -9,6 +9,7 @@
 //! the end; a changed field is a new format version with an upgrade file in `storage`.
 
 mod aor;
+mod certified;
 mod cidr;
 pub mod command;
 mod hop;
@@ -23,6 +24,7 @@ mod time;
 mod token;
 
 pub use aor::{Aor, InvalidAor};
+pub use certified::Certified;
 pub use cidr::{Cidr, InvalidCidr};
 pub use command::{
     AckSeen, Admit, AdmitNode, Answer, Attempt, BindingChange, CallChange, CallCommand, Cancel,

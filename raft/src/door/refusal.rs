@@ -110,6 +110,14 @@ pub enum Refusal {
     /// The format is another version's.
     #[error("it speaks another format ({0}): run the version of Holdline that the cluster runs")]
     OtherFormat(String),
+    /// It asks as another node than its certificate names.
+    #[error(
+        "its certificate is node {node}'s, and it asks as another: correct node.id, or issue its own: holdline certs issue"
+    )]
+    OtherCertificate {
+        /// Whom the certificate names.
+        node: NodeId,
+    },
 }
 
 impl Refusal {
@@ -129,6 +137,7 @@ impl Refusal {
             Self::Needed { .. } => "needed",
             Self::OtherKey => "key",
             Self::OtherFormat(_) => "format",
+            Self::OtherCertificate { .. } => "certificate",
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdline_model::{AdmitNode, ClusterId, NodeId, Rejection};
+use holdline_model::{AdmitNode, Certified, ClusterId, NodeId, Rejection};
 use tonic::{Request, Response, Status};
 
 use crate::door::service::door_server;
@@ -10,6 +10,7 @@ use crate::door::{Gate, Greeted, Greeting, JoinAnswer, JoinAsk, Refusal};
 use crate::handle::RaftHandle;
 use crate::lease::Verdict;
 use crate::membership::{ChangeError, admit};
+use crate::network::server::certified;
 use crate::options::Wall;
 use crate::status::Role;
 use crate::types::Member;
@@ -168,6 +169,12 @@ impl door_server::Door for Door {
     }
 
     async fn join(&self, request: Request<JoinAsk>) -> Result<Response<JoinAnswer>, Status> {
-        Ok(Response::new(self.answer(request.into_inner()).await))
+        let shown = certified(&request);
+        let ask = request.into_inner();
+        // Without a number of its own a node gets one that its certificate does not name.
+        if let Some(Certified(node)) = shown.filter(|_| ask.node.is_none_or(|node| !Certified::permits(shown, node))) {
+            return Ok(Response::new(refused(Refusal::OtherCertificate { node }, &ask)));
+        }
+        Ok(Response::new(self.answer(ask).await))
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::BoxStream;
+use holdline_model::Certified;
 use openraft::raft;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -89,14 +90,24 @@ impl Server {
             .add_service(InterceptedService::new(door, Check::new(token)))
     }
 
-    fn open<T>(&self, envelope: Envelope<T>) -> Result<T, Status> {
-        open(&self.peers, &self.gate, envelope)
+    fn open<T>(&self, shown: Option<Certified>, envelope: Envelope<T>) -> Result<T, Status> {
+        open(&self.peers, &self.gate, shown, envelope)
+    }
+
+    /// The message of a request that is no stream.
+    fn take<T>(&self, request: Request<Envelope<T>>) -> Result<T, Status> {
+        let shown = certified(&request);
+        self.open(shown, request.into_inner())
     }
 }
 
 impl Server {
-    async fn propose(&self, proposal: Propose) -> Result<ProposeAnswer, Status> {
-        let proposal = self.open(proposal)?;
+    async fn propose(
+        &self,
+        shown: Option<Certified>,
+        proposal: Propose,
+    ) -> Result<ProposeAnswer, Status> {
+        let proposal = self.open(shown, proposal)?;
         if !self.observer.leadership().is_me {
             return Ok(ProposeAnswer::NotLeader);
         }
@@ -108,9 +119,13 @@ impl Server {
         Ok(proposal::answer(&self.proposals, proposal, longest).await)
     }
 
-    fn lease(&self, request: LeaseRequest) -> Result<LeaseAnswer, Status> {
+    fn lease(
+        &self,
+        shown: Option<Certified>,
+        request: LeaseRequest,
+    ) -> Result<LeaseAnswer, Status> {
         let from = request.from;
-        let ask = self.open(request)?;
+        let ask = self.open(shown, request)?;
         let acked = self.observer.quorum_acked();
         let now = clock::now();
         // Noted before it is granted: a grant is never younger than the note of its request.
@@ -125,8 +140,25 @@ impl Server {
     }
 }
 
-/// Takes the message out of its envelope if it is for this node and group.
-fn open<T>(peers: &Peers, gate: &Gate, envelope: Envelope<T>) -> Result<T, Status> {
+/// Whom the certificate of a request's connection names, if there are certificates.
+pub(crate) fn certified<T>(request: &Request<T>) -> Option<Certified> {
+    request.extensions().get().copied()
+}
+
+/// Takes the message out of its envelope if it is for this node and group, and from whom it says.
+pub(crate) fn open<T>(
+    peers: &Peers,
+    gate: &Gate,
+    shown: Option<Certified>,
+    envelope: Envelope<T>,
+) -> Result<T, Status> {
+    if let Some(Certified(node)) = shown.filter(|_| !Certified::permits(shown, envelope.from)) {
+        let from = envelope.from;
+        metrics::counter!("holdline_rpc_refused_total", "reason" => "impostor").increment(1);
+        tracing::warn!(%node, %from, "a node is refused: it speaks as another than its certificate");
+        let text = format!("the message says it is node {from}'s, its certificate is node {node}'s");
+        return Err(Status::permission_denied(text));
+    }
     if !gate.is_open() {
         return Err(Status::unavailable("this node has no log, and was not let in yet"));
     }
@@ -157,18 +189,18 @@ impl Raft for Server {
         &self,
         request: Request<Streaming<Append>>,
     ) -> Result<Response<Self::AppendsStream>, Status> {
-        let (peers, gate) = (self.peers.clone(), self.gate.clone());
-        let open = move |append| open(&peers, &gate, append);
+        let (peers, gate, shown) = (self.peers.clone(), self.gate.clone(), certified(&request));
+        let open = move |append| open(&peers, &gate, shown, append);
         Ok(Response::new(append_stream::serve(&self.raft, open, request.into_inner())))
     }
 
     async fn vote(&self, request: Request<wire::Vote>) -> Result<Response<VoteAnswer>, Status> {
-        let vote = self.open(request.into_inner())?;
+        let vote = self.take(request)?;
         self.raft.vote(vote).await.map(Response::new).map_err(stopped)
     }
 
     async fn pre_vote(&self, request: Request<wire::Vote>) -> Result<Response<VoteAnswer>, Status> {
-        let vote = self.open(request.into_inner())?;
+        let vote = self.take(request)?;
         self.raft.pre_vote(vote).await.map(Response::new).map_err(stopped)
     }
 
@@ -176,8 +208,9 @@ impl Raft for Server {
         &self,
         request: Request<Streaming<SnapshotFrame>>,
     ) -> Result<Response<SnapshotAnswer>, Status> {
+        let shown = certified(&request);
         let mut frames = request.into_inner();
-        let head = self.open(snapshot_stream::head(&mut frames).await?)?;
+        let head = self.open(shown, snapshot_stream::head(&mut frames).await?)?;
         let file = snapshot_stream::file(&mut frames, &self.snapshots, head.bytes).await?;
         let snapshot = Snapshot { meta: head.meta, snapshot: SnapshotData { file: Some(file) } };
         let answer: raft::SnapshotResponse<TypeConfig> =
@@ -189,7 +222,7 @@ impl Raft for Server {
         &self,
         request: Request<TransferLeader>,
     ) -> Result<Response<TransferLeaderAnswer>, Status> {
-        let transfer = self.open(request.into_inner())?;
+        let transfer = self.take(request)?;
         self.raft.handle_transfer_leader(transfer).await.map(Response::new).map_err(stopped)
     }
 
@@ -199,10 +232,10 @@ impl Raft for Server {
         &self,
         request: Request<Streaming<Propose>>,
     ) -> Result<Response<Self::ProposalsStream>, Status> {
-        let this = self.clone();
+        let (this, shown) = (self.clone(), certified(&request));
         let answer = move |proposal| {
             let this = this.clone();
-            async move { this.propose(proposal).await }
+            async move { this.propose(shown, proposal).await }
         };
         Ok(Response::new(exchange::answers(request.into_inner(), answer)))
     }
@@ -213,13 +246,13 @@ impl Raft for Server {
         &self,
         request: Request<Streaming<LeaseRequest>>,
     ) -> Result<Response<Self::LeasesStream>, Status> {
-        let this = self.clone();
-        let answer = move |ask| std::future::ready(this.lease(ask));
+        let (this, shown) = (self.clone(), certified(&request));
+        let answer = move |ask| std::future::ready(this.lease(shown, ask));
         Ok(Response::new(exchange::answers(request.into_inner(), answer)))
     }
 
     async fn members(&self, request: Request<ChangeAsk>) -> Result<Response<ChangeAnswer>, Status> {
-        let change = self.open(request.into_inner())?;
+        let change = self.take(request)?;
         let handle = self.handle.clone();
         // It goes on if the node that asked has gone.
         let made = self.tasks.spawn(async move { handle.lead().change(change).await });
@@ -230,13 +263,13 @@ impl Raft for Server {
         &self,
         request: Request<wire::ReadIndex>,
     ) -> Result<Response<ReadIndexAnswer>, Status> {
-        let ask = self.open(request.into_inner())?;
+        let ask = self.take(request)?;
         let index = read::here(&self.raft, ask.on_lease).await;
         Ok(Response::new(index.map_or(ReadIndexAnswer::NotNow, ReadIndexAnswer::At)))
     }
 
     async fn probe(&self, request: Request<Probe>) -> Result<Response<ProbeAnswer>, Status> {
-        self.open(request.into_inner())?;
+        self.take(request)?;
         Ok(Response::new(ProbeAnswer { leased: self.held.is_valid(clock::now()) }))
     }
 }

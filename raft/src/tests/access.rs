@@ -4,8 +4,10 @@ use tonic::Code;
 
 use super::calls;
 use super::cluster::{Cluster, Kind, patient};
+use crate::door::Gate;
 use crate::network::peers::{Lane, Peers};
-use holdline_model::{ClusterId, NodeId};
+use crate::network::server::open;
+use holdline_model::{Certified, ClusterId, NodeId};
 
 /// What a stranger with these options is told when it probes node 1.
 async fn probed(cluster: &Cluster, change: impl FnOnce(&mut crate::Options), to: NodeId) -> Code {
@@ -32,4 +34,19 @@ async fn a_node_answers_only_its_own_cluster_with_the_right_token() {
     let code = probed(&cluster, |options| options.group.0 += 1, me).await;
     assert_eq!(code, Code::FailedPrecondition);
     assert_eq!(probed(&cluster, |_| {}, NodeId(3)).await, Code::FailedPrecondition);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_speaks_only_as_its_certificate_names_it() {
+    let cluster = Cluster::formed(Kind::Memory, 1, patient()).await;
+    let [me, other] = [1, 2].map(|id| Peers::new(&cluster.options(NodeId(id))));
+    let gate = Gate::default();
+    gate.open();
+    let told = |shown| open(&me, &gate, shown, other.envelope(NodeId(1), ()));
+    assert!(told(None).is_ok(), "without certificates the token decides");
+    assert!(told(Some(Certified(NodeId(2)))).is_ok());
+    let refused = told(Some(Certified(NodeId(3)))).unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied);
+    let said = "the message says it is node 2's, its certificate is node 3's";
+    assert_eq!(refused.message(), said);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
-use holdline_model::CallId;
+use holdline_model::{CallId, Certified};
 use metrics::{Counter, counter};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status, Streaming};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::generated::forward_server::{Forward, ForwardServer};
 use super::link::{MESSAGE_LIMIT_BYTES, dropped};
@@ -97,8 +97,14 @@ struct Counters {
 }
 
 impl Inbox {
-    /// Refuses what is not for this node of this cluster.
-    fn check(&self, route: Route) -> Result<(), Status> {
+    /// Refuses what is not for this node of this cluster, or not from whom it says.
+    fn check(&self, shown: Option<Certified>, route: Route) -> Result<(), Status> {
+        if let Some(Certified(node)) = shown.filter(|_| !Certified::permits(shown, route.from)) {
+            counter!(REFUSED, "reason" => "impostor").increment(1);
+            warn!(%node, from = %route.from, "a node is refused: it speaks as another than its certificate");
+            let text = format!("this is said to be from node {}, its certificate is node {node}'s", route.from);
+            return Err(Status::permission_denied(text));
+        }
         if route.cluster == self.own.cluster && route.to == self.own.node {
             return Ok(());
         }
@@ -111,9 +117,9 @@ impl Inbox {
     }
 
     /// Reads one stream until it ends.
-    async fn read(self, mut batches: Streaming<Batch>) -> Result<(), Status> {
+    async fn read(self, shown: Option<Certified>, mut batches: Streaming<Batch>) -> Result<(), Status> {
         while let Some(batch) = batches.message().await? {
-            self.check(batch.route)?;
+            self.check(shown, batch.route)?;
             self.take(batch);
         }
         Ok(())
@@ -152,13 +158,14 @@ impl Forward for Inbox {
         &self,
         request: Request<Streaming<Batch>>,
     ) -> Result<Response<Self::DatagramsStream>, Status> {
+        let shown = certified(&request);
         let batches = request.into_inner();
         let (end, ended) = mpsc::channel(1);
         let inbox = self.clone();
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             let outcome = tokio::select! {
-                outcome = inbox.read(batches) => outcome,
+                outcome = inbox.read(shown, batches) => outcome,
                 () = stop.cancelled() => Err(Status::unavailable("the node is stopping")),
             };
             if let Err(status) = outcome {
@@ -173,20 +180,27 @@ impl Forward for Inbox {
     }
 
     async fn hang_up(&self, request: Request<HangUp>) -> Result<Response<HangUpAnswer>, Status> {
+        let shown = certified(&request);
         let HangUp { route, call } = request.into_inner();
-        self.check(route)?;
+        self.check(shown, route)?;
         let outcome = self.requests.hang_up(call).await;
         Ok(Response::new(HangUpAnswer { outcome }))
     }
 
     async fn ask(&self, request: Request<Ask>) -> Result<Response<Answer>, Status> {
+        let shown = certified(&request);
         let Ask { route, question } = request.into_inner();
-        self.check(route)?;
+        self.check(shown, route)?;
         match self.requests.answer(question).await {
             Ok(answer) => Ok(Response::new(Answer { answer })),
             Err(refusal) => Err(Status::failed_precondition(refusal.reason)),
         }
     }
+}
+
+/// Whom the certificate of a request's connection names, if there are certificates.
+fn certified<T>(request: &Request<T>) -> Option<Certified> {
+    request.extensions().get().copied()
 }
 
 impl std::fmt::Debug for Inbox {
