@@ -52,6 +52,8 @@ pub struct ClusterOptions {
     pub raft: Vec<(String, u64)>,
     /// Keys of `[protection]` and their values; what is not named has its default.
     pub protection: Vec<(String, u64)>,
+    /// Keys of `[storage]` and their values, besides that of least room; empty: the disk may be as full as it likes.
+    pub storage: Vec<(String, u64)>,
     /// Nodes reach one another at [`Site::front`], where somebody has to pass connections on.
     pub fronts: bool,
     /// The interface on which SIP addresses come and go; `None`: every node can bind all of them.
@@ -162,6 +164,7 @@ impl Default for ClusterOptions {
             max_calls: None,
             raft: Vec::new(),
             protection: Vec::new(),
+            storage: Vec::new(),
             fronts: false,
             interface: None,
             admin_token: None,
@@ -256,7 +259,14 @@ impl ClusterOptions {
         writeln!(text)?;
         writeln!(text, "[log]\nformat = \"text\"\nlevel = \"{}\"\n", self.log_level)?;
         // A test machine's disk may be small; what is tested here is not the disk.
-        writeln!(text, "[storage]\nmin_free_bytes = 1048576\n")?;
+        writeln!(text, "[storage]\nmin_free_bytes = 1048576")?;
+        if self.storage.is_empty() {
+            writeln!(text, "protect_percent = 100\nreserve_bytes = 0\n")?;
+        }
+        for (key, value) in &self.storage {
+            writeln!(text, "{key} = {value}")?;
+        }
+        writeln!(text)?;
         for (name, address) in trunks(site) {
             let ip = address.ip();
             let over = match name {

@@ -89,6 +89,28 @@ impl Volume {
         Ok(space.f_bavail.saturating_mul(space.f_frsize))
     }
 
+    /// Takes room with a file of that name until so many bytes are left, or fewer.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub fn fill(&self, name: &str, leave_bytes: u64) -> io::Result<()> {
+        let file = File::create(self.at.join(name))?;
+        let bytes = self.free_bytes()?.saturating_sub(leave_bytes);
+        match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
+            // What the file system needs for itself is not known before; it is full all the same.
+            Err(rustix::io::Errno::NOSPC) => Ok(()),
+            allocated => Ok(allocated?),
+        }
+    }
+
+    /// Gives that room back.
+    ///
+    /// # Errors
+    /// There is no such file.
+    pub fn empty(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.at.join(name))
+    }
+
     /// Where it is mounted.
     #[must_use]
     pub fn path(&self) -> &Path {

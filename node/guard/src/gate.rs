@@ -3,7 +3,7 @@
 //! Open, it only counts. When [`crate::Overload`] sets a pace, whoever is ahead of it is refused
 //! with a time to wait. Emergency calls pass and count.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// See the module's page. All methods take a few nanoseconds and never wait.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub struct Gate {
     admitted: AtomicU64,
     refused: AtomicU64,
     emergencies: AtomicU64,
+    /// Nobody but emergency calls is let in.
+    closed: AtomicBool,
     retry_after_s: u32,
     retry_spread_s: u32,
 }
@@ -48,6 +50,7 @@ impl Gate {
             admitted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             emergencies: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
             retry_after_s,
             retry_spread_s,
         }
@@ -57,6 +60,11 @@ impl Gate {
     pub fn set(&self, per_second: Option<u64>) {
         let period_ns = per_second.map_or(0, |rate| (SECOND_NS / rate.max(1)).max(1));
         self.period_ns.store(period_ns, Ordering::Relaxed);
+    }
+
+    /// Lets in nobody but emergency calls, whatever the pace, or no longer so.
+    pub fn close(&self, closed: bool) {
+        self.closed.store(closed, Ordering::Relaxed);
     }
 
     /// A new call asks to be let in.
@@ -74,7 +82,8 @@ impl Gate {
             may.then(|| due_ns.saturating_add(period_ns))
         };
         let (done, seen) = (Ordering::Relaxed, Ordering::Relaxed);
-        if period_ns == 0 || self.due_ns.fetch_update(done, seen, on_time).is_ok() {
+        let closed = !emergency && self.closed.load(Ordering::Relaxed);
+        if !closed && (period_ns == 0 || self.due_ns.fetch_update(done, seen, on_time).is_ok()) {
             self.admitted.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
@@ -109,6 +118,16 @@ mod tests {
         let gate = Gate::new(2, 3);
         assert!((0..10_000).all(|_| gate.enter(0, false).is_ok()));
         assert_eq!(gate.counts().admitted, 10_000);
+    }
+
+    #[test]
+    fn a_closed_gate_lets_only_emergencies_in() {
+        let gate = Gate::new(2, 0);
+        gate.close(true);
+        assert_eq!(gate.enter(0, false), Err(Shut { retry_after_s: 2 }));
+        assert!(gate.enter(0, true).is_ok());
+        gate.close(false);
+        assert!(gate.enter(0, false).is_ok());
     }
 
     #[test]

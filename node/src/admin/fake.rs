@@ -336,6 +336,7 @@ pub(crate) fn local_facts() -> LocalFacts {
         apply_lag: 0,
         disk_free_bytes: Some(10 << 30),
         disk_min_free_bytes: 1 << 30,
+        disk_protected: false,
         log_writable: true,
         slots_owned: 2,
         slots_recovering: 0,

@@ -41,6 +41,9 @@ pub(super) fn checks(facts: &LocalFacts) -> Vec<Check> {
             let free = facts.disk_free_bytes.unwrap_or_default();
             format!("{free} bytes are free, fewer than {}", facts.disk_min_free_bytes)
         }),
+        check("room", facts.disk_protected, &|| {
+            "the disk is nearly full: new calls are answered 503 until there is room".to_owned()
+        }),
         check("log", !facts.log_writable, &|| "the log could not be written".to_owned()),
         check("slots", facts.slots_recovering > 0, &|| {
             format!("the calls of {} slots are being rebuilt", facts.slots_recovering)
@@ -78,6 +81,7 @@ mod tests {
         assert_eq!(faults(|facts| facts.lease_held = false), ["lease"]);
         assert_eq!(faults(|facts| facts.apply_lag = 10_001), ["applied"]);
         assert_eq!(faults(|facts| facts.disk_free_bytes = Some(1)), ["disk"]);
+        assert_eq!(faults(|facts| facts.disk_protected = true), ["room"]);
         assert_eq!(faults(|facts| facts.log_writable = false), ["log"]);
         assert_eq!(faults(|facts| facts.slots_recovering = 1), ["slots"]);
         assert_eq!(faults(|facts| facts.addresses_missing = 1), ["addresses"]);

@@ -32,6 +32,7 @@ use crate::admin::seam::{
 use crate::clock::Clock;
 use crate::config::TrunkConfig;
 use crate::protect::Protection;
+use crate::protect::disk::Fill;
 use crate::switch::SharedTable;
 use crate::switch::leader;
 use crate::switch::ownership::Progress;
@@ -50,6 +51,7 @@ pub(super) struct Api {
     pub(super) tasks: TaskTracker,
     pub(super) hang_ups: HangUps,
     pub(super) data_dir: DataDir,
+    pub(super) fill: Option<watch::Receiver<Fill>>,
     pub(super) progress: watch::Receiver<Progress>,
     pub(super) stopping: watch::Receiver<bool>,
     pub(super) view: watch::Receiver<ClusterView>,
@@ -82,6 +84,7 @@ impl ClusterApi for Api {
             apply_lag: committed.saturating_sub(status.applied.unwrap_or(0)),
             disk_free_bytes: self.data_dir.free_bytes().ok(),
             disk_min_free_bytes: self.min_free_bytes,
+            disk_protected: self.fill.as_ref().is_some_and(|fill| *fill.borrow() >= Fill::Protect),
             log_writable: status.role != holdline_raft::Role::Stopped,
             slots_owned: progress.slots,
             slots_recovering: progress.recovering,

@@ -22,7 +22,7 @@ use holdline_storage::engine::Anew;
 use holdline_storage::seal::Keyring;
 use holdline_storage::{
     DataDir, DataDirError, Engine, LogOptions, LogStore, RocksEngine, SealedEngine, SnapshotStore,
-    StateStore,
+    Space, StateStore,
 };
 use holdline_transport::dns::{Dns, DnsOptions, Resolve};
 use holdline_transport::{
@@ -56,6 +56,11 @@ pub trait Machine: Debug + Send + Sync + 'static {
         group: GroupId,
         tasks: &TaskTracker,
     ) -> Result<(DataDir, Storage), NodeError>;
+
+    /// The room on the data folder's disk, on a machine whose disk can be full.
+    fn space(&self, _data_dir: &DataDir) -> Option<Space> {
+        None
+    }
 
     /// Listens for other nodes.
     ///
@@ -185,6 +190,10 @@ impl Machine for Host {
         let state = StateStore::open(engine.clone(), group, &snapshots)?;
         let log = LogStore::open(engine, group, LogOptions::default())?;
         Ok((data_dir, Storage { log, state, snapshots }))
+    }
+
+    fn space(&self, data_dir: &DataDir) -> Option<Space> {
+        Some(data_dir.space())
     }
 
     async fn listen(&self, rpc: SocketAddr) -> Result<Self::Incoming, NodeError> {

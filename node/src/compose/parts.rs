@@ -13,7 +13,7 @@ use holdline_cluster::ownership::PlanOptions;
 use holdline_model::{GroupId, Incarnation, Millis, Name, NodeId, NodeRole, NodeUp};
 use holdline_raft::{ClusterToken, Member, RaftHandle, RaftNode, Wall};
 use holdline_sip::locate::Asked;
-use holdline_storage::DataDir;
+use holdline_storage::{DataDir, Space};
 use holdline_transport::dns::Locator;
 use holdline_transport::floating::{
     Bind, Command, CommandOptions, FloatingAddresses, FloatingOptions, Mover, Netlink,
@@ -33,6 +33,7 @@ use crate::admin::{AdminLimits, AdminOptions, AdminServer, ClusterApi};
 use crate::clock::Clock;
 use crate::config::{ClusterConfig, Config, DnsConfig, FloatingConfig};
 use crate::node_runner::NodeContext;
+use crate::protect::disk::{self, Fill};
 use crate::protect::pressure::Pressure;
 use crate::protect::{Protection, keeper, lender, pace};
 use crate::switch::SharedTable;
@@ -100,6 +101,7 @@ struct Seen {
     view: watch::Receiver<ClusterView>,
     trunk_view: watch::Receiver<Arc<TrunkView>>,
     bulletin: Bulletin,
+    fill: Option<watch::Receiver<Fill>>,
 }
 
 impl Parts {
@@ -166,6 +168,7 @@ impl Parts {
                 .await?;
         let (view, bulletin) = (gossip.view(), gossip.bulletin());
         shared.start_protection(news, bulletin.clone(), announcement.incarnation);
+        let fill = machine.space(&data_dir).map(|space| shared.start_disk(space));
         shared.start_names();
         let trunk_view = shared.start_trunks(wires, trunk_calls, gossip)?;
         let (progress, failed) = shared.start_ownership(announcement, node.applied);
@@ -176,8 +179,14 @@ impl Parts {
             peers::follow(shared.forwarder.clone(), leadership, view.clone(), halt.clone());
         context.tasks.spawn(follow);
         let (stopping, is_stopping) = watch::channel(false);
-        let seen =
-            Seen { progress: progress.clone(), stopping: is_stopping, view, trunk_view, bulletin };
+        let seen = Seen {
+            progress: progress.clone(),
+            stopping: is_stopping,
+            view,
+            trunk_view,
+            bulletin,
+            fill,
+        };
         let api = shared.api(hang_ups, data_dir, seen);
         let api: Arc<dyn ClusterApi> = Arc::new(api);
         if machine.started(&shared.raft, &api) {
@@ -342,6 +351,12 @@ impl Shared<'_> {
         tasks.spawn(lender::run(keeper, halt.clone()));
     }
 
+    /// Guards against a full disk.
+    fn start_disk(&self, space: Space) -> watch::Receiver<Fill> {
+        let guard = disk::Guard { space, marks: self.config().storage.watermarks };
+        guard.start(Arc::clone(&self.protection), &self.context.tasks, self.halt.clone())
+    }
+
     fn start_ownership(
         &self,
         announcement: NodeUp,
@@ -417,6 +432,7 @@ impl Shared<'_> {
             tasks: self.context.tasks.clone(),
             hang_ups,
             data_dir,
+            fill: seen.fill,
             progress: seen.progress,
             stopping: seen.stopping,
             view: seen.view,

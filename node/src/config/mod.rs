@@ -43,7 +43,7 @@ pub use protection::ProtectionConfig;
 pub use route::RouteConfig;
 pub(crate) use secret::read_secret;
 pub use sip::SipConfig;
-pub use storage::StorageConfig;
+pub use storage::{StorageConfig, Watermarks};
 pub use trunk::TrunkConfig;
 pub use trunk_tls::TrunkTls;
 

@@ -18,15 +18,31 @@ pub struct StorageConfig {
     /// With less room than this on the data folder's file system, in bytes, the node says in
     /// `/readyz` that it is not ready.
     pub min_free_bytes: u64,
+    /// When and how the node guards against a full disk.
+    pub watermarks: Watermarks,
     /// The keys that the data folder is sealed with: the first writes, all read. None: it is in clear.
     pub keys: Vec<SealKey>,
     /// Memory and files of the database.
     pub rocksdb: RocksOptions,
 }
 
+/// When and how the node guards against a full disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watermarks {
+    /// From here on it warns, in percent.
+    pub warn_percent: u64,
+    /// From here on it admits no calls, in percent; 100: never.
+    pub protect_percent: u64,
+    /// Bytes that are kept for calls that are up.
+    pub reserve_bytes: u64,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawStorage {
+    warn_percent: Option<Spanned<u64>>,
+    protect_percent: Option<Spanned<u64>>,
+    reserve_bytes: Option<Spanned<u64>>,
     min_free_bytes: Option<Spanned<u64>>,
     encryption: Option<Spanned<RawEncryption>>,
     rocksdb: Option<RocksOptions>,
@@ -45,7 +61,18 @@ impl RawStorage {
             check.range("storage.min_free_bytes", &raw, 0..MAX_FREE_BYTES + 1)
         });
         let keys = self.encryption.map_or_else(Vec::new, |raw| keys(check, raw));
-        StorageConfig { min_free_bytes, keys, rocksdb: self.rocksdb.unwrap_or_default() }
+        let percent = |check: &mut Checker<'_>, key, raw: Option<Spanned<u64>>, default| {
+            raw.map_or(default, |raw| check.range(key, &raw, 1..101))
+        };
+        let watermarks = Watermarks {
+            warn_percent: percent(check, "storage.warn_percent", self.warn_percent, 80),
+            protect_percent: percent(check, "storage.protect_percent", self.protect_percent, 90),
+            reserve_bytes: self.reserve_bytes.map_or(RESERVE_BYTES, |raw| {
+                check.range("storage.reserve_bytes", &raw, 0..MAX_FREE_BYTES + 1)
+            }),
+        };
+        let rocksdb = self.rocksdb.unwrap_or_default();
+        StorageConfig { min_free_bytes, watermarks, keys, rocksdb }
     }
 }
 
@@ -97,4 +124,6 @@ fn keys(check: &mut Checker<'_>, raw: Spanned<RawEncryption>) -> Vec<SealKey> {
 
 /// Room for the write-ahead log and one compaction.
 const MIN_FREE_BYTES: u64 = 512 << 20;
+/// The log of some tens of thousands of calls that end.
+const RESERVE_BYTES: u64 = 64 << 20;
 const MAX_FREE_BYTES: u64 = 1 << 50;

@@ -10,12 +10,14 @@
 //! | `pressure` | the delays of this node's queues and commits |
 //! | `allowances` | leased tokens, for what rides on no admission |
 //! | `lender` | the task that leases them |
+//! | `disk` | the task that guards against a full disk |
 //! | `pace` | the task that turns delays into the pace of new calls |
 //!
 //! Invariant: requests within a dialog, answers to our requests and emergency calls pass all of it,
 //! up to the ceiling that keeps the node alive for the others'.
 
 pub(crate) mod allowances;
+pub(crate) mod disk;
 #[cfg(test)]
 mod fail2ban;
 pub(crate) mod keeper;

@@ -405,6 +405,20 @@ const METRICS: &[Metric] = &[
     ),
     metric(
         "storage",
+        Kind::Gauge,
+        "holdline_disk_used_ratio",
+        &[],
+        "How full the data folder's file system is, 0 to 1.",
+    ),
+    metric(
+        "storage",
+        Kind::Gauge,
+        "holdline_disk_protected",
+        &[],
+        "1 while new calls are answered 503 because the disk is nearly full.",
+    ),
+    metric(
+        "storage",
         Kind::Histogram(Buckets::Commit),
         "holdline_log_sync_seconds",
         &[],

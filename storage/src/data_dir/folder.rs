@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::data_dir::new_folder::is_unfinished;
-use crate::data_dir::{DataDirError, Identity};
+use crate::data_dir::{DataDirError, Identity, Space};
 use crate::engine::{RocksEngine, RocksOptions};
 
 pub(super) const IDENTITY: &str = "IDENTITY";
@@ -62,6 +62,12 @@ impl DataDir {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The room on its file system.
+    #[must_use]
+    pub fn space(&self) -> Space {
+        Space::new(&self.path)
     }
 
     /// The folder of snapshots.

@@ -13,11 +13,13 @@
 mod error;
 mod folder;
 mod identity;
+mod space;
 mod new_folder;
 
 pub use error::DataDirError;
 pub use folder::DataDir;
 pub use identity::Identity;
+pub use space::{Room, Space};
 pub use new_folder::NewFolder;
 
 /// The format of the data folder. A change of any format in it raises it.

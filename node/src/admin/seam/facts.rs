@@ -35,6 +35,8 @@ pub struct LocalFacts {
     pub disk_free_bytes: Option<u64>,
     /// With less room than this it is not ready, in bytes.
     pub disk_min_free_bytes: u64,
+    /// The disk is so full that no calls are admitted.
+    pub disk_protected: bool,
     /// Whether the node's log could be written and synced last time.
     pub log_writable: bool,
     /// Slots that it owns.
