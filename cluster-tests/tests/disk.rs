@@ -1,9 +1,13 @@
-//! A disk that is really full: the node takes no new calls, those that are up end and are billed, and
-//! all is well again when there is room. On a file system of its own, in a file.
+//! Disks that fail. One that is really full, on a file system of its own, in a file: the node takes no
+//! new calls, those that are up end and are billed, and all is well again when there is room. One that
+//! cannot sync: the node stops, and does not try again.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::fs;
 use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use holdline_cluster_tests::cluster::{Admin, ClusterOptions, Site, Volume};
@@ -127,5 +131,52 @@ async fn a_full_disk_ends_admission_and_no_call_and_heals_when_there_is_room() {
         stage.cluster.kill(id).unwrap();
     }
     drop(volume);
+    stage.cluster.pass().unwrap();
+}
+
+/// The library that makes syncs fail; `None` without a compiler.
+fn fail_sync(folder: &Path) -> Option<PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fail_sync.c");
+    let library = folder.join("fail_sync.so");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
+    compiler.status().is_ok_and(|status| status.success()).then_some(library)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_sync_fails_stops_and_does_not_sync_again() {
+    let mut stage = Stage::open_at(Site::claim(3).unwrap(), &ClusterOptions::default(), 1).unwrap();
+    let folder = stage.cluster.folder().to_owned();
+    let Some(library) = fail_sync(&folder) else {
+        eprintln!("LEFT OUT: a sync that fails: there is no C compiler (cc)");
+        stage.cluster.set_quiet(true);
+        return;
+    };
+    let trigger = folder.join("fail-sync");
+    let node = stage.cluster.node(2).unwrap();
+    let (data, text) = (node.data_dir.clone(), |path: &Path| path.to_str().unwrap().to_owned());
+    node.env = vec![
+        ("LD_PRELOAD".to_owned(), text(&library)),
+        ("FAIL_SYNC".to_owned(), text(&trigger)),
+        ("FAIL_SYNC_UNDER".to_owned(), text(&data)),
+    ];
+    stage.cluster.start_all().await.unwrap();
+    let held = stage.bring_up(30, 2).await.unwrap();
+    fs::write(&trigger, "").unwrap();
+    // The calls' ends have to be synced.
+    stage.hang_up(&held).await.unwrap();
+    let status = stage.cluster.node(2).unwrap().wait_exit(LIMIT).await.unwrap();
+    assert!(!status.success(), "it ended as if all were well");
+    let said = stage.cluster.node(2).unwrap().log_tail(5);
+    assert!(said.contains("see the system's log for the disk's health"), "{said}");
+    let refused = fs::read_to_string(trigger.with_extension("refused")).unwrap();
+    let logs = refused.lines().filter(|path| path.ends_with(".log")).count();
+    assert_eq!(logs, 1, "the sync that failed is not tried again: {refused}");
+    // Nobody missed anything, and with a good disk the node is back.
+    fs::remove_file(&trigger).unwrap();
+    stage.cluster.restart(2).unwrap();
+    stage.cluster.wait_home(LIMIT).await.unwrap();
+    let verdict = stage.judge_answered(held).await.unwrap();
+    assert!(verdict.clean(), "{verdict:#?}");
     stage.cluster.pass().unwrap();
 }
