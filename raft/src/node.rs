@@ -177,6 +177,7 @@ impl Parts {
             handle: handle.clone(),
             gate: gate.clone(),
             wall: options.wall.clone(),
+            set_aside: options.set_aside,
         };
         let routes = server.routes(door, &options.token);
         let follow = read::watch_freshness(handle.clone(), leadership.clone(), cancel.clone());
@@ -255,6 +256,7 @@ fn entrance(
         cluster: options.cluster,
         me: options.node,
         members: options.members.clone(),
+        set_aside: options.set_aside,
         seeds: options.seeds.clone(),
         joining: Joining {
             cluster: Some(options.cluster),

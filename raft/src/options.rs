@@ -35,6 +35,9 @@ pub struct Options {
     pub seeds: Vec<SocketAddr>,
     /// The leader has let this node in a moment ago: its log is empty for a good reason.
     pub is_new: bool,
+    /// The store of this node was damaged and set aside: it knows no more what it had promised, so it
+    /// never forms the group anew, and waits for somebody who has a log.
+    pub set_aside: bool,
     /// The time of day.
     pub wall: Wall,
     /// The secret that the nodes share.

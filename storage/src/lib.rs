@@ -31,11 +31,11 @@ pub mod snapshot;
 pub mod tables;
 
 pub use codec::CodecError;
-pub use data_dir::{DataDir, DataDirError, Identity, Room, Space};
+pub use data_dir::{DataDir, DataDirError, Identity, Room, Space, note_damage};
 pub use engine::{
     Engine, EngineError, MemoryEngine, RocksEngine, RocksOptions, SealedEngine, Table,
 };
-pub use log::{LogError, LogOptions, LogStore, OnDurable, Wake};
+pub use log::{LogError, LogOptions, LogStore, OnDurable, SyncMark, Wake};
 pub use snapshot::{SnapshotError, SnapshotFile, SnapshotHeader, SnapshotReceiver, SnapshotStore};
 pub use tables::{
     CallCounts, CallPage, CdrPage, CdrQuery, IndexState, Oldest, StateBatch, StateError,

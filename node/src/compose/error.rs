@@ -18,6 +18,25 @@ pub enum NodeError {
     /// The data folder cannot be used.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// The store is damaged, and nobody else has what was in it.
+    #[error(
+        "the store in {} is damaged ({what}), and this node is the only one: restore a backup into a new folder with holdline snapshot restore",
+        path.display()
+    )]
+    Damaged {
+        /// The data folder.
+        path: std::path::PathBuf,
+        /// What is damaged.
+        what: String,
+    },
+    /// What is damaged could not be noted.
+    #[error("{} cannot be written: {cause}", path.display())]
+    Note {
+        /// The data folder.
+        path: std::path::PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
     /// The data folder's keys do not fit.
     #[error(transparent)]
     Keys(#[from] holdline_storage::seal::KeyringError),

@@ -21,8 +21,7 @@ use holdline_raft::{RaftHandle, Storage};
 use holdline_storage::engine::Anew;
 use holdline_storage::seal::Keyring;
 use holdline_storage::{
-    DataDir, DataDirError, Engine, LogOptions, LogStore, RocksEngine, SealedEngine, SnapshotStore,
-    Space, StateStore,
+    DataDir, DataDirError, Engine, RocksEngine, SealedEngine, Space,
 };
 use holdline_transport::dns::{Dns, DnsOptions, Resolve};
 use holdline_transport::{
@@ -128,6 +127,7 @@ pub(crate) fn open_engine(
     getrandom::fill(&mut random)?;
     let keys = Keyring::open(folder, &config.storage.keys, !db.exists(), random)?;
     let rocks = RocksEngine::open(&db, &config.storage.rocksdb).map_err(DataDirError::from)?;
+    let rocks = rocks.telling(store::teller(folder));
     let Some(keys) = keys.map(Arc::new) else { return Ok((Arc::new(rocks), None)) };
     let sealed = Arc::new(SealedEngine::new(Arc::new(rocks), Arc::clone(&keys)));
     if keys.len() > 1 {
@@ -184,12 +184,7 @@ impl Machine for Host {
         group: GroupId,
         _tasks: &TaskTracker,
     ) -> Result<(DataDir, Storage), NodeError> {
-        let data_dir = DataDir::open(&config.node.data_dir, &config.identity())?;
-        let (engine, keys) = open_engine(data_dir.path(), config)?;
-        let snapshots = SnapshotStore::open_sealed(&data_dir.snapshots_path(), keys)?;
-        let state = StateStore::open(engine.clone(), group, &snapshots)?;
-        let log = LogStore::open(engine, group, LogOptions::default())?;
-        Ok((data_dir, Storage { log, state, snapshots }))
+        store::open(config, group)
     }
 
     fn space(&self, data_dir: &DataDir) -> Option<Space> {

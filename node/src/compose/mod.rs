@@ -9,6 +9,8 @@
 //! | `runner` | runs a node until it is told to stop or cannot go on |
 //! | `machine` | the disk and the networks beneath: the host's, or a simulation's |
 //! | `links` | how nodes are connected: over TLS, or in clear |
+//! | `store` | opens what is on the disk; what is damaged is set aside |
+//! | `scrub` | reads all that is stored, again and again, so that damage is found in time |
 //! | `enroll` | a node that joins finds out who it is |
 //! | `parts` | makes the parts |
 //! | `error` | why a node cannot start or go on |
@@ -42,7 +44,9 @@ mod peers;
 mod registrar_api;
 mod rpc;
 mod runner;
+mod scrub;
 mod sip_probe;
+mod store;
 mod tls;
 
 pub use error::NodeError;

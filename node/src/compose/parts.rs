@@ -118,7 +118,8 @@ impl Parts {
         let (data_dir, storage) = machine.open_storage(config, GROUP, &context.tasks)?;
         let token = keys::rpc_token(&config.cluster.key);
         let links = Links::new(machine, config)?;
-        let raft_options = raft_options(context, place, &token, links.raft)?;
+        let set_aside = data_dir.was_set_aside();
+        let raft_options = raft_options(context, place, set_aside, &token, links.raft)?;
         let node =
             RaftNode::start(raft_options, storage, context.tasks.clone(), halt.clone()).await?;
         let forward_options = forward_options(config, &token, links.forward)?;
@@ -472,6 +473,7 @@ fn protection(
 fn raft_options(
     context: &NodeContext,
     place: Place,
+    set_aside: bool,
     token: &str,
     connect: holdline_raft::Connect,
 ) -> Result<holdline_raft::Options, NodeError> {
@@ -492,6 +494,7 @@ fn raft_options(
         member: member(&config.this_member()),
         seeds: place.seeds,
         is_new: place.is_new,
+        set_aside,
         wall: Wall::new(move || clock.now()),
         token: token.parse::<ClusterToken>().map_err(|e| NodeError::Failed(e.to_string()))?,
         tuning: config.cluster.raft.clone(),

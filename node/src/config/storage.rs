@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use holdline_storage::RocksOptions;
 use holdline_storage::seal::SealKey;
@@ -20,6 +21,8 @@ pub struct StorageConfig {
     pub min_free_bytes: u64,
     /// When and how the node guards against a full disk.
     pub watermarks: Watermarks,
+    /// How often all that is stored is read and checked; `None`: never.
+    pub scrub_every: Option<Duration>,
     /// The keys that the data folder is sealed with: the first writes, all read. None: it is in clear.
     pub keys: Vec<SealKey>,
     /// Memory and files of the database.
@@ -43,6 +46,7 @@ pub(super) struct RawStorage {
     warn_percent: Option<Spanned<u64>>,
     protect_percent: Option<Spanned<u64>>,
     reserve_bytes: Option<Spanned<u64>>,
+    scrub_every_s: Option<Spanned<u64>>,
     min_free_bytes: Option<Spanned<u64>>,
     encryption: Option<Spanned<RawEncryption>>,
     rocksdb: Option<RocksOptions>,
@@ -72,7 +76,11 @@ impl RawStorage {
             }),
         };
         let rocksdb = self.rocksdb.unwrap_or_default();
-        StorageConfig { min_free_bytes, watermarks, keys, rocksdb }
+        let scrub_every_s = self.scrub_every_s.map_or(SCRUB_EVERY_S, |raw| {
+            check.range("storage.scrub_every_s", &raw, 0..MAX_SCRUB_EVERY_S + 1)
+        });
+        let scrub_every = (scrub_every_s > 0).then_some(Duration::from_secs(scrub_every_s));
+        StorageConfig { min_free_bytes, watermarks, scrub_every, keys, rocksdb }
     }
 }
 
@@ -126,4 +134,7 @@ fn keys(check: &mut Checker<'_>, raw: Spanned<RawEncryption>) -> Vec<SealKey> {
 const MIN_FREE_BYTES: u64 = 512 << 20;
 /// The log of some tens of thousands of calls that end.
 const RESERVE_BYTES: u64 = 64 << 20;
+/// A week.
+const SCRUB_EVERY_S: u64 = 7 * 24 * 3_600;
+const MAX_SCRUB_EVERY_S: u64 = 365 * 24 * 3_600;
 const MAX_FREE_BYTES: u64 = 1 << 50;

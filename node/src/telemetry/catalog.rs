@@ -419,6 +419,20 @@ const METRICS: &[Metric] = &[
     ),
     metric(
         "storage",
+        Kind::Gauge,
+        "holdline_storage_set_aside",
+        &[],
+        "1 if a damaged store of this node lies in its data folder, set aside.",
+    ),
+    metric(
+        "storage",
+        Kind::Counter,
+        "holdline_snapshots_damaged_total",
+        &[],
+        "Damaged snapshots that were passed over.",
+    ),
+    metric(
+        "storage",
         Kind::Histogram(Buckets::Commit),
         "holdline_log_sync_seconds",
         &[],

@@ -38,6 +38,8 @@ pub(crate) struct Entrance {
     pub(crate) me: NodeId,
     /// The first members; empty for a node that joined.
     pub(crate) members: BTreeMap<NodeId, Member>,
+    /// Its store was set aside: it comes back, or waits.
+    pub(crate) set_aside: bool,
     /// Who else may be asked.
     pub(crate) seeds: Vec<SocketAddr>,
     /// Who it says that it is if it has to come back.
@@ -68,6 +70,7 @@ pub(crate) async fn enter(entrance: Entrance) {
     loop {
         let answers = entrance.ask().await;
         match decide(entrance.me, entrance.members.keys().copied(), &answers) {
+            Decision::Form if entrance.set_aside => {}
             Decision::Form => {
                 entrance.form().await;
                 return;
@@ -83,8 +86,7 @@ pub(crate) async fn enter(entrance: Entrance) {
             Decision::Wait => {}
         }
         if rounds % LOG_EVERY == LOG_EVERY - 1 {
-            let members = entrance.members.len();
-            tracing::info!(members, "waiting until a majority of the first members is there");
+            entrance.say_it_waits();
         }
         rounds = rounds.wrapping_add(1);
         tokio::time::sleep(PAUSE).await;
@@ -92,6 +94,17 @@ pub(crate) async fn enter(entrance: Entrance) {
 }
 
 impl Entrance {
+    fn say_it_waits(&self) {
+        let members = self.members.len();
+        if self.set_aside {
+            tracing::warn!(
+                "this node's store was set aside, and no member with a log answers: start the others; if none has a log, restore a backup (docs/backup.md)"
+            );
+        } else {
+            tracing::info!(members, "waiting until a majority of the first members is there");
+        }
+    }
+
     async fn ask(&self) -> Vec<(SocketAddr, Result<Greeted, Option<Refusal>>)> {
         let mut addresses: BTreeSet<SocketAddr> = self.seeds.iter().copied().collect();
         let others = self.members.iter().filter(|(id, _)| **id != self.me);

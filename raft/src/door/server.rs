@@ -23,6 +23,8 @@ pub(crate) struct Door {
     pub(crate) handle: RaftHandle,
     pub(crate) gate: Gate,
     pub(crate) wall: Wall,
+    /// Its store was set aside: while it has no log, it must not count as a node that never had one.
+    pub(crate) set_aside: bool,
 }
 
 impl Door {
@@ -165,6 +167,9 @@ fn refused(refusal: Refusal, ask: &JoinAsk) -> JoinAnswer {
 #[tonic::async_trait]
 impl door_server::Door for Door {
     async fn greet(&self, request: Request<Greeting>) -> Result<Response<Greeted>, Status> {
+        if self.set_aside && !self.gate.is_open() {
+            return Err(Status::unavailable("its store was damaged and set aside"));
+        }
         Ok(Response::new(self.greeted(&request.into_inner())))
     }
 

@@ -204,6 +204,12 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn get_current_snapshot(&mut self) -> io::Result<Option<Snapshot>> {
-        self.snapshots.current().await
+        let current = self.snapshots.current().await?;
+        if current.is_some() || !self.snapshots.has_damaged() {
+            return Ok(current);
+        }
+        // Followers that need one would wait for the next that is due.
+        tracing::warn!("the newest snapshot is damaged: another one is built");
+        self.snapshots.build(&self.state).await.map(Some)
     }
 }

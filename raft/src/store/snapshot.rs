@@ -55,6 +55,11 @@ impl Snapshots {
         newest.map(snapshot).transpose()
     }
 
+    /// Whether a snapshot was passed over because it is damaged.
+    pub(super) fn has_damaged(&self) -> bool {
+        self.store.has_damaged()
+    }
+
     pub(super) async fn build(&self, state: &Arc<StateStore>) -> io::Result<Snapshot> {
         let _turn = self.turn.lock().await;
         if state.applied().map_err(io::Error::other)?.is_none() {

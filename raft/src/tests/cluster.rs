@@ -149,6 +149,7 @@ impl Cluster {
             member: self.members.get(&node).cloned().unwrap_or_default(),
             seeds: Vec::new(),
             is_new: false,
+            set_aside: false,
             wall: Wall::new(|| Millis(1_000_000)),
             token: TOKEN.parse::<ClusterToken>().unwrap(),
             tuning: self.tuning.clone(),

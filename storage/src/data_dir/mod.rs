@@ -7,15 +7,21 @@
 //! | `LOCK` | locked by the process that uses the folder |
 //! | `db/` | the engine |
 //! | `snapshots/` | snapshot files |
+//! | `SYNCED` | how many writes of the log were synced ([`crate::log`]) |
+//! | `RESERVE` | room that is given back when the disk is full |
+//! | `DAMAGED` | what was found to be damaged; the store is set aside before anything is opened |
+//! | `damaged/` | a store that was set aside |
 //!
 //! Invariant: nothing in the folder is touched before identity and lock are known to be right.
 
+mod damage;
 mod error;
 mod folder;
 mod identity;
 mod space;
 mod new_folder;
 
+pub use damage::note_damage;
 pub use error::DataDirError;
 pub use folder::DataDir;
 pub use identity::Identity;

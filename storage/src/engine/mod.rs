@@ -24,7 +24,7 @@ use holdline_model::GroupId;
 pub use batch::{Batch, Op};
 pub use error::{Cause, EngineError};
 pub use memory::{Fault, MemoryEngine};
-pub use rocks::RocksEngine;
+pub use rocks::{OnDamage, RocksEngine};
 pub use rocks_options::RocksOptions;
 pub use sealed::{Anew, SealedEngine};
 pub use table::Table;

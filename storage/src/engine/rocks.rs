@@ -8,7 +8,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use holdline_model::{GroupId, mutant};
@@ -32,7 +32,14 @@ pub struct RocksEngine {
     /// what a failed sync has left on disk is unknown until the log is read again.
     failed: AtomicBool,
     floors: Arc<CdrFloors>,
+    /// Is told, once, what is damaged.
+    told: OnceLock<OnDamage>,
+    damaged: AtomicBool,
 }
+
+/// Is told what is damaged, in the words of the database, which name the file. It must not use the
+/// database.
+pub type OnDamage = Box<dyn Fn(&str) + Send + Sync>;
 
 impl RocksEngine {
     /// Opens the database in the folder `path`, or makes it.
@@ -52,7 +59,31 @@ impl RocksEngine {
         });
         let db = DB::open_cf_descriptors(&database_options(options), path, tables)
             .map_err(|cause| describe(path, cause))?;
-        Ok(Self { db, path: path.to_owned(), failed: AtomicBool::new(false), floors })
+        let (failed, damaged) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Self { db, path: path.to_owned(), failed, floors, told: OnceLock::new(), damaged })
+    }
+
+    /// Has `told` called, once, when stored bytes are found not to be what was written: nothing is
+    /// written any more then.
+    #[must_use]
+    pub fn telling(self, told: OnDamage) -> Self {
+        // It was not set before: this is the only place, and takes the engine.
+        let _first = self.told.set(told);
+        self
+    }
+
+    /// Turns RocksDB's text into a fact, and tells of damage.
+    fn describe(&self, cause: rocksdb::Error) -> EngineError {
+        let error = describe(&self.path, cause);
+        if let EngineError::Corrupt { cause, .. } = &error
+            && !self.damaged.swap(true, Ordering::AcqRel)
+        {
+            self.failed.store(true, Ordering::Release);
+            if let Some(told) = self.told.get() {
+                told(&cause.to_string());
+            }
+        }
+        error
     }
 
     fn table(&self, table: Table) -> Result<&ColumnFamily, EngineError> {
@@ -86,13 +117,13 @@ impl RocksEngine {
 
     fn fail(&self, cause: rocksdb::Error) -> EngineError {
         self.failed.store(true, Ordering::Release);
-        describe(&self.path, cause)
+        self.describe(cause)
     }
 }
 
 impl Read for RocksEngine {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
-        self.db.get_cf(self.table(table)?, key).map_err(|cause| describe(&self.path, cause))
+        self.db.get_cf(self.table(table)?, key).map_err(|cause| self.describe(cause))
     }
 
     fn scan(
@@ -103,7 +134,7 @@ impl Read for RocksEngine {
         visit: Visit<'_>,
     ) -> Result<(), EngineError> {
         let iterator = self.db.raw_iterator_cf_opt(self.table(table)?, read_options(range));
-        walk(&self.path, iterator, range, direction, visit)
+        walk(self, iterator, range, direction, visit)
     }
 }
 
@@ -170,7 +201,7 @@ struct RocksView<'a> {
 impl Read for RocksView<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
         let table = self.engine.table(table)?;
-        self.snapshot.get_cf(table, key).map_err(|cause| describe(&self.engine.path, cause))
+        self.snapshot.get_cf(table, key).map_err(|cause| self.engine.describe(cause))
     }
 
     fn scan(
@@ -185,7 +216,7 @@ impl Read for RocksView<'_> {
         // A view reads whole tables once: that must not push the hot blocks out of the cache.
         options.fill_cache(false);
         let iterator = self.snapshot.raw_iterator_cf_opt(table, options);
-        walk(&self.engine.path, iterator, range, direction, visit)
+        walk(self.engine, iterator, range, direction, visit)
     }
 }
 
@@ -196,7 +227,7 @@ impl fmt::Debug for RocksEngine {
 }
 
 fn walk(
-    path: &Path,
+    engine: &RocksEngine,
     mut iterator: DBRawIterator<'_>,
     range: KeyRange<'_>,
     direction: Direction,
@@ -219,7 +250,7 @@ fn walk(
         }
     }
     // An iterator also becomes invalid when a block cannot be read.
-    iterator.status().map_err(|cause| describe(path, cause))
+    iterator.status().map_err(|cause| engine.describe(cause))
 }
 
 fn read_options(range: KeyRange<'_>) -> ReadOptions {

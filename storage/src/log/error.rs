@@ -41,6 +41,16 @@ pub enum LogError {
         /// What is wrong with it.
         text: String,
     },
+    /// The database has lost what was synced: a part of its write-ahead log is damaged.
+    #[error(
+        "the log ends at synced write {found}, and {marked} were made: its write-ahead log is damaged"
+    )]
+    Lost {
+        /// The last one that is there.
+        found: u64,
+        /// The last one that was made.
+        marked: u64,
+    },
     /// The flusher thread could not be started.
     #[error("the log's thread could not be started: {text}")]
     NoThread {

@@ -1,6 +1,7 @@
 //! The one thread that writes the log, and the queue before it.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -8,11 +9,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use holdline_model::GroupId;
 
-use crate::engine::{Batch, Durability, Engine, EngineError};
+use crate::engine::{Batch, Durability, Engine, EngineError, Table};
 use crate::log::job::{Change, Job};
-use crate::log::keys::Purged;
+use crate::log::keys::{Purged, synced_key};
 use crate::log::window::Window;
-use crate::log::{LogError, LogOptions};
+use crate::log::{LogError, LogOptions, SyncMark};
 
 /// Called when something is queued in a log without a thread: whoever is woken calls
 /// [`LogStore::flush_queued`](crate::LogStore::flush_queued). It must not call the log itself.
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     room: Condvar,
     /// Whom to wake in place of the thread.
     wake: Option<Wake>,
+    /// Where synced writes are counted, and how many there were.
+    marked: Option<(SyncMark, AtomicU64)>,
 }
 
 /// What the lock guards: the log as its users see it, and the queue.
@@ -134,7 +137,13 @@ impl Shared {
         wake: Option<Wake>,
     ) -> Self {
         let (work, room) = (Condvar::new(), Condvar::new());
-        Self { engine, group, options, inner: Mutex::new(inner), work, room, wake }
+        let inner = Mutex::new(inner);
+        Self { engine, group, options, inner, work, room, wake, marked: None }
+    }
+
+    /// Counts synced writes from now on.
+    pub(super) fn keep(&mut self, mark: SyncMark, made: u64) {
+        self.marked = Some((mark, AtomicU64::new(made)));
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -244,7 +253,16 @@ impl Shared {
             return self.engine.write(batch, Durability::Buffered);
         }
         let started = now();
+        let marked = self.marked.as_ref().map(|(mark, made)| {
+            let number = made.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            let bytes = Bytes::copy_from_slice(&number.to_be_bytes());
+            batch.put(Table::Vote, synced_key(self.group), bytes);
+            (mark, number)
+        });
         self.engine.write(batch, Durability::Synced)?;
+        if let Some((mark, number)) = marked {
+            mark.note(number);
+        }
         metrics::histogram!("holdline_log_sync_seconds").record(started.elapsed());
         metrics::histogram!("holdline_log_batch_entries").record(count(entries));
         metrics::histogram!("holdline_log_batch_jobs").record(count(jobs.len()));

@@ -40,6 +40,11 @@ pub(crate) fn installing_key(group: GroupId) -> Key {
     Key::new(group).u8(3)
 }
 
+/// The key of the number of the last synced write.
+pub(super) fn synced_key(group: GroupId) -> Key {
+    Key::new(group).u8(4)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +57,7 @@ mod tests {
         assert_eq!(&*committed_key(group), &[1, 2, 1]);
         assert_eq!(&*purged_key(group), &[1, 2, 2]);
         assert_eq!(&*installing_key(group), &[1, 2, 3]);
+        assert_eq!(&*synced_key(group), &[1, 2, 4]);
     }
 
     #[test]

@@ -11,9 +11,9 @@ use crate::codec;
 use crate::engine::{Direction, Engine, EngineError, KeyRange, Table};
 use crate::log::flusher::{Flusher, Inner, Shared, Wake};
 use crate::log::job::{Change, Job, OnDurable};
-use crate::log::keys::{Purged, committed_key, entry_key, purged_key, vote_key};
+use crate::log::keys::{Purged, committed_key, entry_key, purged_key, synced_key, vote_key};
 use crate::log::window::Window;
-use crate::log::{LogError, LogOptions};
+use crate::log::{LogError, LogOptions, SyncMark};
 use crate::tables::group_range;
 
 /// The log and hard state of one group. Clones share it; when the last is dropped, what is queued
@@ -35,7 +35,31 @@ impl LogStore {
         group: GroupId,
         options: LogOptions,
     ) -> Result<Self, LogError> {
-        let shared = Self::load(engine, group, options, None)?;
+        Self::start(Self::load(engine, group, options, None)?)
+    }
+
+    /// As [`LogStore::open`]; the mark tells whether anything is lost, and is kept from now on.
+    ///
+    /// # Errors
+    /// [`LogError::Lost`], and those of [`LogStore::open`].
+    pub fn open_marked(
+        engine: Arc<dyn Engine>,
+        group: GroupId,
+        options: LogOptions,
+        mark: SyncMark,
+    ) -> Result<Self, LogError> {
+        let mut shared = Self::load(engine, group, options, None)?;
+        let found = synced(shared.engine.as_ref(), group)?;
+        if found < mark.known() {
+            return Err(LogError::Lost { found, marked: mark.known() });
+        }
+        if let Some(shared) = Arc::get_mut(&mut shared) {
+            shared.keep(mark, found);
+        }
+        Self::start(shared)
+    }
+
+    fn start(shared: Arc<Shared>) -> Result<Self, LogError> {
         let flusher = Flusher::start(Arc::clone(&shared))?;
         Ok(Self { shared, _flusher: Some(Arc::new(flusher)) })
     }
@@ -312,6 +336,12 @@ fn check_order(window: &Window, entries: &[(u64, Bytes)]) -> Result<(), LogError
 fn read(engine: &dyn Engine, key: &[u8]) -> Result<Option<Bytes>, LogError> {
     let bytes = engine.get(Table::Vote, key).map_err(|cause| LogError::Read { cause })?;
     Ok(bytes.map(Bytes::from))
+}
+
+/// The number of the last synced write.
+fn synced(engine: &dyn Engine, group: GroupId) -> Result<u64, LogError> {
+    let bytes = read(engine, &synced_key(group))?;
+    Ok(bytes.and_then(|bytes| bytes.first_chunk().copied()).map_or(0, u64::from_be_bytes))
 }
 
 /// Finds the first and the last entry.

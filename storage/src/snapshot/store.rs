@@ -39,6 +39,8 @@ pub(super) struct Registry {
     last_sequence: u64,
     /// Installations begun.
     pub(super) installs: u64,
+    /// A damaged snapshot was passed over, and none was built since.
+    damaged: bool,
 }
 
 impl SnapshotStore {
@@ -113,13 +115,14 @@ impl SnapshotStore {
         }
         drop(view);
         let (bytes, records) = writer.finish()?;
-        let registry = self.lock();
+        let mut registry = self.lock();
         if registry.installs != installs {
             fs::remove_file(&temporary).map_err(|cause| SnapshotError::io(&temporary, cause))?;
             return Err(SnapshotError::Superseded { group });
         }
         let path = self.publish(&temporary, group, sequence)?;
         self.remove_where(group, |other| other < sequence)?;
+        registry.damaged = false;
         drop(registry);
         SnapshotFile::open(path, sequence, header, (bytes, records), self.keys())
     }
@@ -139,7 +142,9 @@ impl SnapshotStore {
             match SnapshotFile::verify(&self.path(group, sequence), sequence, self.keys()) {
                 Ok(file) => return Ok(Some(file)),
                 Err(error @ (SnapshotError::Damaged { .. } | SnapshotError::Codec(_))) => {
-                    tracing::warn!(%error, "a damaged snapshot is passed over");
+                    tracing::error!(%error, "a damaged snapshot is passed over, and replaced");
+                    metrics::counter!("holdline_snapshots_damaged_total").increment(1);
+                    self.lock().damaged = true;
                 }
                 // Sealed with a key that is no longer configured: the next one is built soon.
                 Err(SnapshotError::Io { path, cause })
@@ -151,6 +156,12 @@ impl SnapshotStore {
             }
         }
         Ok(None)
+    }
+
+    /// Whether a damaged snapshot was passed over, and none was built since.
+    #[must_use]
+    pub fn has_damaged(&self) -> bool {
+        self.lock().damaged
     }
 
     /// The snapshot with that number, checked whole.
