@@ -1,5 +1,6 @@
 //! What the rest of the node has of Raft: proposing, the lease, who leads, who is silent.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::network::peers::Peers;
 use crate::options::Wall;
 use crate::proposal::{Proposals, ProposeError, ReplyTo, SubmitError};
 use crate::read::Freshness;
+use crate::round_trips::RoundTrips;
 use crate::status::Status;
 
 /// A running Raft node. Clones are the same one.
@@ -39,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) gate: Gate,
     pub(crate) turned_away: watch::Receiver<Option<String>>,
     pub(crate) fresh: Freshness,
+    pub(crate) round_trips: RoundTrips,
 }
 
 /// A dead node gets no lease while this stands; see [`RaftHandle::fence`].
@@ -149,6 +152,13 @@ impl RaftHandle {
         let dead = self.contacts().nodes.get(&node).map(|it| it.verdict) == Some(Verdict::Dead);
         let fenced = dead && self.shared.board.fence(node, clock::now());
         fenced.then(|| Fence { shared: Arc::clone(&self.shared), node })
+    }
+
+    /// How far away the other members are, as far as they have answered: the shortest of the latest
+    /// round trips.
+    #[must_use]
+    pub fn round_trips(&self) -> BTreeMap<NodeId, Duration> {
+        self.shared.round_trips.best()
     }
 
     /// The state of the group as this node sees it.

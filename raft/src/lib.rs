@@ -23,6 +23,7 @@
 //! | `restore` | the state of a backup as that of a new cluster |
 //! | `leadership`, `status` | who leads; the group as this node sees it |
 //! | `placement` | where leadership belongs |
+//! | `round_trips` | how far away the other members are |
 //!
 //! Invariant: a proposal that was accepted gets exactly one outcome, unless its proposer has gone.
 //! Invariant: a node's lease has ended before any leader takes the node for dead (`lease`).
@@ -42,6 +43,7 @@ mod placement;
 mod proposal;
 mod read;
 mod restore;
+mod round_trips;
 mod status;
 mod store;
 mod types;

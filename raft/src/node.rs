@@ -23,6 +23,7 @@ use crate::options::{Options, OptionsError};
 use crate::placement::{self, Far, Origins, Proposed};
 use crate::proposal::Proposals;
 use crate::read::{self, Freshness};
+use crate::round_trips::{self, RoundTrips};
 use crate::store::{Applied, LogStorage, Snapshots, StateMachine};
 use crate::types::TypeConfig;
 
@@ -168,6 +169,7 @@ impl Parts {
             gate: gate.clone(),
             turned_away,
             fresh: Freshness::default(),
+            round_trips: RoundTrips::default(),
         };
         let handle = RaftHandle { shared: Arc::new(shared) };
         let server = Server::new(&handle, snapshots, origins.clone(), tasks.clone());
@@ -180,6 +182,13 @@ impl Parts {
             set_aside: options.set_aside,
         };
         let routes = server.routes(door, &options.token);
+        let measure = round_trips::measure(
+            handle.shared.round_trips.clone(),
+            handle.shared.peers.clone(),
+            leadership.clone(),
+            cancel.clone(),
+        );
+        tasks.spawn(measure);
         let follow = read::watch_freshness(handle.clone(), leadership.clone(), cancel.clone());
         tasks.spawn(follow);
         if tuning.follow_calls {

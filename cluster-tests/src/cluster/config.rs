@@ -62,6 +62,12 @@ pub struct ClusterOptions {
     pub admin_token: Option<String>,
     /// Nodes show certificates to one another.
     pub node_tls: bool,
+    /// The sites of the first members, from node 1 on; one for all if there are none.
+    pub pops: Vec<String>,
+    /// Which of the first members is a witness.
+    pub witness: Option<u64>,
+    /// Sites from which the leader should come, the best first.
+    pub leader_pops: Vec<String>,
     /// Users register, of `users.test` and of the nodes' SIP addresses.
     pub registrar: bool,
     /// Text that is added at the end: more trunks, groups, routes or sections.
@@ -169,6 +175,9 @@ impl Default for ClusterOptions {
             interface: None,
             admin_token: None,
             node_tls: false,
+            pops: Vec::new(),
+            witness: None,
+            leader_pops: Vec::new(),
             registrar: false,
             more: String::new(),
             caller_over: Transport::Udp,
@@ -219,7 +228,10 @@ impl ClusterOptions {
             let key = path(&format!("node-{id}.key"));
             writeln!(text, "key = \"{}\"\n", key.display())?;
         }
-        let is_witness = joiner.is_some_and(|joiner| joiner.witness);
+        let is_witness = match joiner {
+            Some(joiner) => joiner.witness,
+            None => self.witness == Some(id),
+        };
         writeln!(text, "[sip]")?;
         if !is_witness {
             writeln!(text, "addresses = [\"{}\"]", site.node(id, SIP_PORT))?;
@@ -293,14 +305,26 @@ impl ClusterOptions {
         )?;
         for member in 1..=u64::from(self.nodes) {
             let rpc = if self.fronts { site.front(member) } else { site.node(member, RPC_PORT) };
-            writeln!(text, "  {{ id = {member}, rpc = \"{rpc}\" }},")?;
+            let more = self.place(member);
+            writeln!(text, "  {{ id = {member}, rpc = \"{rpc}\"{more} }},")?;
         }
         writeln!(text, "]\nrpc = \"{}\"", site.node(id, RPC_PORT))?;
         writeln!(text, "gossip = \"{}\"", site.node(id, GOSSIP_PORT))?;
         let seeds = (1..=u64::from(self.nodes)).map(|member| site.node(member, GOSSIP_PORT));
         let seeds: Vec<String> = seeds.map(|seed| format!("\"{seed}\"")).collect();
+        if !self.leader_pops.is_empty() {
+            writeln!(text, "leader_pops = {:?}", self.leader_pops)?;
+        }
         writeln!(text, "seeds = [{}]", seeds.join(", "))?;
         writeln!(text, "hand_back_after_ms = {}\n", self.hand_back_after_ms)
+    }
+
+    /// Site and part of a first member, if it has others than the defaults.
+    fn place(&self, member: u64) -> String {
+        let index = usize::try_from(member - 1).unwrap_or(usize::MAX);
+        let pop = self.pops.get(index).map(|pop| format!(", pop = \"{pop}\""));
+        let role = (self.witness == Some(member)).then_some(", role = \"witness\"");
+        format!("{}{}", pop.unwrap_or_default(), role.unwrap_or_default())
     }
 
     fn write_tuning(&self, text: &mut String) -> std::fmt::Result {

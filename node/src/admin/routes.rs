@@ -39,6 +39,7 @@ fn of_members() -> Vec<Route> {
         route("/v1/members/{id}/demote", &["post"], post(handler::members::demote)),
         route("/v1/members/{id}/replace", &["post"], post(handler::members::replace)),
         route("/v1/leader/transfer", &["post"], post(handler::members::transfer)),
+        route("/v1/pops", &["get"], get(handler::pops::list)),
     ]
 }
 

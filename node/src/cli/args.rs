@@ -68,6 +68,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: MemberCommand,
     },
+    /// List the sites (PoPs), and how far they are from each other
+    Pop {
+        #[command(subcommand)]
+        command: PopCommand,
+    },
     /// Make certificates for connections between nodes
     Certs {
         #[command(subcommand)]
@@ -204,6 +209,12 @@ pub(super) enum MemberCommand {
         /// Who comes: a member that has caught up
         new: u64,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PopCommand {
+    /// List them, with the round trips between nodes
+    List,
 }
 
 #[derive(Debug, Subcommand)]

@@ -70,6 +70,7 @@ fn run(args: Args, runner: &dyn NodeRunner, output: &mut Output) -> Result<ExitC
         Command::Config { command } => command::config::run(&command, output),
         Command::Status => command::status::run(&target, output),
         Command::Member { command } => command::member::run(&target, &command, output),
+        Command::Pop { command } => command::pop::run(&target, &command, output),
         Command::Certs { command } => command::certs::run(&target, &command, output),
         Command::Leader { command } => command::member::leader(&target, &command, output),
         Command::Call { command } => command::call::run(&target, &command, output),

@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use super::hang_up::HangUps;
+use super::round_trips;
 use crate::admin::seam::{
     CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LimitFacts, ListenerFacts,
     LocalFacts, MemberFacts, NodeCertificate, Page, TrunkFacts,
@@ -136,6 +137,11 @@ impl ClusterApi for Api {
             slots: slots.len(),
             members,
             roster: self.state.cluster().map(|record| record.roster).unwrap_or_default(),
+            round_trips: round_trips::matrix(
+                self.me,
+                &self.raft.round_trips(),
+                &self.heard.borrow(),
+            ),
         })
     }
 

@@ -11,6 +11,7 @@
 //! | `links` | how nodes are connected: over TLS, or in clear |
 //! | `store` | opens what is on the disk; what is damaged is set aside |
 //! | `scrub` | reads all that is stored, again and again, so that damage is found in time |
+//! | `round_trips` | tells how far away the others are |
 //! | `enroll` | a node that joins finds out who it is |
 //! | `parts` | makes the parts |
 //! | `error` | why a node cannot start or go on |
@@ -43,6 +44,7 @@ mod parts;
 mod peers;
 mod registrar_api;
 mod rpc;
+mod round_trips;
 mod runner;
 mod scrub;
 mod sip_probe;

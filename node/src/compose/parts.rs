@@ -28,7 +28,7 @@ use super::hang_up::HangUps;
 use super::links::{self, Links};
 use super::machine::Machine;
 use super::tls::{tls, tls_peers};
-use super::{NodeError, gossip, keys, peers};
+use super::{NodeError, gossip, keys, peers, round_trips};
 use crate::admin::{AdminLimits, AdminOptions, AdminServer, ClusterApi};
 use crate::clock::Clock;
 use crate::config::{ClusterConfig, Config, DnsConfig, FloatingConfig};
@@ -169,6 +169,9 @@ impl Parts {
                 .await?;
         let (view, bulletin) = (gossip.view(), gossip.bulletin());
         shared.start_protection(news, bulletin.clone(), announcement.incarnation);
+        let election_min = config.cluster.raft.election_min;
+        let raft = shared.raft.clone();
+        context.tasks.spawn(round_trips::tell(raft, bulletin.clone(), election_min, halt.clone()));
         let fill = machine.space(&data_dir).map(|space| shared.start_disk(space));
         shared.start_names();
         let trunk_view = shared.start_trunks(wires, trunk_calls, gossip)?;
@@ -401,6 +404,7 @@ impl Shared<'_> {
             slots: cluster.slots,
             owners: owners(cluster),
             auto_promote: cluster.auto_promote,
+            leader_pops: cluster.leader_pops.clone(),
             plan: PlanOptions { hand_back_after: cluster.hand_back_after },
             raft: self.raft.clone(),
             state: self.raft.state(),

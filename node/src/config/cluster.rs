@@ -33,6 +33,8 @@ pub struct ClusterConfig {
     pub join: Vec<String>,
     /// Whether a node that has joined gets a vote by itself when it has caught up.
     pub auto_promote: bool,
+    /// Sites from which the leader should come, the best first; any if empty.
+    pub leader_pops: Vec<Name>,
     /// How many slots a new cluster gets; an existing one keeps the number it was formed with.
     pub slots: u16,
     /// Where gossip starts from; this node's own address may be among them.
@@ -118,6 +120,7 @@ pub(super) struct RawCluster {
     members: Option<Spanned<Vec<Spanned<RawMember>>>>,
     join: Option<Spanned<Joins>>,
     auto_promote: Option<bool>,
+    leader_pops: Option<Vec<Spanned<String>>>,
     advertise: Option<Spanned<SocketAddr>>,
     slots: Option<Spanned<u64>>,
     seeds: Option<Vec<SocketAddr>>,
@@ -187,7 +190,7 @@ impl RawCluster {
             }
             None => {}
         }
-        let raft = tuning(check, self.raft);
+        let mut raft = tuning(check, self.raft);
         let hand_back_after = duration(
             check,
             "cluster.hand_back_after_ms",
@@ -195,6 +198,13 @@ impl RawCluster {
             HAND_BACK,
         );
         let key = key(check, self.key, self.key_file, span.clone());
+        let leader_pops = self.leader_pops.unwrap_or_default();
+        for pop in &leader_pops {
+            check.name("cluster.leader_pops", pop);
+        }
+        // Only one of the two can say where the leader should be.
+        raft.follow_calls &= leader_pops.is_empty();
+        let leader_pops = leader_pops.iter().map(|pop| Name::from(pop.get_ref().as_str())).collect();
         let tls = self.tls.map(|raw| TlsFiles {
             certificate: check.resolve(&raw.certificate),
             key: check.resolve(&raw.key),
@@ -231,6 +241,7 @@ impl RawCluster {
             members,
             join,
             auto_promote: self.auto_promote.unwrap_or(true),
+            leader_pops,
             slots,
             seeds,
             rpc,

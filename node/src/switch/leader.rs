@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use holdline_cluster::ownership::{NodeState, PlanOptions, Verdict, plan};
 use holdline_model::{
-    ClusterId, Command, FormCluster, LimitTick, NodeId, NodeRecord, NodeRole, SetDraining, SlotId,
+    ClusterId, Command, FormCluster, LimitTick, Name, NodeId, NodeRecord, NodeRole, SetDraining, SlotId,
     SlotMove, SlotRecord, Sweep, SweepBindings, TransferSlots,
 };
 use holdline_raft::{Fence, NodeContact, RaftHandle, Status};
@@ -31,6 +31,8 @@ pub(crate) struct Duties {
     pub(crate) owners: Vec<NodeId>,
     /// Whether a node that joined gets a vote by itself.
     pub(crate) auto_promote: bool,
+    /// Sites from which the leader should come, the best first.
+    pub(crate) leader_pops: Vec<Name>,
     pub(crate) plan: PlanOptions,
     pub(crate) raft: RaftHandle,
     pub(crate) state: StateReader,

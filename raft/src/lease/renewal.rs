@@ -16,6 +16,7 @@ use crate::network::exchange::Pool;
 use crate::network::peers::{Lane, Peers};
 use crate::network::wire::{LeaseAnswer, LeaseAsk, LeaseRequest};
 use crate::placement::Proposed;
+use crate::round_trips::Latest;
 
 /// Renews the lease until `cancel` is called.
 pub(crate) async fn renew(
@@ -40,7 +41,7 @@ pub(crate) async fn renew(
             let said = LeaseAsk {
                 applied,
                 proposed: proposed.take(),
-                round_trip_us: micros(stream.round_trip.best()),
+                round_trip_us: micros(stream.round_trip.best().unwrap_or_default()),
             };
             let asked = ask(stream, &lease, &peers, node, address, said);
             tokio::select! {
@@ -67,32 +68,12 @@ fn own(lease: &Lease, observer: &Observer, leads_for: Duration) {
 /// The stream to one leader, and how far away that is.
 struct LeaseStream {
     pool: Pool<LeaseRequest, LeaseAnswer>,
-    round_trip: RoundTrip,
+    round_trip: Latest,
 }
 
 impl LeaseStream {
     fn new() -> Self {
-        Self { pool: Pool::new(), round_trip: RoundTrip::default() }
-    }
-}
-
-/// The shortest of the latest answers: what was longer waited for a processor.
-#[derive(Debug, Default)]
-struct RoundTrip {
-    latest: [Option<Duration>; 16],
-    next: usize,
-}
-
-impl RoundTrip {
-    fn took(&mut self, time: Duration) {
-        self.next = (self.next + 1) % self.latest.len();
-        if let Some(place) = self.latest.get_mut(self.next) {
-            *place = Some(time);
-        }
-    }
-
-    fn best(&self) -> Duration {
-        self.latest.iter().flatten().min().copied().unwrap_or_default()
+        Self { pool: Pool::new(), round_trip: Latest::default() }
     }
 }
 
@@ -153,17 +134,6 @@ pub(crate) fn grant(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_round_trip_is_the_best_of_the_latest() {
-        let mut round_trip = RoundTrip::default();
-        assert_eq!(round_trip.best(), Duration::ZERO);
-        round_trip.took(Duration::from_millis(2));
-        round_trip.took(Duration::from_millis(9));
-        assert_eq!(round_trip.best(), Duration::from_millis(2));
-        (0..16).for_each(|_| round_trip.took(Duration::from_millis(60)));
-        assert_eq!(round_trip.best(), Duration::from_millis(60));
-    }
 
     const LEADS_FOR: Duration = Duration::from_millis(200);
     const LEASE: Duration = Duration::from_millis(300);

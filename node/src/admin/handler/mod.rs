@@ -18,6 +18,7 @@ pub(super) mod members;
 pub(super) mod metrics;
 pub(super) mod nodes;
 pub(super) mod openapi;
+pub(super) mod pops;
 pub(super) mod protection;
 pub(super) mod readyz;
 pub(super) mod registrations;

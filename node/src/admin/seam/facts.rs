@@ -74,6 +74,19 @@ pub struct ClusterFacts {
     pub members: Vec<MemberFacts>,
     /// Who joined, is expected or was removed.
     pub roster: Roster,
+    /// How far nodes find each other.
+    pub round_trips: Vec<RoundTrip>,
+}
+
+/// How far one node finds another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoundTrip {
+    /// Who measures.
+    pub from: NodeId,
+    /// To whom.
+    pub to: NodeId,
+    /// The shortest of the latest answers, in microseconds.
+    pub micros: u64,
 }
 
 /// What a node knows of one member.

@@ -52,6 +52,8 @@ pub struct MemberView {
     pub slots_home: usize,
     /// Calls it owns that are up.
     pub calls: usize,
+    /// The round trip from the node that answers, in microseconds; `null` if it is not known.
+    pub round_trip_us: Option<u64>,
     /// When it was removed.
     pub removed_at: Option<String>,
 }
@@ -134,6 +136,11 @@ impl MemberView {
             slots_owned: member.slots_owned,
             slots_home: member.slots_home,
             calls: member.calls,
+            round_trip_us: facts
+                .round_trips
+                .iter()
+                .find(|it| (it.from, it.to) == (facts.answered_by, member.node))
+                .map(|it| it.micros),
             removed_at: None,
         }
     }
@@ -159,6 +166,7 @@ impl MemberView {
             slots_owned: 0,
             slots_home: 0,
             calls: 0,
+            round_trip_us: None,
             removed_at: removed.then(|| time::format(entry.at)),
         }
     }

@@ -12,6 +12,7 @@ mod limits;
 mod listener;
 mod members;
 mod page;
+mod pop;
 mod protection;
 mod slot;
 pub mod time;
@@ -32,6 +33,7 @@ pub use limits::{
 pub use listener::ListenerView;
 pub use members::{ChangedView, MemberView, MembersView, ToleranceView};
 pub use page::PageView;
+pub use pop::{PopView, PopsView, RoundTripView};
 pub use protection::{BanView, OverloadView, ProtectionView, TokenLeaseView, TopItemView, TopView};
 pub use slot::{OwnerView, SlotView};
 pub use trunk::{TrunkServerView, TrunkView};

@@ -101,8 +101,8 @@ fn list(client: &Client, target: &Target, output: &mut Output) -> Result<(), Cli
     }
     output.line("")?;
     let header =
-        ["NODE", "STANDING", "ROLE", "POP", "STATE", "SAFE", "LAG", "SLOTS", "CALLS", "RPC"];
-    output.table(&header, &[0, 6, 7, 8], view.members.iter().map(row).collect())?;
+        ["NODE", "STANDING", "ROLE", "POP", "STATE", "SAFE", "LAG", "SLOTS", "CALLS", "RTT", "RPC"];
+    output.table(&header, &[0, 6, 7, 8, 9], view.members.iter().map(row).collect())?;
     Ok(())
 }
 
@@ -125,6 +125,7 @@ fn row(member: &MemberView) -> Vec<String> {
         human::dash(member.lag),
         member.slots_owned.to_string(),
         member.calls.to_string(),
+        member.round_trip_us.map_or_else(|| "-".to_owned(), super::pop::millis),
         member.rpc.to_string(),
     ]
 }

@@ -14,6 +14,7 @@ pub(super) mod limit;
 mod limit_simulate;
 pub(super) mod listener;
 pub(super) mod member;
+pub(super) mod pop;
 pub(super) mod protection;
 pub(super) mod registration;
 pub(super) mod snapshot;
