@@ -5,7 +5,7 @@
 use tonic_build::manual::{Builder, Method, MethodBuilder, Service};
 
 /// Name, route, input, output, comment of each method with one message each way.
-const UNARY: [[&str; 5]; 6] = [
+const UNARY: [[&str; 5]; 7] = [
     ["vote", "Vote", "Vote", "VoteAnswer", "A candidate asks for a vote."],
     ["pre_vote", "PreVote", "Vote", "VoteAnswer", "Would a vote be granted?"],
     [
@@ -14,6 +14,13 @@ const UNARY: [[&str; 5]; 6] = [
         "TransferLeader",
         "TransferLeaderAnswer",
         "The leader hands leadership over.",
+    ],
+    [
+        "snapshot_offer",
+        "SnapshotOffer",
+        "SnapshotOffer",
+        "SnapshotWanted",
+        "Where is a snapshot to begin?",
     ],
     ["probe", "Probe", "Probe", "ProbeAnswer", "Are you alive?"],
     ["members", "Members", "ChangeAsk", "ChangeAnswer", "The leader changes the members."],

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,6 +127,9 @@ pub struct Tuning {
     pub snapshot_timeout: Duration,
     /// Bytes of one chunk of a snapshot.
     pub snapshot_chunk_bytes: NonZeroUsize,
+    /// Bytes of snapshots that are sent to a node within a second, at most: what calls need of the
+    /// network and of the disk comes first.
+    pub snapshot_bytes_per_s: NonZeroU64,
     /// Entries that one append carries at most.
     pub append_entries: NonZeroUsize,
     /// Bytes of entries that one append carries at most, unless a single entry is larger.
@@ -183,6 +186,7 @@ impl Default for Tuning {
             snapshot_keep: 50_000,
             snapshot_timeout: Duration::from_secs(120),
             snapshot_chunk_bytes: NonZeroUsize::MIN.saturating_add((256 << 10) - 1),
+            snapshot_bytes_per_s: NonZeroU64::MIN.saturating_add((64 << 20) - 1),
             append_entries: NonZeroUsize::MIN.saturating_add(1_023),
             append_bytes: NonZeroUsize::MIN.saturating_add((4 << 20) - 1),
             append_timeout: Duration::from_secs(1),

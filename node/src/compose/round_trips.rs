@@ -35,7 +35,8 @@ pub(super) async fn tell(
                 %node,
                 round_trip_ms = time.as_millis(),
                 election_min_ms = election_min.as_millis(),
-                "election_min_ms is less than {TIMES} round trips to that node: a slow network will cost elections; raise the times in [cluster.raft] on all nodes"
+                "election_min_ms is less than {TIMES} round trips to that node, which will cost elections: set cluster.round_trip_ms to {} on all nodes",
+                time.as_millis() + 1
             );
         }
         tokio::select! {

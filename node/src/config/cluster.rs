@@ -121,6 +121,7 @@ pub(super) struct RawCluster {
     join: Option<Spanned<Joins>>,
     auto_promote: Option<bool>,
     leader_pops: Option<Vec<Spanned<String>>>,
+    round_trip_ms: Option<Spanned<u64>>,
     advertise: Option<Spanned<SocketAddr>>,
     slots: Option<Spanned<u64>>,
     seeds: Option<Vec<SocketAddr>>,
@@ -191,6 +192,10 @@ impl RawCluster {
             None => {}
         }
         let mut raft = tuning(check, self.raft);
+        if let Some(round_trip) = &self.round_trip_ms {
+            let ms = check.range("cluster.round_trip_ms", round_trip, 0..MAX_ROUND_TRIP_MS + 1);
+            raft = raft.scaled_to(Duration::from_millis(ms));
+        }
         let hand_back_after = duration(
             check,
             "cluster.hand_back_after_ms",
@@ -414,6 +419,8 @@ const fn bad_key(detail: String) -> Fault {
 }
 
 const HAND_BACK: Duration = Duration::from_secs(10);
+/// Halfway round the world, over satellites.
+const MAX_ROUND_TRIP_MS: u64 = 1_000;
 const DAY_MS: u64 = 86_400_000;
 pub(super) const DEFAULT_POP: &str = "default";
 

@@ -178,11 +178,17 @@ impl RaftNetworkV2<TypeConfig> for Link {
         cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
         option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        let frames =
-            snapshot_stream::frames(&self.peers, &self.snapshots, self.target, vote, snapshot);
         let mut client = self.client();
-        let sent =
-            self.within(RPCTypes::InstallSnapshot, option.soft_ttl(), client.snapshot(frames));
+        let sent = async {
+            let offer = self.peers.envelope(self.target, snapshot_stream::offer(&snapshot));
+            let asked = client.snapshot_offer(offer);
+            let limit = option.soft_ttl();
+            let wanted = self.within(RPCTypes::InstallSnapshot, limit, asked).await?;
+            let (to, snapshots) = (self.target, &self.snapshots);
+            let frames =
+                snapshot_stream::frames(&self.peers, snapshots, to, vote, snapshot, wanted.from);
+            self.within(RPCTypes::InstallSnapshot, limit, client.snapshot(frames)).await
+        };
         tokio::select! {
             closed = cancel => Err(StreamingError::Closed(closed)),
             answer = sent => answer.map_err(StreamingError::from),

@@ -29,6 +29,7 @@ use crate::network::token::{Check, ClusterToken};
 use crate::network::wire::{
     self, Append, AppendOutcome, ChangeAnswer, ChangeAsk, Envelope, LeaseAnswer, LeaseRequest,
     Probe, ProbeAnswer, Propose, ProposeAnswer, ReadIndexAnswer, SnapshotAnswer, SnapshotFrame,
+    SnapshotOffer, SnapshotWanted,
     TransferLeader, TransferLeaderAnswer, VoteAnswer,
 };
 use crate::placement::Origins;
@@ -211,11 +212,20 @@ impl Raft for Server {
         let shown = certified(&request);
         let mut frames = request.into_inner();
         let head = self.open(shown, snapshot_stream::head(&mut frames).await?)?;
-        let file = snapshot_stream::file(&mut frames, &self.snapshots, head.bytes).await?;
+        let file = snapshot_stream::file(&mut frames, &self.snapshots, &head).await?;
         let snapshot = Snapshot { meta: head.meta, snapshot: SnapshotData { file: Some(file) } };
         let answer: raft::SnapshotResponse<TypeConfig> =
             self.raft.install_full_snapshot(head.vote, snapshot).await.map_err(stopped)?;
         Ok(Response::new(answer))
+    }
+
+    async fn snapshot_offer(
+        &self,
+        request: Request<SnapshotOffer>,
+    ) -> Result<Response<SnapshotWanted>, Status> {
+        let offered = self.take(request)?;
+        let from = snapshot_stream::wanted(&self.snapshots, &offered).await?;
+        Ok(Response::new(SnapshotWanted { from }))
     }
 
     async fn transfer_leader(

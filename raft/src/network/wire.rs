@@ -28,6 +28,7 @@ pub(crate) type Vote = Envelope<raft::VoteRequest<TypeConfig>>;
 pub(crate) type VoteAnswer = raft::VoteResponse<TypeConfig>;
 pub(crate) type TransferLeader = Envelope<raft::TransferLeaderRequest<TypeConfig>>;
 pub(crate) type TransferLeaderAnswer = raft::TransferLeaderResponse<TypeConfig>;
+pub(crate) type SnapshotOffer = Envelope<SnapshotOffered>;
 pub(crate) type SnapshotAnswer = raft::SnapshotResponse<TypeConfig>;
 pub(crate) type Propose = Envelope<Proposal>;
 pub(crate) type LeaseRequest = Envelope<LeaseAsk>;
@@ -54,8 +55,26 @@ pub(crate) struct SnapshotHead {
     pub(crate) vote: types::Vote,
     /// What it holds.
     pub(crate) meta: types::SnapshotMeta,
-    /// How many bytes will follow.
+    /// How many bytes it has.
     pub(crate) bytes: u64,
+    /// From which of them on it is sent: what came before is there already.
+    pub(crate) from: u64,
+}
+
+/// A leader has a snapshot for a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SnapshotOffered {
+    /// The last entry in it.
+    pub(crate) last: Option<types::LogId>,
+    /// How many bytes it has.
+    pub(crate) bytes: u64,
+}
+
+/// Where the leader is to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SnapshotWanted {
+    /// Bytes that are there already, from an earlier attempt.
+    pub(crate) from: u64,
 }
 
 /// Commands that another node wants committed.

@@ -21,4 +21,4 @@ pub use machine::Applied;
 pub(crate) use machine::StateMachine;
 pub use mark::applied_index;
 pub use replay::{Replay, Replayed};
-pub(crate) use snapshot::{Receiving, SnapshotData, Snapshots};
+pub(crate) use snapshot::{Arriving, Receiving, SnapshotData, Snapshots};

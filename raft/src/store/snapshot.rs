@@ -1,7 +1,7 @@
 //! Snapshots: built from a view of the state, beside apply; installed in apply.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use holdline_model::GroupId;
 use holdline_storage::{SnapshotError, SnapshotFile, SnapshotReceiver, SnapshotStore, StateStore};
@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::offload;
 use crate::store::mark::from_bytes;
-use crate::types::{Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::types::{LogId, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
 
 /// What openraft hands around as a snapshot: a checked file. There is none for the empty state, of
 /// which openraft may ask for a snapshot, too; such a one is neither sent nor installed.
@@ -27,6 +27,8 @@ pub(crate) struct Snapshots {
     store: SnapshotStore,
     group: GroupId,
     turn: Arc<Mutex<()>>,
+    /// One at most. A field lock.
+    partial: Arc<std::sync::Mutex<Option<Partial>>>,
     tasks: TaskTracker,
 }
 
@@ -37,16 +39,79 @@ pub(crate) struct Receiving {
     pub(crate) turn: OwnedMutexGuard<()>,
 }
 
-impl Snapshots {
-    pub(crate) fn new(store: SnapshotStore, group: GroupId, tasks: TaskTracker) -> Self {
-        Self { store, group, turn: Arc::default(), tasks }
+/// Which snapshot it is: its last entry and its size.
+type Which = (Option<LogId>, u64);
+
+/// What had come of a snapshot when its stream broke off.
+#[derive(Debug)]
+struct Partial {
+    which: Which,
+    receiver: SnapshotReceiver,
+}
+
+/// A snapshot on its way in. Dropped before it is taken, what has come is kept for the next attempt.
+#[derive(Debug)]
+pub(crate) struct Arriving {
+    which: Which,
+    receiving: Option<Receiving>,
+    partial: Arc<std::sync::Mutex<Option<Partial>>>,
+}
+
+impl Arriving {
+    pub(crate) fn take(&mut self) -> Option<Receiving> {
+        self.receiving.take()
     }
 
-    /// Begins to receive; waits for its turn.
-    pub(crate) async fn receive(&self) -> io::Result<Receiving> {
+    pub(crate) fn put_back(&mut self, receiving: Receiving) {
+        self.receiving = Some(receiving);
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        let Some(Receiving { receiver, turn }) = self.receiving.take() else { return };
+        let mut partial = self.partial.lock().unwrap_or_else(PoisonError::into_inner);
+        *partial = Some(Partial { which: self.which, receiver });
+        drop(turn);
+    }
+}
+
+impl Snapshots {
+    pub(crate) fn new(store: SnapshotStore, group: GroupId, tasks: TaskTracker) -> Self {
+        Self { store, group, turn: Arc::default(), partial: Arc::default(), tasks }
+    }
+
+    /// How much of a snapshot has come in an earlier attempt, in bytes.
+    pub(crate) fn has_of(&self, last: Option<LogId>, bytes: u64) -> u64 {
+        let partial = self.partial.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = partial.as_ref().filter(|partial| partial.which == (last, bytes));
+        same.map_or(0, |partial| partial.receiver.received())
+    }
+
+    /// Begins to receive, or goes on with what is there of it; waits for its turn. What is there of
+    /// another snapshot is removed.
+    pub(crate) async fn receive(
+        &self,
+        last: Option<LogId>,
+        bytes: u64,
+        from: u64,
+    ) -> io::Result<Arriving> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
-        let receiver = self.blocking(|store, group| store.receive(group)).await?;
-        Ok(Receiving { receiver, turn })
+        let which = (last, bytes);
+        let kept = self.partial.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let kept = kept.filter(|it| it.which == which && it.receiver.received() == from);
+        let receiver = match kept {
+            Some(kept) => {
+                tracing::info!(from, bytes, "a snapshot goes on where it was broken off");
+                kept.receiver
+            }
+            None if from > 0 => {
+                return Err(io::Error::other("what had come of the snapshot is gone: begin anew"));
+            }
+            None => self.blocking(|store, group| store.receive(group)).await?,
+        };
+        let partial = Arc::clone(&self.partial);
+        Ok(Arriving { which, receiving: Some(Receiving { receiver, turn }), partial })
     }
 
     /// The newest snapshot, checked.

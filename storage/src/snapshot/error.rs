@@ -62,7 +62,7 @@ pub enum SnapshotError {
         expected: u64,
     },
     /// A received snapshot is larger than allowed.
-    #[error("a received snapshot has more than {limit} bytes")]
+    #[error("a snapshot has more than the {limit} bytes that may come, or that there is room for")]
     TooLarge {
         /// The limit.
         limit: u64,

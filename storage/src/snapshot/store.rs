@@ -127,6 +127,18 @@ impl SnapshotStore {
         SnapshotFile::open(path, sequence, header, (bytes, records), self.keys())
     }
 
+    /// Whether a snapshot of so many bytes may come. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`SnapshotError::TooLarge`] beyond what is received at all or beyond the room on the disk.
+    pub fn has_room(&self, bytes: u64) -> Result<(), SnapshotError> {
+        let space = rustix::fs::statvfs(&self.folder);
+        let space = space.map_err(|error| SnapshotError::io(&self.folder, error.into()))?;
+        let room = space.f_bavail.saturating_mul(space.f_frsize);
+        let limit = MAX_RECEIVED_BYTES.min(room);
+        if bytes > limit { Err(SnapshotError::TooLarge { limit }) } else { Ok(()) }
+    }
+
     /// Begins to receive a snapshot of a group.
     pub fn receive(&self, group: GroupId) -> Result<SnapshotReceiver, SnapshotError> {
         let sequence = self.next_sequence();
