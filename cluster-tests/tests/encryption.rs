@@ -145,11 +145,42 @@ async fn a_sealed_folder_holds_no_number_and_no_call_id() {
     stage.cluster.start_all().await.unwrap();
     let after = stage.cdrs_of(&finished).await.unwrap();
     assert_eq!(after.len(), cdrs.len());
+    rotate(&mut stage, second).await;
+    let after = stage.cdrs_of(&finished).await.unwrap();
+    assert_eq!(after.len(), cdrs.len());
     stage.hang_up(&up).await.unwrap();
     let verdict = stage.judge_answered(up).await.unwrap();
     assert!(verdict.clean(), "{verdict:#?}");
     stage.cluster.pass().unwrap();
 }
+
+/// The same as an operator does it, with one file: `holdline key rotate`, a restart, `holdline key prune`.
+async fn rotate(stage: &mut Stage, file: &Path) {
+    let folder = stage.cluster.folder().to_owned();
+    let program = stage.cluster.program().to_owned();
+    let key = |what: &str| {
+        let output = std::process::Command::new(&program).args(["key", what]).arg(file).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let log = folder.join("node-1.log");
+    let said_before = fs::read_to_string(&log).unwrap().matches(NO_OLDER).count();
+    key("rotate");
+    stage.cluster.kill(1).unwrap();
+    stage.cluster.restart(1).unwrap();
+    let end = Instant::now() + Duration::from_secs(30);
+    while fs::read_to_string(&log).unwrap().matches(NO_OLDER).count() == said_before {
+        assert!(Instant::now() < end, "not said again: {NO_OLDER}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stage.cluster.kill(1).unwrap();
+    key("prune");
+    stage.cluster.restart(1).unwrap();
+    // The file is now that of node 1 alone: the others have the keys that it had before, in FILE.old.
+    stage.cluster.wait_home(Duration::from_secs(30)).await.unwrap();
+}
+
+const NO_OLDER: &str = "nothing is sealed with older keys";
 
 /// Something to find again where nothing is to stand.
 fn keys_or_mark(keys: &str) -> String {

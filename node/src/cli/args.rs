@@ -78,6 +78,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: CertsCommand,
     },
+    /// Keys of sealed data folders
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
     /// Have another node lead
     Leader {
         #[command(subcommand)]
@@ -244,6 +249,25 @@ pub(super) enum CertsCommand {
         /// The folder of the authority
         #[arg(long, value_name = "DIR", default_value = "certs")]
         dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Make a file with a new key
+    New {
+        /// The file, which must not be there
+        file: PathBuf,
+    },
+    /// Put a new key in front of those that a file holds
+    Rotate {
+        /// The file
+        file: PathBuf,
+    },
+    /// Take all but the first key out of a file
+    Prune {
+        /// The file
+        file: PathBuf,
     },
 }
 

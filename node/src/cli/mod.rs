@@ -72,6 +72,7 @@ fn run(args: Args, runner: &dyn NodeRunner, output: &mut Output) -> Result<ExitC
         Command::Member { command } => command::member::run(&target, &command, output),
         Command::Pop { command } => command::pop::run(&target, &command, output),
         Command::Certs { command } => command::certs::run(&target, &command, output),
+        Command::Key { command } => command::key::run(&command, output),
         Command::Leader { command } => command::member::leader(&target, &command, output),
         Command::Call { command } => command::call::run(&target, &command, output),
         Command::Limit { command } => command::limit::run(&target, &command, output),
@@ -157,6 +158,14 @@ pub enum CliError {
         /// Why.
         error: std::io::Error,
     },
+    /// A file with keys could not be read or written.
+    #[error("{}: {error}", .path.display())]
+    KeyFile {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// A line of an import is not as it should be.
     #[error(
         "{}, line {line}: write user@domain,password or user@domain,password,tenant; \
@@ -195,6 +204,7 @@ impl CliError {
             | Self::Dev(_)
             | Self::Certs(_)
             | Self::File { .. }
+            | Self::KeyFile { .. }
             | Self::Output(_) => FAILED,
         }
     }

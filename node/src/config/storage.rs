@@ -107,7 +107,14 @@ fn keys(check: &mut Checker<'_>, raw: Spanned<RawEncryption>) -> Vec<SealKey> {
         (Some(files), None) if !files.is_empty() => {
             for file in files {
                 let path = check.resolve(file.get_ref());
-                add(check, "storage.encryption.key_files", file.span(), secret::read(&path));
+                let name = "storage.encryption.key_files";
+                match secret::read(&path) {
+                    // A key a line: see `holdline key rotate`.
+                    Ok(text) => text.split_whitespace().for_each(|key| {
+                        add(check, name, file.span(), Ok(key.to_owned()));
+                    }),
+                    Err(fault) => check.fault(name, file.span(), fault),
+                }
             }
         }
         (None, Some(name)) => {

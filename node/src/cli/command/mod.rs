@@ -10,6 +10,7 @@ pub(super) mod certificate;
 pub(super) mod certs;
 pub(super) mod config;
 pub(super) mod drain;
+pub(super) mod key;
 pub(super) mod limit;
 mod limit_simulate;
 pub(super) mod listener;
