@@ -68,7 +68,10 @@ async fn wait_matrix(cluster: &Cluster) {
                 .collect();
             if known == [(1, 2), (1, 3), (2, 1), (2, 3), (3, 1), (3, 2)] {
                 let lon = &view["pops"][2];
-                assert_eq!((lon["pop"].as_str(), lon["witnesses"].as_u64()), (Some("lon"), Some(1)));
+                assert_eq!(
+                    (lon["pop"].as_str(), lon["witnesses"].as_u64()),
+                    (Some("lon"), Some(1))
+                );
                 let far = lon["round_trips_us"]["ams"].as_u64().unwrap();
                 assert!(far < 1_000_000, "{view}");
                 break;

@@ -41,7 +41,10 @@ async fn records_go_when_they_are_old_and_on_every_node_alike() {
         assert!(young.iter().all(|number| left.iter().any(|cdr| cdr.number() == number)));
     }
     let floors = [purged(1).await, purged(2).await, purged(3).await];
-    assert!(floors.iter().all(|it| it["purged_before"] == floors[0]["purged_before"]), "{floors:?}");
+    assert!(
+        floors.iter().all(|it| it["purged_before"] == floors[0]["purged_before"]),
+        "{floors:?}"
+    );
     assert!(Instant::now() > ended + KEEP, "they were kept for as long as was said");
     stage.cluster.pass().unwrap();
 }

@@ -27,8 +27,7 @@ pub use cdrs::CdrApi;
 pub use consistency::ConsistencyApi;
 pub use error::ClusterApiError;
 pub use facts::{
-    ClusterFacts, ListenerFacts, LocalFacts, MemberFacts, NodeCertificate, RoundTrip,
-    TrunkFacts,
+    ClusterFacts, ListenerFacts, LocalFacts, MemberFacts, NodeCertificate, RoundTrip, TrunkFacts,
 };
 pub use limits::LimitFacts;
 pub use protection::{BanRequest, ProtectionApi, ProtectionFacts};

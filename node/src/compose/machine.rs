@@ -20,9 +20,7 @@ use holdline_model::{GroupId, Transport};
 use holdline_raft::{RaftHandle, Storage};
 use holdline_storage::engine::Anew;
 use holdline_storage::seal::Keyring;
-use holdline_storage::{
-    DataDir, DataDirError, Engine, RocksEngine, SealedEngine, Space,
-};
+use holdline_storage::{DataDir, DataDirError, Engine, RocksEngine, SealedEngine, Space};
 use holdline_transport::dns::{Dns, DnsOptions, Resolve};
 use holdline_transport::{
     Datagram, SocketOptions, Sockets, StreamEvents, StreamOptions, Streams, Tls,
@@ -33,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::server::{Connected, TcpIncoming};
 
-use super::{NodeError, rpc, sip_probe};
+use super::{NodeError, rpc, sip_probe, store};
 use crate::admin::ClusterApi;
 use crate::config::{Config, FloatingConfig};
 

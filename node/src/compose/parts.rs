@@ -27,7 +27,7 @@ use super::api::Api;
 use super::hang_up::HangUps;
 use super::links::{self, Links};
 use super::machine::Machine;
-use super::tls::{tls, tls_peers};
+use super::tls::{ports, tls, tls_peers};
 use super::{NodeError, gossip, keys, peers, round_trips};
 use crate::admin::{AdminLimits, AdminOptions, AdminServer, ClusterApi};
 use crate::clock::Clock;
@@ -85,6 +85,8 @@ struct Shared<'a> {
     tls_peers: Arc<TlsPeers>,
     /// Our certificates, ours first.
     certificates: Vec<(PathBuf, Tls)>,
+    /// How full the disk is, if that is watched.
+    fill: Option<watch::Receiver<Fill>>,
 }
 
 /// Where the shards count their calls.
@@ -101,7 +103,6 @@ struct Seen {
     view: watch::Receiver<ClusterView>,
     trunk_view: watch::Receiver<Arc<TrunkView>>,
     bulletin: Bulletin,
-    fill: Option<watch::Receiver<Fill>>,
 }
 
 impl Parts {
@@ -118,8 +119,7 @@ impl Parts {
         let (data_dir, storage) = machine.open_storage(config, GROUP, &context.tasks)?;
         let token = keys::rpc_token(&config.cluster.key);
         let links = Links::new(machine, config)?;
-        let set_aside = data_dir.was_set_aside();
-        let raft_options = raft_options(context, place, set_aside, &token, links.raft)?;
+        let raft_options = raft_options(context, place, &data_dir, &token, links.raft)?;
         let node =
             RaftNode::start(raft_options, storage, context.tasks.clone(), halt.clone()).await?;
         let forward_options = forward_options(config, &token, links.forward)?;
@@ -128,15 +128,12 @@ impl Parts {
         let (sockets, datagrams) = machine.sockets(context.tasks.clone(), halt.clone());
         let tls = tls(config, &context.tasks, halt)?;
         let (tls_peers, certificates) = tls_peers(config, &tls, &context.tasks, halt)?;
-        let streams =
-            machine.streams(config.sip.connections, tls, context.tasks.clone(), halt.clone());
-        let (ports, streams) = match streams {
-            Some((streams, events)) => (Ports::new(sockets, streams), Some(events)),
-            None => (Ports::from(sockets), None),
-        };
+        let (ports, streams) = ports(machine, context, sockets, tls, halt);
         let locator = locator(machine, context, halt)?;
         let (shards, inputs) = shard_queues(config.sip.shards.get());
         let (protection, news) = protection(context)?;
+        let space = machine.space(&data_dir);
+        let fill = space.map(|space| guard_disk(space, context, &protection, halt));
         let shared = Shared {
             context,
             halt,
@@ -149,6 +146,7 @@ impl Parts {
             locator,
             tls_peers,
             certificates,
+            fill,
         };
         let hang_ups = shared.hang_ups();
         let (service, from_nodes) = forward::service(
@@ -169,28 +167,15 @@ impl Parts {
                 .await?;
         let (view, bulletin) = (gossip.view(), gossip.bulletin());
         shared.start_protection(news, bulletin.clone(), announcement.incarnation);
-        let election_min = config.cluster.raft.election_min;
-        let raft = shared.raft.clone();
-        context.tasks.spawn(round_trips::tell(raft, bulletin.clone(), election_min, halt.clone()));
-        let fill = machine.space(&data_dir).map(|space| shared.start_disk(space));
         shared.start_names();
         let trunk_view = shared.start_trunks(wires, trunk_calls, gossip)?;
         let (progress, failed) = shared.start_ownership(announcement, node.applied);
         shared.start_leader();
         shared.start_cdr_keeper();
-        let leadership = shared.raft.leadership();
-        let follow =
-            peers::follow(shared.forwarder.clone(), leadership, view.clone(), halt.clone());
-        context.tasks.spawn(follow);
+        shared.start_peers(view.clone());
         let (stopping, is_stopping) = watch::channel(false);
-        let seen = Seen {
-            progress: progress.clone(),
-            stopping: is_stopping,
-            view,
-            trunk_view,
-            bulletin,
-            fill,
-        };
+        let seen =
+            Seen { progress: progress.clone(), stopping: is_stopping, view, trunk_view, bulletin };
         let api = shared.api(hang_ups, data_dir, seen);
         let api: Arc<dyn ClusterApi> = Arc::new(api);
         if machine.started(&shared.raft, &api) {
@@ -282,6 +267,12 @@ impl Shared<'_> {
             .collect()
     }
 
+    /// Tells the forwarder who the others are.
+    fn start_peers(&self, view: watch::Receiver<ClusterView>) {
+        let (forwarder, leadership) = (self.forwarder.clone(), self.raft.leadership());
+        self.context.tasks.spawn(peers::follow(forwarder, leadership, view, self.halt.clone()));
+    }
+
     fn start_names(&self) {
         let named = self.named();
         if !named.is_empty() {
@@ -348,17 +339,14 @@ impl Shared<'_> {
     ) {
         let (tasks, halt) = (&self.context.tasks, self.halt);
         let protection = || Arc::clone(&self.protection);
+        let election_min = self.config().cluster.raft.election_min;
+        let raft = self.raft.clone();
+        tasks.spawn(round_trips::tell(raft, bulletin.clone(), election_min, halt.clone()));
         tasks.spawn(keeper::run(protection(), news, bulletin, halt.clone()));
         tasks.spawn(pace::run(protection(), halt.clone()));
         let (me, raft) = (self.config().node.id, self.raft.clone());
         let keeper = lender::Keeper { me, incarnation, protection: protection(), raft };
         tasks.spawn(lender::run(keeper, halt.clone()));
-    }
-
-    /// Guards against a full disk.
-    fn start_disk(&self, space: Space) -> watch::Receiver<Fill> {
-        let guard = disk::Guard { space, marks: self.config().storage.watermarks };
-        guard.start(Arc::clone(&self.protection), &self.context.tasks, self.halt.clone())
     }
 
     fn start_ownership(
@@ -437,7 +425,7 @@ impl Shared<'_> {
             tasks: self.context.tasks.clone(),
             hang_ups,
             data_dir,
-            fill: seen.fill,
+            fill: self.fill.clone(),
             progress: seen.progress,
             stopping: seen.stopping,
             view: seen.view,
@@ -465,6 +453,17 @@ impl Shared<'_> {
     }
 }
 
+/// Guards against a full disk.
+fn guard_disk(
+    space: Space,
+    context: &NodeContext,
+    protection: &Arc<Protection>,
+    halt: &CancellationToken,
+) -> watch::Receiver<Fill> {
+    let guard = disk::Guard { space, marks: context.config.storage.watermarks };
+    guard.start(Arc::clone(protection), &context.tasks, halt.clone())
+}
+
 fn protection(
     context: &NodeContext,
 ) -> Result<(Arc<Protection>, mpsc::Receiver<keeper::News>), NodeError> {
@@ -477,7 +476,7 @@ fn protection(
 fn raft_options(
     context: &NodeContext,
     place: Place,
-    set_aside: bool,
+    data_dir: &DataDir,
     token: &str,
     connect: holdline_raft::Connect,
 ) -> Result<holdline_raft::Options, NodeError> {
@@ -498,7 +497,7 @@ fn raft_options(
         member: member(&config.this_member()),
         seeds: place.seeds,
         is_new: place.is_new,
-        set_aside,
+        set_aside: data_dir.was_set_aside(),
         wall: Wall::new(move || clock.now()),
         token: token.parse::<ClusterToken>().map_err(|e| NodeError::Failed(e.to_string()))?,
         tuning: config.cluster.raft.clone(),

@@ -27,8 +27,10 @@ pub(super) async fn tell(
         let measured = raft.round_trips();
         bulletin.say(TOPIC, text(&measured));
         let voters = raft.leadership().borrow().voters.clone();
-        let farthest = measured.iter().filter(|(node, _)| voters.contains(node)).max_by_key(|it| it.1);
-        if let Some((node, time)) = farthest.filter(|(_, time)| !warned && **time * TIMES > election_min)
+        let farthest =
+            measured.iter().filter(|(node, _)| voters.contains(node)).max_by_key(|it| it.1);
+        if let Some((node, time)) =
+            farthest.filter(|(_, time)| !warned && **time * TIMES > election_min)
         {
             warned = true;
             warn!(
@@ -47,8 +49,13 @@ pub(super) async fn tell(
 }
 
 /// What this node measures, and what the others tell.
-pub(super) fn matrix(me: NodeId, measured: &BTreeMap<NodeId, Duration>, heard: &Heard) -> Vec<RoundTrip> {
-    let own = measured.iter().map(|(to, time)| RoundTrip { from: me, to: *to, micros: micros(*time) });
+pub(super) fn matrix(
+    me: NodeId,
+    measured: &BTreeMap<NodeId, Duration>,
+    heard: &Heard,
+) -> Vec<RoundTrip> {
+    let own =
+        measured.iter().map(|(to, time)| RoundTrip { from: me, to: *to, micros: micros(*time) });
     let told = heard.iter().flat_map(|(from, topics)| {
         let text = topics.get(TOPIC).map(String::as_str).unwrap_or_default();
         let pairs = text.split(' ').filter_map(pair).take(MAX_TOLD);

@@ -103,8 +103,8 @@ const STEP: Duration = Duration::from_millis(500);
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use holdline_storage::engine::{Batch, Durability};
     use holdline_storage::MemoryEngine;
+    use holdline_storage::engine::{Batch, Durability};
 
     use super::*;
 

@@ -98,7 +98,10 @@ fn set_aside(data_dir: &DataDir, config: &Config, what: &str) -> Result<(), Node
 pub(super) fn teller(folder: &Path) -> OnDamage {
     let folder = folder.to_owned();
     Box::new(move |what| {
-        error!(damage = what, "the store is damaged: nothing is written any more, and this node will stop");
+        error!(
+            damage = what,
+            "the store is damaged: nothing is written any more, and this node will stop"
+        );
         if let Err(error) = note(&folder, what) {
             warn!(%error, "the damage is not noted: it will be found again");
         }

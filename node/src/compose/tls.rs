@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdline_call::TrunkAddress;
-use holdline_transport::Tls;
+use holdline_transport::{Ports, Sockets, StreamEvents, Tls};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::NodeError;
+use super::machine::Machine;
 use crate::config::Config;
+use crate::node_runner::NodeContext;
 use crate::switch::tls_peers::{TlsPeer, TlsPeers};
 
 /// The certificates, followed when their files change.
@@ -64,3 +66,18 @@ pub(super) fn tls_peers(
 
 /// How often it is looked whether certificates changed.
 const CERTIFICATES_EVERY: Duration = Duration::from_secs(5);
+
+/// The SIP sockets and connections, and what comes over these.
+pub(super) fn ports<M: Machine>(
+    machine: &M,
+    context: &NodeContext,
+    sockets: Sockets,
+    tls: Tls,
+    halt: &CancellationToken,
+) -> (Ports, Option<StreamEvents>) {
+    let options = context.config.sip.connections;
+    match machine.streams(options, tls, context.tasks.clone(), halt.clone()) {
+        Some((streams, events)) => (Ports::new(sockets, streams), Some(events)),
+        None => (Ports::from(sockets), None),
+    }
+}

@@ -209,7 +209,8 @@ impl RawCluster {
         }
         // Only one of the two can say where the leader should be.
         raft.follow_calls &= leader_pops.is_empty();
-        let leader_pops = leader_pops.iter().map(|pop| Name::from(pop.get_ref().as_str())).collect();
+        let leader_pops =
+            leader_pops.iter().map(|pop| Name::from(pop.get_ref().as_str())).collect();
         let tls = self.tls.map(|raw| TlsFiles {
             certificate: check.resolve(&raw.certificate),
             key: check.resolve(&raw.key),

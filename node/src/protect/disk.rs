@@ -115,7 +115,9 @@ fn judge(before: Fill, room: Room, has_reserve: bool, marks: &Watermarks) -> Fil
     };
     let least = marks.reserve_bytes / 2;
     let is_last = match before {
-        Fill::Last => room.free_bytes <= least.saturating_add(marks.reserve_bytes.saturating_mul(2)),
+        Fill::Last => {
+            room.free_bytes <= least.saturating_add(marks.reserve_bytes.saturating_mul(2))
+        }
         Fill::Enough | Fill::Warn | Fill::Protect => room.free_bytes <= least,
     };
     let protects = marks.protect_percent < 100;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use holdline_cluster::ownership::{NodeState, PlanOptions, Verdict, plan};
 use holdline_model::{
-    ClusterId, Command, FormCluster, LimitTick, Name, NodeId, NodeRecord, NodeRole, SetDraining, SlotId,
-    SlotMove, SlotRecord, Sweep, SweepBindings, TransferSlots,
+    ClusterId, Command, FormCluster, LimitTick, Name, NodeId, NodeRecord, NodeRole, SetDraining,
+    SlotId, SlotMove, SlotRecord, Sweep, SweepBindings, TransferSlots,
 };
 use holdline_raft::{Fence, NodeContact, RaftHandle, Status};
 use holdline_storage::StateReader;

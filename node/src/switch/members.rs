@@ -30,7 +30,8 @@ impl Duties {
         let raft = self.raft.clone();
         info!(%node, "another node is a better place to lead from: leadership goes there");
         self.tasks.spawn(async move {
-            if let Err(error) = raft.change_members(MemberChange::Transfer { to: Some(node) }).await {
+            if let Err(error) = raft.change_members(MemberChange::Transfer { to: Some(node) }).await
+            {
                 debug!(%node, %error, "leadership has stayed");
             }
         });

@@ -37,7 +37,7 @@ impl Trust {
         }
     }
 
-    async fn dial(&self, uri: &Uri) -> io::Result<Guarded<TlsStream<TcpStream>>> {
+    pub(super) async fn dial(&self, uri: &Uri) -> io::Result<Guarded<TlsStream<TcpStream>>> {
         let authority = uri.authority().and_then(|it| it.as_str().parse::<SocketAddr>().ok());
         let address = authority.ok_or_else(|| io::Error::other("the address is none"))?;
         let client = self.tls.plain_client().ok_or_else(|| io::Error::other("no certificate"))?;

@@ -29,8 +29,7 @@ use crate::network::token::{Check, ClusterToken};
 use crate::network::wire::{
     self, Append, AppendOutcome, ChangeAnswer, ChangeAsk, Envelope, LeaseAnswer, LeaseRequest,
     Probe, ProbeAnswer, Propose, ProposeAnswer, ReadIndexAnswer, SnapshotAnswer, SnapshotFrame,
-    SnapshotOffer, SnapshotWanted,
-    TransferLeader, TransferLeaderAnswer, VoteAnswer,
+    SnapshotOffer, SnapshotWanted, TransferLeader, TransferLeaderAnswer, VoteAnswer,
 };
 use crate::placement::Origins;
 use crate::proposal::{self, Proposals};
@@ -157,7 +156,8 @@ pub(crate) fn open<T>(
         let from = envelope.from;
         metrics::counter!("holdline_rpc_refused_total", "reason" => "impostor").increment(1);
         tracing::warn!(%node, %from, "a node is refused: it speaks as another than its certificate");
-        let text = format!("the message says it is node {from}'s, its certificate is node {node}'s");
+        let text =
+            format!("the message says it is node {from}'s, its certificate is node {node}'s");
         return Err(Status::permission_denied(text));
     }
     if !gate.is_open() {

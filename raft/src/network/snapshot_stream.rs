@@ -151,11 +151,7 @@ pub(super) async fn file(
         .map_err(|error| disk(&error))
 }
 
-async fn write(
-    snapshots: &Snapshots,
-    arriving: &mut Arriving,
-    bytes: Bytes,
-) -> Result<(), Status> {
+async fn write(snapshots: &Snapshots, arriving: &mut Arriving, bytes: Bytes) -> Result<(), Status> {
     let Some(mut receiving) = arriving.take() else { return Err(lost()) };
     let written = snapshots
         .blocking(move |_, _| {
@@ -191,7 +187,7 @@ mod tests {
     use crate::types::{LogId, SnapshotMeta};
 
     const GROUP: GroupId = GroupId(0);
-    const CHUNK: usize = 32;
+    const CHUNK: usize = 16;
 
     fn snapshots(folder: &TempDir) -> Snapshots {
         let store = SnapshotStore::open(folder.path()).unwrap();
@@ -273,7 +269,8 @@ mod tests {
         let here = TempDir::new().unwrap();
         let receiver = snapshots(&here);
         for bytes in [1 << 45, u64::MAX] {
-            let error = wanted(&receiver, &SnapshotOffered { last: None, bytes }).await.unwrap_err();
+            let error =
+                wanted(&receiver, &SnapshotOffered { last: None, bytes }).await.unwrap_err();
             assert_eq!(error.code(), tonic::Code::ResourceExhausted, "{bytes}");
         }
         assert_eq!(std::fs::read_dir(here.path()).unwrap().count(), 0);

@@ -18,15 +18,15 @@ mod damage;
 mod error;
 mod folder;
 mod identity;
-mod space;
 mod new_folder;
+mod space;
 
 pub use damage::note_damage;
 pub use error::DataDirError;
 pub use folder::DataDir;
 pub use identity::Identity;
-pub use space::{Room, Space};
 pub use new_folder::NewFolder;
+pub use space::{Room, Space};
 
 /// The format of the data folder. A change of any format in it raises it.
 pub const DATA_FORMAT: u32 = 2;

@@ -102,7 +102,10 @@ impl Inbox {
         if let Some(Certified(node)) = shown.filter(|_| !Certified::permits(shown, route.from)) {
             counter!(REFUSED, "reason" => "impostor").increment(1);
             warn!(%node, from = %route.from, "a node is refused: it speaks as another than its certificate");
-            let text = format!("this is said to be from node {}, its certificate is node {node}'s", route.from);
+            let text = format!(
+                "this is said to be from node {}, its certificate is node {node}'s",
+                route.from
+            );
             return Err(Status::permission_denied(text));
         }
         if route.cluster == self.own.cluster && route.to == self.own.node {
@@ -117,7 +120,11 @@ impl Inbox {
     }
 
     /// Reads one stream until it ends.
-    async fn read(self, shown: Option<Certified>, mut batches: Streaming<Batch>) -> Result<(), Status> {
+    async fn read(
+        self,
+        shown: Option<Certified>,
+        mut batches: Streaming<Batch>,
+    ) -> Result<(), Status> {
         while let Some(batch) = batches.message().await? {
             self.check(shown, batch.route)?;
             self.take(batch);

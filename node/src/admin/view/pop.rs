@@ -119,7 +119,10 @@ mod tests {
         assert_eq!((ams.leads, fra.leads), (true, false));
         let NodeId(two) = fra.nodes[0];
         assert_eq!((two, fra.nodes.len(), fra.alive, fra.voters, fra.witnesses), (2, 2, 1, 2, 1));
-        assert_eq!(view.round_trips[0], RoundTripView { from: NodeId(1), to: NodeId(2), round_trip_us: 6_000 });
+        assert_eq!(
+            view.round_trips[0],
+            RoundTripView { from: NodeId(1), to: NodeId(2), round_trip_us: 6_000 }
+        );
         assert!(view.advice[0].contains("add a witness in a third"));
     }
 }

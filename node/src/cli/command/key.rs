@@ -102,7 +102,11 @@ fn write(file: &Path, keys: &[String], new: bool) -> Result<(), CliError> {
     opened
         .and_then(|mut open| open.write_all(text.as_bytes()).and_then(|()| open.sync_all()))
         .and_then(|()| std::fs::rename(&temporary, file))
-        .and_then(|()| File::open(file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))))
+        .and_then(|()| {
+            File::open(
+                file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+            )
+        })
         .and_then(|folder| folder.sync_all())
         .map_err(failed)
 }

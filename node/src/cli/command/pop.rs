@@ -26,9 +26,10 @@ pub(in crate::cli) fn run(
     let header = ["POP", "NODES", "ALIVE", "VOTERS", "WITNESSES", "LEADS", "ROUND TRIPS"];
     output.table(&header, &[2, 3, 4], view.pops.iter().map(row).collect())?;
     output.line("")?;
-    let trips = view.round_trips.iter().map(|it| {
-        vec![it.from.to_string(), it.to.to_string(), millis(it.round_trip_us)]
-    });
+    let trips = view
+        .round_trips
+        .iter()
+        .map(|it| vec![it.from.to_string(), it.to.to_string(), millis(it.round_trip_us)]);
     output.table(&["FROM", "TO", "ROUND TRIP"], &[0, 1, 2], trips.collect())?;
     Ok(ExitCode::SUCCESS)
 }
