@@ -44,6 +44,8 @@ pub struct SippPlan {
     pub calls: Option<u32>,
     /// How long a call is held, in milliseconds: its scenario's `<pause/>`.
     pub hold_ms: u32,
+    /// Messages that its scenario does not expect are passed over: repetitions that a takeover causes.
+    pub lenient: bool,
 }
 
 /// A run.
@@ -110,7 +112,16 @@ impl SippPlan {
     #[must_use]
     pub fn callee(scenario: Scenario, local: SocketAddr) -> Self {
         let number = String::new();
-        Self { scenario, local, remote: None, number, rate: 0, calls: None, hold_ms: 0 }
+        Self {
+            scenario,
+            local,
+            remote: None,
+            number,
+            rate: 0,
+            calls: None,
+            hold_ms: 0,
+            lenient: false,
+        }
     }
 
     /// A caller: `calls` calls at `rate` per second.
@@ -123,7 +134,16 @@ impl SippPlan {
         rate: u32,
     ) -> Self {
         let (remote, calls) = (Some(remote), Some(calls));
-        Self { scenario, local, remote, number: "900".into(), rate, calls, hold_ms: 500 }
+        Self {
+            scenario,
+            local,
+            remote,
+            number: "900".into(),
+            rate,
+            calls,
+            hold_ms: 500,
+            lenient: false,
+        }
     }
 
     /// Starts the run; its files go into a new folder `name` below `folder`.
@@ -153,6 +173,9 @@ impl SippPlan {
             command.args([key.to_owned(), value]);
         }
         command.args(["-nostdin", "-trace_stat", "-trace_err", "-trace_rtt"]);
+        if self.lenient {
+            command.args(["-default_behaviors", "all,-abortunexp"]);
+        }
         if let Some(calls) = self.calls {
             let (rate, calls) = (self.rate.to_string(), calls.to_string());
             command.args(["-s", &self.number, "-r", &rate, "-m", &calls, "-l", "100000"]);

@@ -176,6 +176,7 @@ impl Restore<'_> {
         let cause = Cause { status: 503, text: "restored from a backup".into() };
         let change = match record.phase {
             Phase::Inviting => CallChange::Fail(Box::new(Fail {
+                attempt: record.attempt,
                 by,
                 cause,
                 disposition: Disposition::Failed,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use holdline_call::{CallEngine, Input, Options, Output, Route, Routing, Trunk};
+use holdline_call::{CallEngine, Input, Options, Output, Route, Routing, Trunk, TrunkPolicy};
 use holdline_model::{
     CallChange, CallCommand, CallRecord, CdrId, Command, Epoch, Hop, Millis, Reply, SlotId,
     Transport,
@@ -54,6 +54,7 @@ pub(crate) fn routing() -> Routing {
         transport: Transport::Udp,
         proxy: None,
         sources: Vec::new(),
+        policy: TrunkPolicy::default(),
     };
     let trunks = vec![trunk("pbx", caller()), trunk("carrier", callee())];
     let route =
@@ -257,6 +258,9 @@ impl Recorder {
                 | CallChange::Updated(_)
                 | CallChange::Counted(_)
                 | CallChange::Pracked(_)
+                | CallChange::BranchOver(_)
+                | CallChange::Settled
+                | CallChange::Asked(_)
                 | CallChange::Fail(_) => Reply::Done,
             };
             let (call, step) = (command.call, command.step);

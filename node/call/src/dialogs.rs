@@ -14,8 +14,8 @@ use holdline_sip::message::{Address, Identity, Message, Uri};
 
 use crate::{Names, messages};
 
-/// The dialog with the caller: we are its UAS (section 12.1.1).
-pub(crate) fn caller(record: &CallRecord, invite: &Message) -> Dialog {
+/// The dialog with the caller that a target's answer makes: we are its UAS (section 12.1.1).
+pub(crate) fn caller(record: &CallRecord, invite: &Message, attempt: u16) -> Dialog {
     let route_set: Vec<String> = invite.record_routes().into_iter().map(str::to_owned).collect();
     let mut remote_target = invite.contact_uri().unwrap_or(invite.from().uri).to_owned();
     let mut hop = request_hop(&route_set, &remote_target, record.admission.hop);
@@ -24,7 +24,7 @@ pub(crate) fn caller(record: &CallRecord, invite: &Message) -> Dialog {
     }
     Dialog {
         call_id: record.admission.call_id.clone(),
-        local: with_tag(&invite.to(), &Token::caller_tag(record.call)),
+        local: with_tag(&invite.to(), &record.caller_tag(attempt)),
         remote: invite.from().text().into_owned(),
         local_cseq: 0,
         shift: Shift::of(0),
@@ -52,7 +52,7 @@ pub(crate) fn callee(
     let hop = request_hop(&route_set, &remote_target, target.hop);
     let cseq = messages::invite_cseq(attempt);
     // Requests may have gone through in the early dialog; those of our own come after them.
-    let had_dialog = record.early.as_ref().is_some_and(|early| !early.response.is_empty());
+    let had_dialog = record.early_of(attempt).is_some_and(|early| !early.response.is_empty());
     let ahead = if had_dialog || record.session.is_some() { limits::CSEQ_AHEAD } else { 0 };
     Some(Dialog {
         call_id: Token::callee_call_id(record.call),

@@ -28,14 +28,15 @@ use crate::large::WithoutTcp;
 use crate::messages::{self, Refuse};
 use crate::metered::HeldRequests;
 use crate::nonce::Nonces;
+use crate::redirect::is_redirection;
 use crate::refused::Refused;
 use crate::registrar::{Directory, Registrar, RegistrarOptions};
 use crate::routing::Selector;
 use crate::timers::Timers;
 use crate::trunk_calls::TrunkCalls;
 use crate::{
-    DropReason, Event, Input, Listeners, Names, NoNames, Options, Output, Refusal, Routing, Trunk,
-    Undecided,
+    DropReason, Emergency, Event, Input, Listeners, Names, NoEmergency, NoNames, Options, Output,
+    Refusal, Routing, Trunk, Undecided,
 };
 
 /// All calls of the slots that this shard of this node owns.
@@ -48,6 +49,7 @@ pub struct CallEngine {
     pub(crate) allowance: Arc<dyn Allowance>,
     /// Requests that wait for tokens.
     pub(crate) held: HeldRequests,
+    pub(crate) emergency: Arc<dyn Emergency>,
     pub(crate) selector: Selector,
     pub(crate) trunk_calls: TrunkCalls,
     pub(crate) listeners: Arc<Listeners>,
@@ -80,6 +82,7 @@ impl CallEngine {
             registrar: Registrar::none(),
             allowance: Arc::new(Unlimited),
             held: HeldRequests::default(),
+            emergency: Arc::new(NoEmergency),
             selector: Selector::new(seed),
             trunk_calls: TrunkCalls::default(),
             listeners: Arc::default(),
@@ -126,6 +129,13 @@ impl CallEngine {
     /// The trunk that a source address belongs to.
     pub(crate) fn source(&self, address: IpAddr) -> Option<&Trunk> {
         self.routing.source(address, &*self.names)
+    }
+
+    /// Tells it which numbers are of emergency.
+    #[must_use]
+    pub fn with_emergency(mut self, emergency: Arc<dyn Emergency>) -> Self {
+        self.emergency = emergency;
+        self
     }
 
     /// Uses another routing for calls that come from now on.
@@ -352,10 +362,17 @@ impl CallEngine {
 
     fn response(&mut self, now: Millis, hop: Hop, message: Message) {
         let branch = message.top_via().branch.map(str::to_owned).unwrap_or_default();
+        let suffix = branch.split_once('.').map_or("", |(_, suffix)| suffix);
         let known = Token::from_branch(branch.as_bytes()).is_some_and(|token| {
+            let is_redirection = is_redirection(&message);
+            let redirected = is_redirection
+                .then(|| self.redirected(now, token.call, &message, suffix))
+                .flatten();
             self.with_call(now, token.call, |call, ctx| {
                 ctx.heard(&message);
-                let suffix = branch.split_once('.').map_or("", |(_, suffix)| suffix);
+                if let Some((attempt, targets)) = redirected {
+                    call.redirected(attempt, targets);
+                }
                 call.response(ctx, hop, message, suffix);
                 Fate::Keep
             })
@@ -433,7 +450,8 @@ impl CallEngine {
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let was_finished = call.is_finished();
         let before = TrunkCalls::place(call.record());
-        let mut ctx = Ctx { now, options: &self.options, names: &*self.names, out: &mut self.out };
+        let (options, routing, names) = (&self.options, &*self.routing, &*self.names);
+        let mut ctx = Ctx { now, options, routing, names, out: &mut self.out };
         let fate = handle(call, &mut ctx);
         self.trunk_calls.moved(before, call.record());
         if call.is_finished() && !was_finished {
@@ -470,7 +488,8 @@ impl CallEngine {
     }
 
     pub(crate) fn ctx(&mut self, now: Millis) -> Ctx<'_> {
-        Ctx { now, options: &self.options, names: &*self.names, out: &mut self.out }
+        let (options, routing, names) = (&self.options, &*self.routing, &*self.names);
+        Ctx { now, options, routing, names, out: &mut self.out }
     }
 
     pub(crate) fn event(&mut self, event: Event) {

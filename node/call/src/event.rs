@@ -179,6 +179,8 @@ pub enum Refusal {
     Absent,
     /// The password is another user's: 403.
     OtherUser,
+    /// A session timer that is too short: 422.
+    SessionTimer,
     /// A REGISTER for too short a time: 423.
     TooBrief,
     /// More bindings than the address, or the cluster, may have: 403, 503.
@@ -220,6 +222,8 @@ pub enum DropReason {
     TooManyForks,
     /// The replicated state could not be read.
     Unreadable,
+    /// A contact of a redirection that no route leads to.
+    Redirection,
 }
 
 /// What came of asking who sent a request.
@@ -315,6 +319,7 @@ impl Refusal {
             Self::OldCSeq => "old_cseq",
             Self::Overload => "overload",
             Self::NotAdmitted => "not_admitted",
+            Self::SessionTimer => "session_timer",
             Self::UnknownDomain => "unknown_domain",
             Self::UnknownUser => "unknown_user",
             Self::Absent => "absent",
@@ -346,6 +351,7 @@ impl DropReason {
             Self::OldEpoch => "old_epoch",
             Self::TooManyForks => "too_many_forks",
             Self::Unreadable => "unreadable",
+            Self::Redirection => "redirection",
         }
     }
 }

@@ -20,6 +20,7 @@
 mod allowance;
 mod call;
 mod dialogs;
+mod emergency;
 mod engine;
 mod event;
 mod index;
@@ -35,11 +36,15 @@ mod options;
 mod output;
 mod outside;
 mod recovery;
+mod redirect;
 mod refused;
 mod registrar;
+mod replaces;
 mod routing;
+mod session_timer;
 mod shed;
 mod timers;
+mod transfer;
 mod trunk_calls;
 mod trunks;
 
@@ -47,6 +52,7 @@ mod trunks;
 mod tests;
 
 pub use allowance::{Allowance, Allowed, Throttled, Unlimited};
+pub use emergency::{Emergency, NoEmergency};
 pub use engine::CallEngine;
 pub use event::{Authentication, DropReason, Event, Refusal, Registration, Unconfirmed};
 pub use input::{Input, Undecided};
@@ -56,8 +62,9 @@ pub use options::{InvalidOptions, Options};
 pub use output::Output;
 pub use registrar::{Directory, NoUsers, RegistrarOptions, USERS, Unreadable};
 pub use routing::{
-    Cidr, GroupMember, HashOver, InvalidCidr, Policy, Route, Routing, RoutingError, Trunk,
-    TrunkAddress, TrunkGroup, TrunkProxy, WhenDown,
+    Alive, Cidr, GroupMember, HashOver, InvalidCidr, PeerSecret, Policy, Proof, Redirect, Route,
+    Routing, RoutingError, Trunk, TrunkAddress, TrunkCredentials, TrunkGroup, TrunkPolicy,
+    TrunkProxy, TrunkSecret, WhenDown,
 };
 pub use shed::NewCall;
 pub use trunks::{

@@ -7,8 +7,8 @@
 
 use bytes::Bytes;
 use holdline_model::{
-    Admit, Answer, AnswerState, CallChange, CallCommand, CallId, CallRecord, CdrId, Early,
-    EarlyState, End, EndState, Epoch, Fail, HangupBy, Millis, Phase, Step,
+    Admit, CallChange, CallCommand, CallId, CallRecord, CdrId, End, EndState, Epoch, HangupBy,
+    Millis, Phase, Step,
 };
 
 /// The record that an admission makes, at step 0: it is not committed yet.
@@ -23,16 +23,15 @@ pub(crate) fn apply(record: &mut CallRecord, command: &CallCommand, cdr: Option<
     match &command.change {
         // The record was made from it by `admitted`.
         CallChange::Admit(_) => {}
-        CallChange::Attempt(attempt) => {
-            record.attempt = attempt.index;
-            record.early = None;
-            record.forget_callee();
-        }
-        CallChange::Early(early) => apply_early(record, early),
+        CallChange::Attempt(attempt) => record.attempted(attempt),
+        CallChange::Early(early) => record.early_came(early),
+        CallChange::BranchOver(change) => record.branch_over(change),
+        CallChange::Settled => record.settled(),
+        CallChange::Asked(change) => record.asked(change),
         CallChange::Cancel(cancel) => {
             record.cancel.get_or_insert(cancel.cause);
         }
-        CallChange::Answer(answer) => apply_answer(record, answer, command.at),
+        CallChange::Answer(answer) => record.answered(answer, command.at),
         CallChange::AckSeen(seen) => {
             record.phase = Phase::Confirmed;
             record.invite = Bytes::new();
@@ -49,47 +48,9 @@ pub(crate) fn apply(record: &mut CallRecord, command: &CallCommand, cdr: Option<
         CallChange::Updated(change) => record.updated(change),
         CallChange::Counted(change) => record.count(change.from, change.cseq),
         CallChange::Pracked(change) => record.pracked(change.rseq),
-        CallChange::Fail(fail) => apply_fail(record, fail, command.at, cdr),
+        CallChange::Fail(fail) => record.failed(fail, command.at, cdr.unwrap_or_default()),
         CallChange::End(end) => apply_end(record, end, command.at, cdr),
     }
-}
-
-fn apply_early(record: &mut CallRecord, early: &Early) {
-    let response = match &record.early {
-        Some(before) if early.response.is_empty() => before.response.clone(),
-        Some(_) | None => early.response.clone(),
-    };
-    record.reliable_came(early);
-    record.early = Some(EarlyState { status: early.status, response });
-}
-
-fn apply_answer(record: &mut CallRecord, answer: &Answer, at: Millis) {
-    record.phase = Phase::Answered;
-    record.early = None;
-    record.answer = Some(Box::new(AnswerState {
-        at,
-        response: answer.response.clone(),
-        caller: answer.caller.clone(),
-        callee: answer.callee.clone(),
-        end_by: answer.end_by,
-        session_by: answer.session_by,
-        ack: Bytes::new(),
-    }));
-}
-
-fn apply_fail(record: &mut CallRecord, fail: &Fail, at: Millis, cdr: Option<CdrId>) {
-    record.phase = Phase::Finished;
-    record.early = None;
-    record.end = Some(Box::new(EndState {
-        at,
-        by: fail.by,
-        cause: fail.cause.clone(),
-        response: fail.response.clone(),
-        bye_caller: false,
-        bye_callee: fail.late_answer.is_some(),
-        late_answer: fail.late_answer.clone(),
-        cdr: cdr.unwrap_or_default(),
-    }));
 }
 
 fn apply_end(record: &mut CallRecord, end: &End, at: Millis, cdr: Option<CdrId>) {

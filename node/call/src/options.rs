@@ -3,7 +3,7 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use holdline_model::Name;
+use holdline_model::{Name, SessionTimer};
 use holdline_sip::transaction::TimerConfig;
 
 /// Limits and times of a [`crate::CallEngine`]. Every table and queue of the engine is bounded here
@@ -39,6 +39,12 @@ pub struct Options {
     pub target_timeout: Duration,
     /// Final answers after which the next target is tried. A 6xx never leads to another target.
     pub failover_statuses: Vec<u16>,
+    /// How the session timers of new calls are dealt with.
+    pub session_timer: SessionTimer,
+    /// What the switch asks for where it asks for a session timer itself.
+    pub session_expires: Duration,
+    /// The shortest session timer that it accepts then; shorter ones are refused with 422.
+    pub min_se: Duration,
     /// What Retry-After says in a 503 of ours.
     pub retry_after: Duration,
     /// What may be lost in a takeover (that the callee rings, that the caller acknowledged the answer)
@@ -60,13 +66,16 @@ impl Default for Options {
             max_calls: NonZeroUsize::new(100_000).unwrap_or(NonZeroUsize::MAX),
             max_tombstones: NonZeroUsize::new(100_000).unwrap_or(NonZeroUsize::MAX),
             max_waiting: NonZeroUsize::new(16).unwrap_or(NonZeroUsize::MIN),
-            max_forks: 4,
+            max_forks: 16,
             max_through: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN),
             timers: TimerConfig::default(),
             answer_timeout: Duration::from_secs(180),
             max_call_duration: Some(Duration::from_secs(4 * 3600)),
             target_timeout: Duration::from_secs(32),
             failover_statuses: vec![408, 500, 503],
+            session_timer: SessionTimer::Pass,
+            session_expires: Duration::from_secs(1_800),
+            min_se: Duration::from_secs(90),
             retry_after: Duration::from_secs(5),
             note_every: Duration::from_millis(250),
             propose_retry: Duration::from_millis(100),
@@ -104,6 +113,14 @@ pub enum InvalidOptions {
         /// The status out of range.
         status: u16,
     },
+    /// A session timer would be shorter than the shortest.
+    #[error("session_timer.expires is {expires:?}, shorter than min_se, which is {min_se:?}")]
+    SessionTimer {
+        /// As given.
+        expires: Duration,
+        /// As given.
+        min_se: Duration,
+    },
     /// Undecided proposals would be made again without a pause.
     #[error("propose_retry is {propose_retry:?}: it must be at least 1 ms")]
     ProposeRetry {
@@ -128,6 +145,10 @@ impl Options {
         }
         if let Some(status) = self.failover_statuses.iter().find(|s| !(300..600).contains(*s)) {
             return Err(InvalidOptions::FailoverStatus { status: *status });
+        }
+        let (expires, min_se) = (self.session_expires, self.min_se);
+        if expires < min_se {
+            return Err(InvalidOptions::SessionTimer { expires, min_se });
         }
         if propose_retry < Duration::from_millis(1) {
             return Err(InvalidOptions::ProposeRetry { propose_retry });

@@ -1,6 +1,7 @@
 //! Requests that belong to no dialog of ours: new calls, their CANCEL, and the rest (RFC 3261
 //! section 8.2). What is refused here leaves no state.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdline_model::limit::{Demand, Operation};
@@ -11,8 +12,9 @@ use holdline_sip::message::{Message, Method};
 use crate::call::{Call, Fate, Request};
 use crate::messages::{self, Refuse};
 use crate::nonce::mix;
-use crate::registrar::{Checked, Located, Question, USERS, print_of};
-use crate::routing::{Ask, Choice};
+use crate::registrar::{Checked, Judged, Located, Question, USERS, print_of};
+use crate::routing::{Ask, Choice, PeerSecret, Trunk};
+use crate::session_timer;
 use crate::{Authentication, CallEngine, DropReason, Event, Refusal, Routing, routing};
 
 /// How many numbers are drawn for a new call before it is refused. One is enough but for a chance
@@ -135,10 +137,22 @@ impl CallEngine {
             self.refuse(&request, refuse, reason);
             return;
         }
+        let named = match self.named_dialogs(&request) {
+            Ok(named) => named,
+            Err((refuse, reason)) => {
+                self.refuse(&request, refuse, reason);
+                return;
+            }
+        };
+        if let Some(target) = named.target {
+            let targets = self.reached_from(request.hop, vec![target]);
+            self.admit(now, request, slot, caller, targets);
+            return;
+        }
         let dialled = request.message.request_uri().unwrap_or_default();
         let targets = match self.registrar.locate(now, dialled) {
             Located::Foreign => self.by_trunks(now, &request),
-            Located::Targets(targets) => Some(targets),
+            Located::Targets(targets) => Some(one_by_one_if_reliable(&request.message, targets)),
             // A number, dialled at our domain.
             Located::Unknown if routing::is_number(dialled) => self.by_trunks(now, &request),
             Located::Unknown => {
@@ -154,7 +168,10 @@ impl CallEngine {
                 return;
             }
         };
-        if let Some(targets) = targets {
+        if let Some(mut targets) = targets {
+            for target in &mut targets {
+                target.fields.extend(named.fields.iter().cloned());
+            }
             self.admit(now, request, slot, caller, targets);
         }
     }
@@ -163,12 +180,13 @@ impl CallEngine {
     /// admitted all the same and billed as failed. `None`: it was answered.
     fn by_trunks(&mut self, now: Millis, request: &Request) -> Option<Vec<Target>> {
         let Request { hop, message } = request;
+        let uri = message.request_uri().unwrap_or_default();
         let ask = Ask {
-            uri: message.request_uri().unwrap_or_default(),
+            uri,
             call_id: message.call_id(),
             source: hop.peer.ip(),
             local: hop.local,
-            is_emergency: false,
+            is_emergency: self.emergency.matches(uri),
         };
         match self.selector.choose(&self.routing, &*self.names, &ask) {
             Choice::Targets(targets) => Some(self.reached_from(*hop, targets)),
@@ -183,7 +201,7 @@ impl CallEngine {
 
     /// The targets with the addresses of ours that they are reached from; without one a target is
     /// passed over.
-    fn reached_from(&self, hop: Hop, targets: Vec<Target>) -> Vec<Target> {
+    pub(crate) fn reached_from(&self, hop: Hop, targets: Vec<Target>) -> Vec<Target> {
         let reached = targets.into_iter().filter_map(|target| {
             let Hop { transport, peer, .. } = target.hop;
             let local = self.listeners.address_for(hop.local, transport, peer)?;
@@ -199,11 +217,19 @@ impl CallEngine {
     /// the way of its calls, and sends the latter along in Proxy-Authorization, unasked, to be taken
     /// off here (RFC 3261 section 22.3).
     fn identify(&mut self, now: Millis, request: &Request, slot: SlotId) -> Option<Caller> {
-        if let Some(trunk) = self.source(request.hop.peer.ip()) {
-            return Some(Caller { tenant: trunk.tenant.clone(), trunk: trunk.name.clone() });
-        }
         let epoch = self.slots.get(&slot).copied()?;
+        let routing = Arc::clone(&self.routing);
+        if let Some(trunk) = routing.source(request.hop.peer.ip(), &*self.names) {
+            let Some(secret) = &trunk.policy.proof.by_digest else {
+                return Some(Caller { tenant: trunk.tenant.clone(), trunk: trunk.name.clone() });
+            };
+            return self.identify_trunk(now, request, (slot, epoch), &[(trunk, secret)]);
+        }
         let Some(aor) = self.registrar.local_aor(request.message.from().uri) else {
+            let known: Vec<(&Trunk, &PeerSecret)> = routing.known_by_digest().collect();
+            if !known.is_empty() {
+                return self.identify_trunk(now, request, (slot, epoch), &known);
+            }
             self.refuse(request, Refuse::Forbidden, Refusal::UnknownSource);
             return None;
         };
@@ -235,6 +261,47 @@ impl CallEngine {
         None
     }
 
+    /// The same of a call from one of these trunks, which have to know their passwords.
+    fn identify_trunk(
+        &mut self,
+        now: Millis,
+        request: &Request,
+        (slot, epoch): (SlotId, Epoch),
+        known: &[(&Trunk, &PeerSecret)],
+    ) -> Option<Caller> {
+        let (_, first) = known.first()?;
+        let question = Question { realm: &first.realm, slot, epoch, as_registrar: false };
+        let mut found = None;
+        let print = print_of(request);
+        let judged = self.registrar.check_peer(now, &question, request, print, |username| {
+            let is_named = |(_, secret): &&(&Trunk, &PeerSecret)| {
+                secret.username == username && secret.realm == first.realm
+            };
+            let (trunk, secret) = known.iter().find(is_named)?;
+            found = Some(*trunk);
+            Some(secret.ha1.clone())
+        });
+        let why = match (judged, found) {
+            (Some(Judged::Proved(Use::First)), Some(trunk)) => {
+                let (outcome, source) = (Authentication::Proved, request.hop.peer.ip());
+                self.event(Event::Authenticated { outcome, source });
+                return Some(Caller { tenant: trunk.tenant.clone(), trunk: trunk.name.clone() });
+            }
+            (None, _) => Authentication::Challenged,
+            (Some(Judged::Stale), _) => Authentication::Stale,
+            (Some(Judged::Wrong), _) | (Some(Judged::Proved(Use::First)), None) => {
+                Authentication::Wrong
+            }
+            // The call that it started is over and forgotten: it must not start another.
+            (
+                Some(Judged::Replayed | Judged::Proved(Use::Again | Use::Replayed | Use::Stale)),
+                _,
+            ) => Authentication::Replayed,
+        };
+        self.ask(now, &question, request, why);
+        None
+    }
+
     /// Why a new INVITE is refused, if it is.
     fn objection(&self, request: &Request) -> Option<(Refuse, Refusal)> {
         let message = &request.message;
@@ -243,6 +310,9 @@ impl CallEngine {
         }
         if messages::has_bad_extension(message) {
             return Some((Refuse::BadExtension, Refusal::BadExtension));
+        }
+        if let Some(min_se) = session_timer::too_small(&self.options, message) {
+            return Some((Refuse::TooSmall(min_se), Refusal::SessionTimer));
         }
         if message.contact_uri().is_none() {
             return Some((Refuse::BadRequest("Missing Contact"), Refusal::BadRequest));
@@ -262,6 +332,11 @@ impl CallEngine {
     ) {
         let Request { hop, message } = request;
         let Some(epoch) = self.slots.get(&slot).copied() else { return };
+        let timer = session_timer::fields(&self.options, &message);
+        let targets = targets.into_iter().map(|mut target| {
+            target.fields.extend(timer.iter().cloned());
+            target
+        });
         let dialled = message.request_uri().unwrap_or_default();
         let mut admit = Admit {
             tenant: caller.tenant,
@@ -274,13 +349,14 @@ impl CallEngine {
             branch: message.top_via().branch.unwrap_or_default().to_owned(),
             hop,
             invite: message.bytes().clone(),
-            targets,
+            targets: targets.collect(),
             answer_by: now + self.options.answer_timeout,
             demand: Demand {
                 pop: self.options.pop.clone(),
                 caller: Routing::number(message.from().uri),
                 called: Routing::number(dialled),
             },
+            timer: self.options.session_timer,
         };
         let Some(id) = self.new_call_id(slot, epoch) else {
             let refuse = Refuse::Unavailable(self.options.retry_after);
@@ -308,4 +384,15 @@ impl CallEngine {
             .map(|_| CallId { slot, nonce: self.nonces.draw() ^ mix(epoch.0) })
             .find(|id| !self.calls.contains_key(id))
     }
+}
+
+/// Reliable provisional answers are not offered to targets that are tried together (RFC 3262): for a
+/// caller that insists on them they are tried one after the other.
+fn one_by_one_if_reliable(invite: &Message, mut targets: Vec<Target>) -> Vec<Target> {
+    if invite.require().iter().any(|option| option.eq_ignore_ascii_case("100rel")) {
+        for target in &mut targets {
+            target.together = false;
+        }
+    }
+    targets
 }

@@ -96,7 +96,8 @@ fn turn(record: &CallRecord) -> (Option<Reverse<Millis>>, u64, CallId) {
 /// change of the session is under way.
 fn has_nothing_to_resend(record: &CallRecord) -> bool {
     let reinvite = record.session.as_ref().and_then(|state| state.reinvite.as_ref());
-    record.answer.as_ref().is_none_or(|answer| answer.ack.is_empty())
+    record.losers().is_empty()
+        && record.answer.as_ref().is_none_or(|answer| answer.ack.is_empty())
         && reinvite.is_none_or(|reinvite| reinvite.acked && reinvite.ack.is_empty())
 }
 

@@ -14,8 +14,8 @@ use holdline_model::limit::{Demand, LimitConfig, Passage};
 use holdline_model::{
     Admission, AnswerState, Aor, Binding, CallId, CallRecord, Cause, Cdr, CdrId, CdrKeeping,
     CdrSink, Cidr, Dialog, Disposition, EndState, Epoch, Ha1, HangupBy, Hop, Incarnation, Listener,
-    LocationRecord, Millis, Name, NodeId, NodeRecord, NodeRole, OwnerSpan, Phase, Roster, Shift,
-    SlotId, SlotRecord, Step, Target, TransferReason, Transport, UserRecord,
+    LocationRecord, Millis, Name, NodeId, NodeRecord, NodeRole, OwnerSpan, Phase, Roster,
+    SessionTimer, Shift, SlotId, SlotRecord, Step, Target, TransferReason, Transport, UserRecord,
 };
 use holdline_raft::{ChangeError, Changed, MemberChange, Tolerance};
 
@@ -459,6 +459,8 @@ pub(crate) fn call(n: u16) -> CallRecord {
         uri: format!("sip:4969{n}@127.0.0.1:{port}"),
         together: false,
         routes: Vec::new(),
+        fields: Vec::new(),
+        redirects: 0,
     };
     CallRecord {
         call,
@@ -479,16 +481,18 @@ pub(crate) fn call(n: u16) -> CallRecord {
             hop: Hop::udp(([127, 0, 0, 11], 5060).into(), ([127, 0, 0, 1], 6060).into()),
             demand: Demand::default(),
             passage: Passage::default(),
+            timer: SessionTimer::default(),
         },
         invite: Bytes::new(),
         targets: vec![target("carrier-a", 5070), target("carrier-b", 5071)],
         attempt: n % 2,
         answer_by: at.plus_ms(180_000),
-        early: None,
+        early: Vec::new(),
         cancel: None,
         answer: (n > 0).then(|| Box::new(answer(at.plus_ms(2000)))),
         end: (n == 5).then(|| Box::new(end(at.plus_ms(62_000)))),
         session: None,
+        branches: None,
     }
 }
 

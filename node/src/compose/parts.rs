@@ -227,14 +227,17 @@ impl Shared<'_> {
             let seed = getrandom::u64()?;
             let mut options = self.config().sip.calls.clone();
             options.pop = self.config().node.pop.clone();
+            let engine = CallEngine::new(options, Arc::clone(&routing), seed).with_registrar(
+                self.config().registrar.clone(),
+                keys::nonce_key(&self.config().cluster.key),
+                Arc::clone(&directory),
+            );
+            let emergency = Arc::clone(&self.protection);
+            let allowance = Arc::clone(&self.protection);
             let parts = shard::Parts {
-                engine: CallEngine::new(options, Arc::clone(&routing), seed)
-                    .with_registrar(
-                        self.config().registrar.clone(),
-                        keys::nonce_key(&self.config().cluster.key),
-                        Arc::clone(&directory),
-                    )
-                    .with_allowance(Arc::clone(&self.protection) as _)
+                engine: engine
+                    .with_emergency(emergency)
+                    .with_allowance(allowance)
                     .with_names(Arc::new(KnownNames(self.locator.clone()))),
                 inputs,
                 raft: self.raft.clone(),

@@ -274,6 +274,21 @@ pub enum Fault {
         /// The nearest name that exists.
         nearest: Option<String>,
     },
+    /// Something is said about a password that is not asked for.
+    #[error("auth does not ask for \"digest\"")]
+    OnlyWithDigest,
+    /// A password is to be asked for that nobody could know.
+    #[error("auth asks for \"digest\", and there is no password")]
+    NeedsPeer,
+    /// Calls would need no proof at all.
+    #[error("auth asks for nothing: anybody could call")]
+    NoProof,
+    /// Not what a password becomes.
+    #[error("not {digits} hexadecimal digits")]
+    NotHa1 {
+        /// How many it has to be.
+        digits: usize,
+    },
     /// Something is said about hashing, but the policy is another.
     #[error("the policy is not \"hash\"")]
     OnlyWithHash,
@@ -426,6 +441,14 @@ impl Fault {
                 Some(name) => format!("did you mean \"{name}\"?"),
                 None => "add a [[trunk_group]] with this name".to_owned(),
             },
+            Self::OnlyWithDigest => "add \"digest\" to auth, or remove peer".to_owned(),
+            Self::NeedsPeer => {
+                "add peer = { username = \"…\", password_file = \"…\" }".to_owned()
+            }
+            Self::NoProof => "write [\"source\"], [\"digest\"] or both".to_owned(),
+            Self::NotHa1 { .. } => {
+                "make it with: printf '%s' 'USER:REALM:PASSWORD' | md5sum, or sha256sum".to_owned()
+            }
             Self::OnlyWithHash => "set policy = \"hash\", or remove hash_over".to_owned(),
             Self::DoubtInterval { .. } | Self::OpenTime { .. } => {
                 "change one of them, or leave both out for the defaults".to_owned()

@@ -29,6 +29,7 @@ mod storage;
 mod trunk;
 mod trunk_group;
 mod trunk_health;
+mod trunk_policy;
 mod trunk_tls;
 
 pub use admin::{AdminConfig, AdminToken};
@@ -147,8 +148,8 @@ fn routing(
         if sources.is_empty() && trunk.sources.is_some() {
             sources.push(no_source(index));
         }
-        let TrunkConfig { name, tenant, address, transport, proxy, .. } = trunk.clone();
-        Trunk { name, tenant, address, transport, proxy, sources }
+        let TrunkConfig { name, tenant, address, transport, proxy, policy, .. } = trunk.clone();
+        Trunk { name, tenant, address, transport, proxy, sources, policy }
     });
     let routes = routes.iter().map(|route| {
         let RouteConfig { prefix, trunks, group, strip, emergency } = route.clone();

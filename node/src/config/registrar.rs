@@ -25,6 +25,7 @@ pub(super) struct RawRegistrar {
     when_full: Option<WhenFull>,
     nonce_life_ms: Option<Spanned<u64>>,
     max_nonces: Option<Spanned<u64>>,
+    max_branches: Option<Spanned<u64>>,
 }
 
 /// What happens to a binding that is one too many.
@@ -73,6 +74,12 @@ impl RawRegistrar {
             let found = check.range("registrar.max_nonces", raw, 1..MAX_NONCES + 1);
             let found = usize::try_from(found).ok().and_then(NonZeroUsize::new);
             options.max_nonces = found.unwrap_or(options.max_nonces);
+        }
+        if let Some(raw) = &self.max_branches {
+            let max = u64::try_from(limits::MAX_TARGETS).unwrap_or(u64::MAX);
+            let found = check.range("registrar.max_branches", raw, 1..max + 1);
+            let found = usize::try_from(found).ok().and_then(NonZeroUsize::new);
+            options.max_branches = found.unwrap_or(options.max_branches);
         }
         options
     }

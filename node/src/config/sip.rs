@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use holdline_call::Options;
-use holdline_model::{Listener, NodeRole};
+use holdline_model::{Listener, NodeRole, SessionTimer};
 use holdline_sip::transaction::TimerConfig;
 use holdline_transport::{StreamOptions, TlsFiles};
 use serde::Deserialize;
@@ -59,6 +59,41 @@ pub(super) struct RawSip {
     failover_statuses: Option<Vec<u16>>,
     large_over_tcp: Option<bool>,
     recovery_calls_per_second: Option<Spanned<u64>>,
+    session_timer: Option<RawSessionTimer>,
+}
+
+/// How session timers are dealt with.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSessionTimer {
+    mode: RawMode,
+    expires_s: Option<Spanned<u64>>,
+    min_se_s: Option<Spanned<u64>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RawMode {
+    Pass,
+    Insert,
+    Off,
+}
+
+impl RawSessionTimer {
+    fn build(&self, check: &mut Checker<'_>, calls: &mut Options) {
+        calls.session_timer = match self.mode {
+            RawMode::Pass => SessionTimer::Pass,
+            RawMode::Insert => SessionTimer::Insert,
+            RawMode::Off => SessionTimer::Off,
+        };
+        let mut seconds = |key, raw: &Option<Spanned<u64>>, default: Duration| {
+            let Some(raw) = raw else { return default };
+            Duration::from_secs(check.range(key, raw, 90..86_401))
+        };
+        calls.min_se = seconds("sip.session_timer.min_se_s", &self.min_se_s, calls.min_se);
+        let key = "sip.session_timer.expires_s";
+        calls.session_expires = seconds(key, &self.expires_s, calls.session_expires);
+    }
 }
 
 impl RawSip {
@@ -125,6 +160,9 @@ impl RawSip {
                 calls.max_call_duration = Some(Duration::from_millis(ms));
             }
             None => calls.max_call_duration = None,
+        }
+        if let Some(raw) = &self.session_timer {
+            raw.build(check, &mut calls);
         }
         if let Some(statuses) = &self.failover_statuses {
             calls.failover_statuses.clone_from(statuses);

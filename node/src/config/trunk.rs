@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use holdline_call::{Cidr, TrunkAddress, TrunkProxy};
+use holdline_call::{Cidr, TrunkAddress, TrunkPolicy, TrunkProxy};
 use holdline_model::{Listener, Name, Transport};
 use holdline_sip::locate::Asked;
 use holdline_transport::TlsFiles;
@@ -14,6 +14,7 @@ use super::cluster;
 use super::error::Fault;
 use super::listener;
 use super::locate::Checker;
+use super::trunk_policy::{RawAlive, RawCredentials, RawPeer, RawPolicy, RawProof, RawRedirect};
 use super::trunk_tls::{self, TrunkTls};
 
 /// A peer we exchange calls with.
@@ -34,6 +35,8 @@ pub struct TrunkConfig {
     pub sources: Option<Vec<Cidr>>,
     /// Whether it is asked by OPTIONS whether it is there.
     pub probe: bool,
+    /// How we deal with it.
+    pub policy: TrunkPolicy,
     /// Whom we expect behind TLS, and how we come.
     pub tls: TrunkTls,
 }
@@ -63,6 +66,12 @@ pub(super) struct RawTrunk {
     tls_name: Option<Spanned<String>>,
     tls_certificate: Option<Spanned<PathBuf>>,
     tls_key: Option<Spanned<PathBuf>>,
+    auth: Option<Spanned<Vec<RawProof>>>,
+    credentials: Option<Spanned<RawCredentials>>,
+    peer: Option<Spanned<RawPeer>>,
+    #[serde(default)]
+    redirect: RawRedirect,
+    alive: Option<RawAlive>,
 }
 
 pub(super) fn build_all(
@@ -143,7 +152,16 @@ impl RawTrunk {
         let transport = of_address.unwrap_or_default();
         let ca = tls.and_then(|files| files.ca.clone());
         let tls = trunk_tls::build(check, self.tls_name, self.tls_certificate, self.tls_key, ca);
-        TrunkConfig { name, tenant, address, transport, proxy, sources, probe: self.probe, tls }
+        let raw = RawPolicy {
+            auth: self.auth,
+            credentials: self.credentials,
+            peer: self.peer,
+            redirect: self.redirect,
+            alive: self.alive,
+        };
+        let policy = raw.build(check);
+        let probe = self.probe;
+        TrunkConfig { name, tenant, address, transport, proxy, sources, probe, tls, policy }
     }
 }
 

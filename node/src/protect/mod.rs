@@ -178,3 +178,10 @@ pub(crate) const MAX_BANS: usize = 128;
 
 /// What the keeper may have to look at.
 const NEWS_QUEUE: usize = 1024;
+
+/// The engine asks when it chooses the trunks of a call.
+impl holdline_call::Emergency for Protection {
+    fn matches(&self, request_uri: &str) -> bool {
+        self.is_emergency(request_uri)
+    }
+}

@@ -23,7 +23,8 @@ use bytes::Bytes;
 use holdline_limit::LimitTable;
 use holdline_model::limit::{Demand, LimitConfig, Operation, Request, Verdict};
 use holdline_model::{
-    Admit, CallId, CallRecord, Epoch, Hop, Millis, Name, NodeId, Rejection, SlotId, Step, Target,
+    Admit, CallId, CallRecord, Epoch, Hop, Millis, Name, NodeId, Rejection, SessionTimer, SlotId,
+    Step, Target,
 };
 
 use tally::Tally;
@@ -71,6 +72,8 @@ impl Offer {
             uri: String::new(),
             together: false,
             routes: Vec::new(),
+            fields: Vec::new(),
+            redirects: 0,
         };
         Admit {
             tenant: self.tenant.clone(),
@@ -90,6 +93,7 @@ impl Offer {
                 caller: self.caller.to_string(),
                 called: self.called.to_string(),
             },
+            timer: SessionTimer::default(),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Users and bindings for the engines, as this node has applied them.
+//! Users, bindings and calls for the engines, as this node has applied them.
 
 use holdline_call::{Directory, Unreadable};
-use holdline_model::{Aor, LocationRecord, UserRecord};
+use holdline_model::{Aor, CallId, CallRecord, LocationRecord, UserRecord};
 use holdline_raft::RaftHandle;
 use holdline_storage::{StateError, StateReader};
 
@@ -20,6 +20,10 @@ impl Directory for StateDirectory {
 
     fn user(&self, aor: &Aor) -> Result<Option<UserRecord>, Unreadable> {
         self.state.user(aor).map_err(|error| unreadable(&error))
+    }
+
+    fn call(&self, call: CallId) -> Result<Option<CallRecord>, Unreadable> {
+        self.state.call(call).map_err(|error| unreadable(&error))
     }
 
     fn location(&self, aor: &Aor) -> Result<Option<LocationRecord>, Unreadable> {

@@ -64,9 +64,12 @@ fn repeated(existing: &CallRecord, command: &CallCommand, admit: &Admit) -> Outc
     }
 }
 
-const fn out_of_bounds(admit: &Admit) -> Option<&'static str> {
+fn out_of_bounds(admit: &Admit) -> Option<&'static str> {
     if admit.targets.len() > limits::MAX_TARGETS {
         return Some("number of targets");
+    }
+    if admit.targets.iter().any(|target| target.fields.len() > limits::MAX_TARGET_FIELDS) {
+        return Some("number of header fields of a target");
     }
     if admit.invite.len() > limits::MAX_MESSAGE_BYTES {
         return Some("size of the INVITE");

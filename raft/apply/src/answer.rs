@@ -1,6 +1,6 @@
 //! `Answer`: billing starts, at the time that the proposer stamped.
 
-use holdline_model::{Answer, AnswerState, CallRecord, Millis, Phase, Rejection, Reply, limits};
+use holdline_model::{Answer, CallRecord, Millis, Rejection, Reply, limits};
 
 use crate::Outcome;
 
@@ -12,16 +12,9 @@ pub(crate) fn apply(record: &mut CallRecord, answer: &Answer, at: Millis) -> Out
     if answer.response.len() > limits::MAX_MESSAGE_BYTES {
         return Err(Rejection::OutOfBounds { what: "size of the answer".to_owned() });
     }
-    record.phase = Phase::Answered;
-    record.early = None;
-    record.answer = Some(Box::new(AnswerState {
-        at,
-        response: answer.response.clone(),
-        caller: answer.caller.clone(),
-        callee: answer.callee.clone(),
-        end_by: answer.end_by,
-        session_by: answer.session_by,
-        ack: bytes::Bytes::new(),
-    }));
+    if !record.round().contains(&answer.attempt) {
+        return Err(Rejection::OutOfBounds { what: "index of the target".to_owned() });
+    }
+    record.answered(answer, at);
     Ok(Reply::Done)
 }

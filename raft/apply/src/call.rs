@@ -6,7 +6,7 @@ use holdline_model::{
 };
 
 use crate::{Action, Outcome, Position};
-use crate::{ack_seen, admit, answer, attempt, cancel, early, end, fail, session};
+use crate::{ack_seen, admit, answer, attempt, branch_over, cancel, early, end, fail, session};
 
 pub(crate) fn apply<S: LimitState>(
     state: &mut S,
@@ -37,7 +37,7 @@ pub(crate) fn apply<S: LimitState>(
     record.epoch = command.epoch;
     let outcome = match &command.change {
         CallChange::Admit(_) => Ok(Reply::Done),
-        CallChange::Attempt(change) => attempt::apply(state, &mut record, *change)?,
+        CallChange::Attempt(change) => attempt::apply(state, &mut record, change)?,
         CallChange::Early(change) => early::apply(&mut record, change),
         CallChange::Cancel(change) => cancel::apply(&mut record, *change),
         CallChange::Answer(change) => answer::apply(&mut record, change, command.at),
@@ -48,6 +48,9 @@ pub(crate) fn apply<S: LimitState>(
         CallChange::Updated(change) => session::updated(&mut record, change),
         CallChange::Counted(change) => session::counted(&mut record, *change),
         CallChange::Pracked(change) => session::pracked(&mut record, *change),
+        CallChange::BranchOver(change) => branch_over::apply(&mut record, change),
+        CallChange::Settled => branch_over::settled(&mut record),
+        CallChange::Asked(change) => session::asked(&mut record, *change),
         CallChange::Fail(change) => {
             return fail::apply(state, position, record, &slot, command.at, change, actions);
         }
@@ -94,6 +97,7 @@ const fn possible(phase: Phase, change: &CallChange) -> bool {
         CallChange::Admit(_) => false,
         CallChange::Attempt(_)
         | CallChange::Early(_)
+        | CallChange::BranchOver(_)
         | CallChange::Cancel(_)
         | CallChange::Answer(_)
         | CallChange::Fail(_) => matches!(phase, Phase::Inviting),
@@ -102,6 +106,8 @@ const fn possible(phase: Phase, change: &CallChange) -> bool {
         | CallChange::Reinviting(_)
         | CallChange::Reinvited(_)
         | CallChange::ReinviteAcked(_)
+        | CallChange::Settled
+        | CallChange::Asked(_)
         | CallChange::Counted(_) => matches!(phase, Phase::Answered | Phase::Confirmed),
         CallChange::Updated(_) | CallChange::Pracked(_) => !matches!(phase, Phase::Finished),
     }

@@ -1,9 +1,7 @@
 //! `Fail`: a call ends before an answer. One entry writes the CDR and the tombstone.
 
 use holdline_limit::LimitState;
-use holdline_model::{
-    CallRecord, EndState, Fail, Millis, Phase, Rejection, Reply, SlotRecord, limits,
-};
+use holdline_model::{CallRecord, Fail, Millis, Rejection, Reply, SlotRecord, limits};
 
 use crate::cdr::{self, Ending};
 use crate::{Action, Outcome, Position};
@@ -20,23 +18,15 @@ pub(crate) fn apply<S: LimitState>(
     if fail.response.len() > limits::MAX_MESSAGE_BYTES {
         return Ok(Err(Rejection::OutOfBounds { what: "size of the answer".to_owned() }));
     }
+    if usize::from(fail.attempt) >= record.targets.len().max(1) {
+        return Ok(Err(Rejection::OutOfBounds { what: "index of the target".to_owned() }));
+    }
     let ending = Ending { at, by: fail.by, cause: &fail.cause, disposition: fail.disposition };
     let cdr = cdr::compose(position, &record, slot, &ending);
     state.put_cdr(&cdr)?;
     state.put_expiry(at.plus_ms(limits::TOMBSTONE_MS), record.call)?;
     state.limits(|table| table.call_over(record.call))?;
-    record.phase = Phase::Finished;
-    record.early = None;
-    record.end = Some(Box::new(EndState {
-        at,
-        by: fail.by,
-        cause: fail.cause.clone(),
-        response: fail.response.clone(),
-        bye_caller: false,
-        bye_callee: fail.late_answer.is_some(),
-        late_answer: fail.late_answer.clone(),
-        cdr: cdr.id,
-    }));
+    record.failed(fail, at, cdr.id);
     state.put_call(record)?;
     actions.push(Action::CallEnded(cdr.id, cdr.disposition));
     Ok(Ok(Reply::Ended(cdr.id)))

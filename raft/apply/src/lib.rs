@@ -23,6 +23,7 @@ mod admit;
 mod admit_node;
 mod answer;
 mod attempt;
+mod branch_over;
 mod call;
 mod cancel;
 mod cdr;

@@ -2,7 +2,7 @@
 //! behind. The records change as `holdline_model` says, here and in the owner's copy alike.
 
 use holdline_model::{
-    AckSeen, CallRecord, Counted, Millis, Pracked, Reinvited, Reinviting, Rejection, Reply,
+    AckSeen, Asked, CallRecord, Counted, Millis, Pracked, Reinvited, Reinviting, Rejection, Reply,
     Updated, limits,
 };
 
@@ -39,6 +39,11 @@ pub(crate) fn counted(record: &mut CallRecord, change: Counted) -> Outcome {
 
 pub(crate) fn pracked(record: &mut CallRecord, change: Pracked) -> Outcome {
     record.pracked(change.rseq);
+    Ok(Reply::Done)
+}
+
+pub(crate) fn asked(record: &mut CallRecord, change: Asked) -> Outcome {
+    record.asked(&change);
     Ok(Reply::Done)
 }
 

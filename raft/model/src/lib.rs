@@ -27,22 +27,23 @@ pub use aor::{Aor, InvalidAor};
 pub use certified::Certified;
 pub use cidr::{Cidr, InvalidCidr};
 pub use command::{
-    AckSeen, Admit, AdmitNode, Answer, Attempt, BindingChange, CallChange, CallCommand, Cancel,
-    CdrCommand, CdrCursor, Command, Counted, Early, End, Fail, FormCluster, HoldNode, LimitTick,
-    NewTarget, NodeUp, Pracked, PurgeCdrs, PutUser, Register, RegisterBounds, Reinvited,
-    Reinviting, Rejection, RemoveBindings, RemoveNode, RemoveUser, Reply, ResetLimits, RetainCdrs,
-    SetDraining, SetHomes, SetLimits, SetTrunk, SlotHome, SlotMove, Sweep, SweepBindings,
-    TransferSlots, Updated,
+    AckSeen, Admit, AdmitNode, Answer, Asked, Attempt, BindingChange, BranchOver, CallChange,
+    CallCommand, Cancel, CdrCommand, CdrCursor, Command, Counted, Early, End, Fail, FormCluster,
+    HoldNode, LimitTick, NewTarget, NodeUp, Pracked, PurgeCdrs, PutUser, Register, RegisterBounds,
+    Reinvited, Reinviting, Rejection, RemoveBindings, RemoveNode, RemoveUser, Reply, ResetLimits,
+    RetainCdrs, SetDraining, SetHomes, SetLimits, SetTrunk, SlotHome, SlotMove, Sweep,
+    SweepBindings, TransferSlots, Updated,
 };
 pub use hop::{Hop, Transport};
 pub use ids::{CallId, CdrId, ClusterId, Epoch, GroupId, Incarnation, NodeId, SlotId, Step};
 pub use name::Name;
 pub use record::{
-    Admission, AnswerState, Binding, CallRecord, CancelCause, Cause, Cdr, CdrKeeping, CdrSink,
-    ClusterRecord, Dialog, DisabledTrunk, DisabledTrunks, Disposition, EarlyState, EndState, Ha1,
-    HangupBy, InvalidPattern, Listener, LocationRecord, NodeRecord, NodeRole, NumberPattern,
-    OwnerSpan, Phase, RegistrarTotals, Reinvite, Reliable, Removal, Roster, RosterEntry,
-    SessionState, Shift, Side, SlotRecord, Standing, Target, TransferReason, UserRecord,
+    Admission, AnswerState, Binding, BranchFailure, Branches, CallRecord, CancelCause, Cause, Cdr,
+    CdrKeeping, CdrSink, ClusterRecord, Dialog, DisabledTrunk, DisabledTrunks, Disposition,
+    EarlyState, EndState, Ha1, HangupBy, InvalidPattern, Listener, LocationRecord, NodeRecord,
+    NodeRole, NumberPattern, OwnerSpan, Phase, RegistrarTotals, Reinvite, Reliable, Removal,
+    Roster, RosterEntry, SessionState, SessionTimer, Shift, Side, SlotRecord, Standing, Target,
+    TransferReason, UserRecord,
 };
 pub use state::State;
 pub use time::Millis;

@@ -18,6 +18,12 @@ pub const SLOT_HISTORY: usize = 32;
 /// Targets that one call may try in turn.
 pub const MAX_TARGETS: usize = 16;
 
+/// Redirections that may lead to a target, one after the other.
+pub const MAX_REDIRECTS: u8 = 5;
+
+/// Header fields that a target may add to its INVITE, at most.
+pub const MAX_TARGET_FIELDS: usize = 8;
+
 /// Largest SIP message that may become part of an entry, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 65_535;
 

@@ -3,7 +3,7 @@
 //!
 //! | where | form |
 //! |---|---|
-//! | tag towards the caller | `hl` call `a` |
+//! | tag towards the caller | `hl` call `a`; of one of several targets that are tried together, also its index |
 //! | tag towards the callee | `hl` call `b` |
 //! | Call-ID of the callee's leg | `hl` call `c` |
 //! | branch | `z9hG4bKhl` call `.` suffix |
@@ -48,7 +48,7 @@ impl Token {
         let (call, kind) =
             text.strip_prefix(MARK.as_bytes())?.split_at_checked(CallId::TEXT_LEN)?;
         let kind = match kind {
-            b"a" => TokenKind::CallerTag,
+            [b'a', index @ ..] if index.iter().all(u8::is_ascii_digit) => TokenKind::CallerTag,
             b"b" => TokenKind::CalleeTag,
             b"c" => TokenKind::CalleeCallId,
             b"s" => TokenKind::Stateless,
@@ -70,6 +70,12 @@ impl Token {
     #[must_use]
     pub fn caller_tag(call: CallId) -> String {
         of(call, "a")
+    }
+
+    /// Our tag in the dialog with the caller that one of several targets makes.
+    #[must_use]
+    pub fn branch_tag(call: CallId, attempt: u16) -> String {
+        of(call, &format!("a{attempt}"))
     }
 
     /// Our tag in the dialog with the callee.
@@ -112,6 +118,7 @@ mod tests {
     fn tags_tell_call_and_side() {
         for (text, kind) in [
             (Token::caller_tag(CALL), TokenKind::CallerTag),
+            (Token::branch_tag(CALL, 11), TokenKind::CallerTag),
             (Token::callee_tag(CALL), TokenKind::CalleeTag),
             (Token::callee_call_id(CALL), TokenKind::CalleeCallId),
         ] {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use holdline_model::limit::Demand;
 use holdline_model::{
     Admit, CallChange, CallCommand, CallId, Cause, ClusterId, Command, Disposition, Epoch, Fail,
-    FormCluster, HangupBy, Hop, Millis, NodeId, SlotId, Step,
+    FormCluster, HangupBy, Hop, Millis, NodeId, SessionTimer, SlotId, Step,
 };
 
 pub(super) const CLUSTER: ClusterId = ClusterId(77);
@@ -38,12 +38,14 @@ pub(super) fn admit(number: u64) -> Command {
         targets: Vec::new(),
         answer_by: Millis(60_000),
         demand: Demand::default(),
+        timer: SessionTimer::default(),
     };
     change(number, 1, CallChange::Admit(Box::new(admit)))
 }
 
 pub(super) fn fail(number: u64) -> Command {
     let fail = Fail {
+        attempt: 0,
         by: HangupBy::Callee,
         cause: Cause { status: 486, text: "Busy Here".into() },
         disposition: Disposition::Busy,

@@ -80,6 +80,7 @@ fn ordinals_are_pinned() {
     check_ordinals(&Transport::ALL);
     check_ordinals(&[CancelCause::Caller, CancelCause::NoAnswer, CancelCause::Admin]);
     check_ordinals(&[Side::Caller, Side::Callee]);
+    check_ordinals(&[SessionTimer::Pass, SessionTimer::Off, SessionTimer::Insert]);
     check_ordinals(&[
         HangupBy::Caller,
         HangupBy::Callee,

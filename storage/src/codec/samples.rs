@@ -126,7 +126,13 @@ pub(crate) fn target() -> Target {
         uri: "sip:b@t2".to_owned(),
         together: true,
         routes: vec!["<sip:p;lr>".to_owned()],
+        fields: vec!["X-A: b".to_owned()],
+        redirects: 2,
     }
+}
+
+fn best() -> BranchFailure {
+    BranchFailure { attempt: 2, status: 486, response: Bytes::from_static(b"486") }
 }
 
 pub(crate) fn call(id: CallId, phase: Phase) -> CallRecord {
@@ -149,12 +155,13 @@ pub(crate) fn call(id: CallId, phase: Phase) -> CallRecord {
             hop: Hop::udp(addr(5060), addr(5070)),
             demand: demand(),
             passage: Passage { marks: vec!["X-Limit: a".into()], hold_ms: 7, first: 1, late_ms: 9 },
+            timer: SessionTimer::Insert,
         },
         invite: Bytes::from_static(b"INVITE"),
         targets: vec![target()],
         attempt: 1,
         answer_by: Millis(61_000),
-        early: Some(EarlyState { status: 183, response: Bytes::from_static(b"183") }),
+        early: vec![EarlyState { attempt: 1, status: 183, response: Bytes::from_static(b"183") }],
         cancel: Some(CancelCause::NoAnswer),
         answer: Some(Box::new(AnswerState {
             at: Millis(2000),
@@ -187,6 +194,7 @@ pub(crate) fn call(id: CallId, phase: Phase) -> CallRecord {
                 acked: true,
             }],
         })),
+        branches: Some(Box::new(Branches { over: vec![2], best: Some(best()), losers: vec![3] })),
     }
 }
 
@@ -479,9 +487,11 @@ fn changes() -> Vec<(&'static str, CallChange)> {
         targets,
         answer_by,
         demand: demand(),
+        timer: SessionTimer::Off,
     };
     let response = Bytes::from_static(b"200");
     let answer = Answer {
+        attempt: 1,
         response: response.clone(),
         caller: dialog(),
         callee: dialog(),
@@ -489,6 +499,7 @@ fn changes() -> Vec<(&'static str, CallChange)> {
         session_by: None,
     };
     let fail = Fail {
+        attempt: 1,
         by: HangupBy::Switch,
         cause: cause(),
         disposition: Disposition::Busy,
@@ -506,8 +517,8 @@ fn changes() -> Vec<(&'static str, CallChange)> {
     };
     vec![
         ("admit", CallChange::Admit(Box::new(admit))),
-        ("attempt", CallChange::Attempt(Attempt { index: 1 })),
-        ("early", CallChange::Early(Early { status: 183, response, rseq: Some(5) })),
+        ("attempt", CallChange::Attempt(Box::new(attempt()))),
+        ("early", CallChange::Early(early(response))),
         ("cancel", CallChange::Cancel(Cancel { cause: CancelCause::Admin })),
         ("answer", CallChange::Answer(Box::new(answer))),
         ("ack_seen", CallChange::AckSeen(AckSeen { ack: Bytes::from_static(b"ACK") })),
@@ -516,7 +527,25 @@ fn changes() -> Vec<(&'static str, CallChange)> {
     ]
     .into_iter()
     .chain(session_changes())
+    .chain(branch_changes())
     .collect()
+}
+
+fn attempt() -> Attempt {
+    Attempt { index: 1, targets: vec![target()], best: Some(Box::new(best())) }
+}
+
+const fn early(response: Bytes) -> Early {
+    Early { attempt: 1, status: 183, response, rseq: Some(5) }
+}
+
+fn branch_changes() -> Vec<(&'static str, CallChange)> {
+    let over = BranchOver { attempt: 2, best: Some(best()) };
+    vec![
+        ("branch_over", CallChange::BranchOver(Box::new(over))),
+        ("settled", CallChange::Settled),
+        ("asked", CallChange::Asked(Asked { to: Side::Callee, cseq: 7, seen: 5 })),
+    ]
 }
 
 fn session_changes() -> Vec<(&'static str, CallChange)> {

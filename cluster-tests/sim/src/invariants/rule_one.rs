@@ -26,7 +26,13 @@ pub struct RuleOne {
 #[derive(Debug, Default)]
 struct Committed {
     late_offer: bool,
+    /// Whether each target is tried together with the one before it.
+    together: Vec<bool>,
     attempt: u16,
+    /// Targets of several that have failed.
+    over: Vec<u16>,
+    /// One has refused for all.
+    declined: bool,
     /// Bodies of the provisional answers with SDP.
     early: Vec<Bytes>,
     cancelled: bool,
@@ -35,6 +41,15 @@ struct Committed {
     failed: bool,
     late_answer: bool,
     ended: bool,
+}
+
+impl Committed {
+    /// Whether a target is one of those that are, or were, tried.
+    fn is_tried(&self, target: u16) -> bool {
+        let after = usize::from(self.attempt) + 1..=usize::from(target);
+        target <= self.attempt
+            || after.into_iter().all(|index| self.together.get(index) == Some(&true))
+    }
 }
 
 impl RuleOne {
@@ -47,8 +62,20 @@ impl RuleOne {
         }
         let call = self.calls.entry(id).or_default();
         match change {
-            CallChange::Admit(admit) => call.late_offer = admit.invite.ends_with(b"\r\n\r\n"),
-            CallChange::Attempt(attempt) => call.attempt = call.attempt.max(attempt.index),
+            CallChange::Admit(admit) => {
+                call.late_offer = admit.invite.ends_with(b"\r\n\r\n");
+                call.together = admit.targets.iter().map(|target| target.together).collect();
+            }
+            CallChange::Attempt(attempt) => {
+                call.attempt = call.attempt.max(attempt.index);
+                let at = usize::from(attempt.index).min(call.together.len());
+                let more = attempt.targets.iter().map(|target| target.together);
+                call.together.splice(at..at, more);
+            }
+            CallChange::BranchOver(over) => {
+                call.over.push(over.attempt);
+                call.declined |= over.best.as_ref().is_some_and(|best| best.status >= 600);
+            }
             CallChange::Early(early) => call.early.push(early.response.clone()),
             CallChange::Cancel(_) => call.cancelled = true,
             CallChange::Answer(_) => call.answered = true,
@@ -64,6 +91,8 @@ impl RuleOne {
             | CallChange::ReinviteAcked(_)
             | CallChange::Updated(_)
             | CallChange::Counted(_)
+            | CallChange::Settled
+            | CallChange::Asked(_)
             | CallChange::Pracked(_) => {}
         }
     }
@@ -126,11 +155,14 @@ fn for_request(call: &Committed, message: &Message) -> Option<&'static str> {
     let digits = suffix.get(1..).map(|rest| rest.split('.').next().unwrap_or_default());
     let target: u16 = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
     let is_fork = suffix.contains('.');
-    let given_up = call.attempt > target || call.failed;
+    let given_up =
+        call.attempt > target || call.failed || call.declined || call.over.contains(&target);
+    // Of targets that are tried together, those that did not answer have lost.
+    let has_lost = call.answered && call.is_tried(target);
     let (allowed, entry) = match (message.cseq().1, kind) {
-        (Method::Invite, 'i') => (call.attempt >= target, "the attempt"),
-        (Method::Cancel, 'i') => (call.cancelled || given_up, "the cancellation"),
-        (Method::Ack, 'i') => (given_up, "what follows from the failure"),
+        (Method::Invite, 'i') => (call.is_tried(target), "the attempt"),
+        (Method::Cancel, 'i') => (call.cancelled || given_up || has_lost, "the cancellation"),
+        (Method::Ack, 'i') => (given_up || has_lost, "what follows from the failure"),
         (Method::Ack | Method::Bye, 'a' | 'y') if is_fork => {
             (given_up || call.answered, "what the fork is given up for")
         }
@@ -138,6 +170,7 @@ fn for_request(call: &Committed, message: &Message) -> Option<&'static str> {
             let offered = !call.late_offer || call.ack_seen || call.ended;
             ((call.answered && offered) || call.late_answer, "the answer, or the caller's ACK")
         }
+        (Method::Options, 'q') => (call.answered, "the answer"),
         (Method::Bye, 'y') => (call.ended || call.late_answer, "the end"),
         _ => (false, "anything (an unknown request)"),
     };
@@ -165,7 +198,9 @@ fn identity(message: &Message) -> String {
     let provisional = matches!(message.start, Start::Response { status: 100..=199 });
     let body = if provisional { body } else { 0 };
     let (id, branch) = (message.call_id(), message.branch());
-    format!("{what} {number} {} {id} {branch} {body:x}", method.as_str())
+    // Targets that are tried together have a tag each.
+    let tag = if provisional { message.tag("to").unwrap_or_default() } else { "" };
+    format!("{what} {number} {} {id} {branch} {tag} {body:x}", method.as_str())
 }
 
 fn brief(message: &Message) -> String {

@@ -2,15 +2,11 @@
 
 use holdline_model::{CallChange, CallCommand, CdrId, Disposition, HangupBy, Phase, Side};
 use holdline_sip::message::Message;
-use holdline_sip::transaction::{
-    InviteClient, InviteClientInput, InviteClientState, InviteServerInput, NonInviteClient,
-};
+use holdline_sip::transaction::InviteServerInput;
 
-use super::trial::Trial;
 use super::work::Work;
 use super::{Call, Ctx};
 use crate::messages;
-use crate::options::millis;
 use crate::{Event, mirror};
 
 impl Call {
@@ -28,11 +24,14 @@ impl Call {
             CallChange::Admit(_) => self.on_admitted(ctx),
             CallChange::Attempt(_) => self.on_attempt(ctx, trigger),
             CallChange::Early(_) => {
-                if let Some(Work::Provisional { message, .. }) = trigger {
-                    self.ringing = None;
-                    self.relay_provisional(ctx, &message);
+                if let Some(Work::Provisional { attempt, message }) = trigger {
+                    self.ringing = self.ringing.filter(|(other, _)| *other != attempt);
+                    self.relay_provisional(ctx, attempt, &message);
                 }
             }
+            CallChange::BranchOver(over) => self.on_branch_over(ctx, over.attempt, trigger),
+            CallChange::Settled => {}
+            CallChange::Asked(asked) => self.on_asked(ctx, *asked),
             CallChange::Cancel(_) => self.on_cancel(ctx, trigger),
             CallChange::Answer(answer) => {
                 let setup_ms = command.at.since(self.record.admission.at);
@@ -89,48 +88,21 @@ impl Call {
         self.say_trying(ctx);
         self.release_at = self.held_until(ctx.now);
         if self.release_at.is_none() {
-            self.try_target(ctx);
+            self.start_round(ctx);
         }
     }
 
     fn on_attempt(&mut self, ctx: &mut Ctx<'_>, trigger: Option<Work>) {
-        if let Some(target) = self.record.targets.get(usize::from(self.record.attempt)) {
-            let trunk = target.trunk.clone();
-            ctx.event(Event::Attempted { call: self.record.call, trunk });
+        for attempt in self.record.round() {
+            if let Some(target) = self.record.targets.get(usize::from(attempt)) {
+                let trunk = target.trunk.clone();
+                ctx.event(Event::Attempted { call: self.record.call, trunk });
+            }
         }
         self.settle_target(ctx, trigger.as_ref());
+        self.legs.branches.clear();
         self.ringing = None;
-        self.try_target(ctx);
-    }
-
-    /// What the target that is left behind gets: the ACK of its failure, or, if it said something
-    /// while it was being given up for its silence, a CANCEL.
-    fn settle_target(&mut self, ctx: &mut Ctx<'_>, trigger: Option<&Work>) {
-        match trigger {
-            Some(Work::Failure { attempt, message }) => self.ack_failure(ctx, *attempt, message),
-            Some(Work::Silent { attempt }) if self.record.cancel.is_none() => {
-                let proceeding = InviteClientState::Proceeding;
-                if self.legs.callee.as_ref().is_some_and(|client| client.state() == proceeding) {
-                    self.late_provisional(ctx, *attempt);
-                }
-            }
-            Some(_) | None => {}
-        }
-    }
-
-    /// The INVITE to the present target.
-    pub(super) fn try_target(&mut self, ctx: &mut Ctx<'_>) {
-        let Some(invite) = self.target_invite() else { return };
-        let reliable = self.callee_is_reliable();
-        self.legs.callee =
-            Some(Box::new(InviteClient::new(ctx.now, ctx.options.timers, reliable, invite)));
-        self.target_by = Some(ctx.now.plus_ms(millis(ctx.options.target_timeout)));
-        self.trial = Trial::begun(ctx.now);
-        self.drain_callee(ctx);
-    }
-
-    pub(super) fn target_invite(&self) -> Option<bytes::Bytes> {
-        messages::invite(&self.record, self.invite.as_deref()?, self.record.attempt)
+        self.start_round(ctx);
     }
 
     fn on_cancel(&mut self, ctx: &mut Ctx<'_>, trigger: Option<Work>) {
@@ -138,7 +110,7 @@ impl Call {
             self.confirm_request(ctx, &trigger);
         }
         self.ringing = None;
-        self.send_cancel_if_heard(ctx);
+        self.cancel_unwanted(ctx);
     }
 
     fn on_answer(&mut self, ctx: &mut Ctx<'_>, response: &bytes::Bytes, trigger: Option<Work>) {
@@ -146,9 +118,8 @@ impl Call {
             Some(Work::Success { message, .. }) => Some(message),
             Some(_) | None => Message::parse(response.clone()).ok(),
         };
-        self.legs.callee = None;
-        self.target_by = None;
         self.ringing = None;
+        self.early_again_at = None;
         if let (Some(invite), Some(message)) = (self.invite.as_deref(), &message) {
             let response = messages::answer(&self.record, invite, message);
             self.answer_caller(ctx, InviteServerInput::Success { response, until_ack: true });
@@ -156,6 +127,7 @@ impl Call {
         if !self.is_late_offer() {
             self.ack_callee(ctx);
         }
+        self.tell_losers(ctx);
     }
 
     fn on_ack_seen(&mut self, ctx: &mut Ctx<'_>, was_late_offer: bool) {
@@ -164,14 +136,13 @@ impl Call {
         }
         self.legs.caller = None;
         self.invite = None;
+        self.watch_both(ctx);
     }
 
     fn on_fail(&mut self, ctx: &mut Ctx<'_>, trigger: Option<Work>) {
         self.settle_target(ctx, trigger.as_ref());
-        self.legs.callee = None;
-        self.legs.cancel = None;
-        self.target_by = None;
         self.ringing = None;
+        self.early_again_at = None;
         if self.record.end.as_ref().is_some_and(|end| end.late_answer.is_some()) {
             self.ack_callee(ctx);
             self.start_bye(ctx, Side::Callee, None);
@@ -179,6 +150,7 @@ impl Call {
         if let Some(failure) = self.failure_to_caller() {
             self.answer_caller(ctx, InviteServerInput::Failure(failure));
         }
+        self.tell_losers(ctx);
     }
 
     /// The final failure that a failed call's record holds for the caller.
@@ -194,6 +166,7 @@ impl Call {
         if let Some(trigger) = trigger {
             self.confirm_request(ctx, &trigger);
         }
+        self.legs.watches = [None, None];
         let (to_caller, to_callee, status) = match &self.record.end {
             Some(end) => (end.bye_caller, end.bye_callee, end.cause.status),
             None => (false, false, 200),
@@ -215,26 +188,5 @@ impl Call {
             self.legs.caller = None;
             self.invite = None;
         }
-    }
-
-    /// The CANCEL of our INVITE, if anything has answered it: before that it must not be sent
-    /// (section 9.1), and the INVITE goes on being resent until something does.
-    pub(super) fn send_cancel_if_heard(&mut self, ctx: &mut Ctx<'_>) {
-        if self.legs.cancel.is_some() || self.record.cancel.is_none() {
-            return;
-        }
-        let Some(callee) = &mut self.legs.callee else { return };
-        if callee.state() != InviteClientState::Proceeding {
-            return;
-        }
-        let Some(invite) = self.invite.as_deref() else { return };
-        let Some(cancel) = messages::cancel(&self.record, invite, self.record.attempt) else {
-            return;
-        };
-        callee.handle(ctx.now, InviteClientInput::CancelSent);
-        let reliable = self.callee_is_reliable();
-        self.legs.cancel =
-            Some(Box::new(NonInviteClient::new(ctx.now, ctx.options.timers, reliable, cancel)));
-        self.drain_cancel(ctx);
     }
 }

@@ -1,6 +1,6 @@
 //! The outcome of a proposal.
 
-use holdline_model::{CallChange, CdrId, Rejection, Reply, Step};
+use holdline_model::{CallChange, CdrId, Phase, Rejection, Reply, Step};
 
 use super::{Call, Ctx};
 use crate::messages::{self, Refuse};
@@ -53,7 +53,8 @@ impl Call {
         if let Some(proposal) = self.proposal.take() {
             self.committed(ctx, &proposal.command, proposal.trigger, cdr);
         }
-        if self.reinvite_note().is_some() {
+        let rings = self.ringing.is_some() && self.record.phase == Phase::Inviting;
+        if rings || self.reinvite_note().is_some() || self.settled_note().is_some() {
             self.note(ctx);
         }
         self.run(ctx);

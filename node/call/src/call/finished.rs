@@ -12,7 +12,10 @@ impl Call {
     pub(super) fn work_finished(&mut self, ctx: &mut Ctx<'_>, work: Work) {
         match work {
             Work::Success { attempt, message } => self.answered_too_late(ctx, attempt, &message),
-            Work::Failure { attempt, message } => self.ack_failure(ctx, attempt, &message),
+            Work::Failure { attempt, message } => {
+                self.ack_failure(ctx, attempt, &message);
+                self.loser_over(ctx, attempt);
+            }
             // The same answer as the first time; with BYEs from both sides, the second one's.
             Work::Bye(_, request) | Work::Cancel(request) => self.reply_ok(ctx, &request),
             Work::HangUp => ctx.dropped(DropReason::UnknownCall),
@@ -25,9 +28,9 @@ impl Call {
             Work::Pracked { number, message } => {
                 self.answer_through(ctx, Side::Caller, number, &message);
             }
+            Work::Silent { attempt } => self.loser_over(ctx, attempt),
             Work::Ack(_)
             | Work::NoAck
-            | Work::Silent { .. }
             | Work::Provisional { .. }
             | Work::ReinviteProgress { .. }
             | Work::ReinviteAck(_)
@@ -42,6 +45,7 @@ impl Call {
             self.ack_callee(ctx);
         } else {
             self.hang_up_other(ctx, attempt, message);
+            self.loser_over(ctx, attempt);
         }
     }
 }

@@ -19,9 +19,15 @@ impl Call {
         let from_tag = request.from().tag;
         let admission = &self.record.admission;
         match token.kind {
-            TokenKind::CallerTag => (request.call_id() == admission.call_id
-                && from_tag.unwrap_or_default() == admission.from_tag)
-                .then_some(Side::Caller),
+            TokenKind::CallerTag => {
+                let dialog = self.record.answer.as_ref().map(|answer| &answer.caller);
+                let ours = dialog.and_then(|dialog| dialogs::tag_of(&dialog.local));
+                // Before the answer each target that is tried may have an early dialog.
+                (request.call_id() == admission.call_id
+                    && from_tag.unwrap_or_default() == admission.from_tag
+                    && (ours.is_none() || request.to().tag == ours))
+                    .then_some(Side::Caller)
+            }
             TokenKind::CalleeTag => {
                 let known = self.callee_dialog().and_then(|dialog| dialogs::tag_of(&dialog.remote));
                 // Before the answer any target may send a request in its early dialog.

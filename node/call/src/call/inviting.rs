@@ -3,16 +3,18 @@
 
 use bytes::Bytes;
 use holdline_model::{
-    Answer, Attempt, CallChange, Cancel, CancelCause, Cause, Dialog, Disposition, Early, Fail,
-    HangupBy, Side, Target, limits,
+    Answer, Attempt, BranchFailure, CallChange, Cancel, CancelCause, Cause, Dialog, Disposition,
+    Early, Fail, HangupBy, Side, Target, limits,
 };
 use holdline_sip::message::{Message, Method};
 
+use super::challenged::is_challenge;
 use super::work::{Request, Work};
 use super::{Call, Ctx};
 use crate::dialogs;
 use crate::messages::{self, Refuse, status_of};
-use crate::{DropReason, Refusal};
+use crate::redirect::is_redirection;
+use crate::{DropReason, Refusal, session_timer};
 
 impl Call {
     pub(super) fn work_inviting(&mut self, ctx: &mut Ctx<'_>, work: Work) {
@@ -50,29 +52,29 @@ impl Call {
     }
 
     fn early_media(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: Message) {
-        if attempt != self.record.attempt || self.record.cancel.is_some() {
+        if !self.is_pending(attempt) || self.is_given_up() {
             return;
         }
         let response = message.bytes().clone();
         if let Some((_, reliable)) = self.record.reliable(&response) {
             // The callee repeats it until the caller's PRACK comes through.
             if !reliable.acked {
-                self.relay_provisional(ctx, &message);
+                self.relay_provisional(ctx, attempt, &message);
             }
             return;
         }
-        if self.record.early.as_ref().is_some_and(|early| early.response == response) {
+        if self.record.early_of(attempt).is_some_and(|early| early.response == response) {
             // Committed before; the callee repeats it to keep the call from timing out (13.3.1.1).
-            self.relay_provisional(ctx, &message);
+            self.relay_provisional(ctx, attempt, &message);
             return;
         }
-        let rseq = self.rseq_of(&message);
+        let rseq = self.rseq_of(attempt, &message);
         let known = self.record.session.as_ref().map_or(0, |state| state.reliable.len());
         if rseq.is_some() && known >= limits::MAX_RELIABLE {
             ctx.dropped(DropReason::QueueFull);
             return;
         }
-        let early = Early { status: status_of(&message), response, rseq };
+        let early = Early { attempt, status: status_of(&message), response, rseq };
         let trigger = Work::Provisional { attempt, message };
         self.propose(ctx, CallChange::Early(early), Some(trigger));
     }
@@ -84,101 +86,104 @@ impl Call {
             return;
         };
         locate(ctx, &mut callee);
-        if attempt != self.record.attempt {
+        if !self.is_pending(attempt) {
             // This target was given up for the next one.
             self.hang_up_fork(ctx, attempt, callee);
             return;
         }
         let trigger = Some(Work::Success { attempt, message: message.clone() });
         if let Some(cause) = self.record.cancel {
-            let fail = Fail { late_answer: Some(Box::new(callee)), ..given_up(cause) };
+            let fail = Fail { late_answer: Some(Box::new(callee)), ..given_up(cause, attempt) };
             self.propose(ctx, CallChange::Fail(Box::new(fail)), trigger);
             return;
         }
-        if let Some(answer) = self.answer(ctx, callee, &message) {
+        if let Some(answer) = self.answer(ctx, attempt, callee, &message) {
             self.propose(ctx, CallChange::Answer(Box::new(answer)), trigger);
         }
     }
 
-    fn answer(&self, ctx: &Ctx<'_>, callee: Dialog, message: &Message) -> Option<Answer> {
-        let mut caller = dialogs::caller(&self.record, self.invite.as_deref()?);
+    fn answer(
+        &self,
+        ctx: &Ctx<'_>,
+        attempt: u16,
+        callee: Dialog,
+        message: &Message,
+    ) -> Option<Answer> {
+        let mut caller = dialogs::caller(&self.record, self.invite.as_deref()?, attempt);
         locate(ctx, &mut caller);
         let end_by = ctx.options.max_call_duration.map(|limit| ctx.now + limit);
-        let session_by = messages::through::session_by(ctx.now, message);
-        Some(Answer { response: message.bytes().clone(), caller, callee, end_by, session_by })
+        let invite = self.invite.as_deref()?;
+        let timer = session_timer::to_caller(&self.record, invite, message);
+        let session_by = messages::through::session_by(&self.record, ctx.now, timer, message);
+        let response = message.bytes().clone();
+        Some(Answer { attempt, response, caller, callee, end_by, session_by })
     }
 
     fn target_failed(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: Message) {
-        if attempt != self.record.attempt {
+        if !self.is_pending(attempt) {
             // What followed from it is committed: it may be acknowledged.
             self.ack_failure(ctx, attempt, &message);
             return;
         }
-        let status = status_of(&message);
-        let trigger = Some(Work::Failure { attempt, message: message.clone() });
-        if let Some(cause) = self.record.cancel {
-            self.propose(ctx, CallChange::Fail(Box::new(given_up(cause))), trigger);
-        } else if let Some(index) = self.next_target(ctx, status) {
-            self.propose(ctx, CallChange::Attempt(Attempt { index }), trigger);
-        } else {
-            let fail = Fail {
-                by: HangupBy::Callee,
-                cause: Cause { status, text: messages::reason_of(&message).into() },
-                disposition: disposition(status),
-                response: message.bytes().clone(),
-                late_answer: None,
-            };
-            self.propose(ctx, CallChange::Fail(Box::new(fail)), trigger);
+        let (mut status, response) = (status_of(&message), message.bytes().clone());
+        if self.follow_redirection(ctx, attempt, &message) {
+            return;
         }
+        if status == 422 && self.ask_for_longer(ctx, attempt, &message) {
+            return;
+        }
+        if is_challenge(status) {
+            if self.answer_challenge(ctx, attempt, &message) {
+                return;
+            }
+            // The caller has nothing to do with who we are to a trunk.
+            status = 500;
+        }
+        let failure = BranchFailure { attempt, status, response };
+        self.branch_failed(ctx, failure, Work::Failure { attempt, message });
+    }
+
+    /// Tries a target once more with the session timer that it wants; false if it was not ours that it refused.
+    fn ask_for_longer(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: &Message) -> bool {
+        let target = self.record.targets.get(usize::from(attempt));
+        let is_full = self.record.targets.len() >= limits::MAX_TARGETS;
+        let (Some(target), false) = (target, is_full || self.is_forking() || self.is_given_up())
+        else {
+            return false;
+        };
+        let Some(fields) = session_timer::longer(target, message) else { return false };
+        let again = Target { fields, together: false, ..target.clone() };
+        let index = self.record.round().end;
+        let change = Attempt { index, targets: vec![again], best: None };
+        let trigger = Work::Failure { attempt, message: message.clone() };
+        self.propose(ctx, CallChange::Attempt(Box::new(change)), Some(trigger));
+        true
+    }
+
+    /// Tries the targets that a redirection leads to; false if there are none.
+    fn follow_redirection(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: &Message) -> bool {
+        if !is_redirection(message) || self.is_forking() || self.is_given_up() {
+            return false;
+        }
+        let redirected = self.redirected.take().filter(|(other, _)| *other == attempt);
+        let targets = redirected.map(|(_, targets)| targets).unwrap_or_default();
+        if targets.is_empty() {
+            return false;
+        }
+        let change = Attempt { index: self.record.round().end, targets, best: None };
+        let trigger = Work::Failure { attempt, message: message.clone() };
+        self.propose(ctx, CallChange::Attempt(Box::new(change)), Some(trigger));
+        true
     }
 
     fn target_silent(&mut self, ctx: &mut Ctx<'_>, attempt: u16) {
-        if attempt != self.record.attempt {
+        if !self.is_pending(attempt) {
             return;
         }
         // Also if the caller gave up before: that is what callers do at a trunk that is silent.
-        self.trunk_silent(ctx);
-        let change = if let Some(cause) = self.record.cancel {
-            CallChange::Fail(Box::new(given_up(cause)))
-        } else if let Some(index) = self.next_target(ctx, REQUEST_TIMEOUT) {
-            CallChange::Attempt(Attempt { index })
-        } else {
-            CallChange::Fail(Box::new(Fail {
-                by: HangupBy::Timer,
-                cause: Cause { status: REQUEST_TIMEOUT, text: "no target answered".into() },
-                disposition: Disposition::NoAnswer,
-                response: Bytes::new(),
-                late_answer: None,
-            }))
-        };
-        self.propose(ctx, change, Some(Work::Silent { attempt }));
-    }
-
-    /// The target to try after a failure, if one is left and the failure is of the kind that
-    /// another target may not have. RFC 3261 section 16.7: a 6xx is the callee's last word.
-    fn next_target(&self, ctx: &Ctx<'_>, status: u16) -> Option<u16> {
-        if status >= 600 || !ctx.options.failover_statuses.contains(&status) {
-            return None;
-        }
-        let next = usize::from(self.record.attempt).checked_add(1)?;
-        let later = self.record.targets.iter().enumerate().skip(next);
-        // RFC 3263 section 4.3: another address of the same name may help against silence and 503.
-        let of_place = matches!(status, REQUEST_TIMEOUT | UNAVAILABLE);
-        let failed = self.record.targets.get(usize::from(self.record.attempt))?;
-        let is_other =
-            |target: &Target| of_place || target.trunk != failed.trunk || target.uri != failed.uri;
-        let index = later.into_iter().find(|(_, target)| is_other(target))?.0;
-        u16::try_from(index).ok()
-    }
-
-    /// Whether the call goes on to another address of the trunk that is tried.
-    pub(super) fn has_other_place(&self) -> bool {
-        let index = usize::from(self.record.attempt);
-        let target = |index: usize| self.record.targets.get(index);
-        let next = index.checked_add(1).and_then(target);
-        target(index).zip(next).is_some_and(|(this, next)| {
-            this.trunk == next.trunk && this.uri == next.uri && this.trunk.as_str() != crate::USERS
-        })
+        self.trunk_silent(ctx, attempt);
+        let failure = BranchFailure { attempt, status: REQUEST_TIMEOUT, response: Bytes::new() };
+        self.branch_failed(ctx, failure, Work::Silent { attempt });
     }
 
     fn given_up_by_caller(&mut self, ctx: &mut Ctx<'_>, trigger: Work) {
@@ -203,6 +208,7 @@ impl Call {
     /// No route leads to the dialled number.
     pub(super) fn fail_without_route(&mut self, ctx: &mut Ctx<'_>) {
         let fail = Fail {
+            attempt: 0,
             by: HangupBy::Switch,
             cause: Cause { status: 404, text: "no route to the dialled number".into() },
             disposition: Disposition::Failed,
@@ -219,15 +225,13 @@ impl Call {
             return false;
         }
         self.note_at = None;
-        let Some(status) = self.ringing.take() else { return false };
-        if self.record.early.is_some() || self.record.cancel.is_some() {
+        let Some((attempt, status)) = self.ringing.take() else { return false };
+        let is_known = self.record.early_of(attempt).is_some();
+        if is_known || !self.is_pending(attempt) || self.record.cancel.is_some() {
             return false;
         }
-        self.propose(
-            ctx,
-            CallChange::Early(Early { status, response: Bytes::new(), rseq: None }),
-            None,
-        );
+        let early = Early { attempt, status, response: Bytes::new(), rseq: None };
+        self.propose(ctx, CallChange::Early(early), None);
         true
     }
 
@@ -280,7 +284,7 @@ fn locate(ctx: &Ctx<'_>, dialog: &mut Dialog) {
 }
 
 /// How a call ends that was given up before an answer. The final answer is ours.
-pub(super) fn given_up(cause: CancelCause) -> Fail {
+pub(super) fn given_up(cause: CancelCause, attempt: u16) -> Fail {
     let (by, status, text, disposition) = match cause {
         CancelCause::Caller => (HangupBy::Caller, 487, "canceled", Disposition::Canceled),
         CancelCause::NoAnswer => {
@@ -291,6 +295,7 @@ pub(super) fn given_up(cause: CancelCause) -> Fail {
         }
     };
     Fail {
+        attempt,
         by,
         cause: Cause { status, text: text.into() },
         disposition,
@@ -300,7 +305,7 @@ pub(super) fn given_up(cause: CancelCause) -> Fail {
 }
 
 /// How a failure of the callee's is billed.
-const fn disposition(status: u16) -> Disposition {
+pub(super) const fn disposition(status: u16) -> Disposition {
     match status {
         486 | 600 | 603 => Disposition::Busy,
         480 | 408 => Disposition::NoAnswer,
@@ -308,5 +313,4 @@ const fn disposition(status: u16) -> Disposition {
     }
 }
 
-const REQUEST_TIMEOUT: u16 = 408;
-const UNAVAILABLE: u16 = 503;
+pub(super) const REQUEST_TIMEOUT: u16 = 408;

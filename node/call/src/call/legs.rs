@@ -2,8 +2,10 @@
 //! for, so that a confirmed call keeps none.
 
 use holdline_model::{Dialog, Millis};
-use holdline_sip::transaction::{InviteClient, InviteServer, NonInviteClient};
+use holdline_sip::transaction::{InviteServer, NonInviteClient};
 
+use super::alive::Watch;
+use super::branch::Branch;
 use super::reinvite::InviteThrough;
 use super::through::Exchange;
 
@@ -12,10 +14,8 @@ use super::through::Exchange;
 pub(crate) struct Legs {
     /// The caller's INVITE.
     pub(crate) caller: Option<Box<InviteServer>>,
-    /// Our INVITE to the present target.
-    pub(crate) callee: Option<Box<InviteClient>>,
-    /// Our CANCEL to the present target.
-    pub(crate) cancel: Option<Box<NonInviteClient>>,
+    /// The targets that are tried, and those that are to be told that they have lost.
+    pub(crate) branches: Vec<Branch>,
     /// Our BYE to the caller.
     pub(crate) bye_caller: Option<Box<NonInviteClient>>,
     /// Our BYE to the callee.
@@ -24,6 +24,8 @@ pub(crate) struct Legs {
     pub(crate) forks: Vec<Fork>,
     /// An INVITE that goes through from one side to the other.
     pub(crate) reinvite: Option<Box<InviteThrough>>,
+    /// Whether the caller and the callee are still there.
+    pub(crate) watches: [Option<Box<Watch>>; 2],
     /// Other requests that go through.
     pub(crate) through: Vec<Exchange>,
 }
@@ -42,16 +44,17 @@ pub(crate) struct Fork {
 impl Legs {
     /// The earliest time at which one of them wants to be looked at.
     pub(crate) fn next_timer(&self) -> Option<Millis> {
-        let byes = [&self.cancel, &self.bye_caller, &self.bye_callee].into_iter().flatten();
+        let byes = [&self.bye_caller, &self.bye_callee].into_iter().flatten();
         let invites = [
             self.caller.as_ref().and_then(|leg| leg.next_timer()),
-            self.callee.as_ref().and_then(|leg| leg.next_timer()),
             self.reinvite.as_ref().and_then(|leg| leg.next_timer()),
         ];
         let forks = self.forks.iter().filter_map(|fork| fork.bye.next_timer());
         byes.filter_map(|leg| leg.next_timer())
             .chain(invites.into_iter().flatten())
             .chain(forks)
+            .chain(self.watches.iter().flatten().filter_map(|watch| watch.next_timer()))
+            .chain(self.branches.iter().filter_map(Branch::next_timer))
             .chain(self.through.iter().filter_map(Exchange::next_timer))
             .min()
     }

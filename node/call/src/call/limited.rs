@@ -16,7 +16,7 @@ impl Call {
     pub(super) fn limited(&mut self, ctx: &mut Ctx<'_>, refusal: LimitRefusal) -> Fate {
         let Some(proposal) = self.proposal.take() else { return Fate::Keep };
         if let CallChange::Attempt(attempt) = &proposal.command.change {
-            let change = self.after_full_target(attempt.index);
+            let change = self.after_full_target(attempt);
             ctx.event(limit_event(&refusal));
             self.propose(ctx, change, proposal.trigger);
             return Fate::Keep;
@@ -33,12 +33,16 @@ impl Call {
     }
 
     /// The target's trunk has too many calls: the one after it is tried, or the call has failed.
-    fn after_full_target(&self, index: u16) -> CallChange {
-        let next = index.saturating_add(1);
-        if usize::from(next) < self.record.targets.len() {
-            return CallChange::Attempt(Attempt { index: next });
+    fn after_full_target(&self, full: &Attempt) -> CallChange {
+        // Targets that it would have added are not there.
+        let is_added = !full.targets.is_empty();
+        let index = if is_added { full.index } else { self.record.round_from(full.index).end };
+        if usize::from(index) < self.record.targets.len() {
+            let best = full.best.clone();
+            return CallChange::Attempt(Box::new(Attempt { index, targets: Vec::new(), best }));
         }
         CallChange::Fail(Box::new(Fail {
+            attempt: self.record.attempt,
             by: HangupBy::Switch,
             cause: Cause { status: 503, text: "too many calls at the last target".into() },
             disposition: Disposition::Failed,
@@ -52,14 +56,18 @@ impl Call {
         let admission = &self.record.admission;
         let until = admission.at.plus_ms(admission.passage.hold_ms);
         let is_first = self.record.attempt == admission.passage.first;
-        let is_silent = self.record.early.is_none();
+        let is_silent = self.record.early.is_empty();
         (is_first && is_silent && until > now).then_some(until)
     }
 
     /// The call was given up while it was held back: its target has heard nothing of it.
     pub(super) fn given_up_while_held(&mut self, ctx: &mut Ctx<'_>, cause: CancelCause) {
         self.release_at = None;
-        self.propose(ctx, CallChange::Fail(Box::new(super::inviting::given_up(cause))), None);
+        self.propose(
+            ctx,
+            CallChange::Fail(Box::new(super::inviting::given_up(cause, self.record.attempt))),
+            None,
+        );
     }
 }
 

@@ -9,6 +9,9 @@
 //! Invariant: at most one proposal is in flight.
 //! Invariant: everything sent is a function of the committed record and of the message answered.
 
+mod alive;
+mod branch;
+mod challenged;
 mod committed;
 mod decided;
 mod finished;
@@ -33,19 +36,20 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use holdline_model::{
-    Admit, CallChange, CallCommand, CallId, CallRecord, Epoch, Hop, Millis, Phase, Side, Step,
+    Admit, CallChange, CallCommand, CallId, CallRecord, Epoch, Hop, Millis, Name, Phase, Side,
+    Step, Target,
 };
 use holdline_sip::message::Message;
 
 use crate::messages;
 use crate::options::millis;
-use crate::{DropReason, Event, Names, Options, Output, mirror};
+use crate::routing::TrunkCredentials;
+use crate::{DropReason, Event, Names, Options, Output, Routing, mirror};
 
 pub(crate) use decided::Fate;
 pub(crate) use work::Request;
 
 use legs::Legs;
-use trial::Trial;
 use work::{Queue, Queued, Work};
 
 /// What a call needs from outside while it handles something.
@@ -57,11 +61,18 @@ pub(crate) struct Ctx<'a> {
     pub(crate) options: &'a Options,
     /// Where names lead.
     pub(crate) names: &'a dyn Names,
+    /// The trunks.
+    pub(crate) routing: &'a Routing,
     /// Where outputs go, in order.
     pub(crate) out: &'a mut VecDeque<Output>,
 }
 
-impl Ctx<'_> {
+impl<'a> Ctx<'a> {
+    /// Who we are to a trunk.
+    pub(crate) fn credentials(&self, trunk: &Name) -> Option<&'a TrunkCredentials> {
+        self.routing.trunk(trunk)?.policy.credentials.as_ref()
+    }
+
     pub(crate) fn send(&mut self, hop: Hop, bytes: Bytes) {
         self.out.push_back(Output::Send { hop, bytes });
     }
@@ -98,8 +109,8 @@ pub(crate) struct Call {
     reply_to: Hop,
     proposal: Option<Box<Proposal>>,
     waiting: Queue,
-    /// A provisional answer was relayed that the record does not know of yet.
-    ringing: Option<u16>,
+    /// A provisional answer was relayed that the record does not know of yet: whose, and its status.
+    ringing: Option<(u16, u16)>,
     /// The caller's ACK came, which the record does not know of yet.
     acked: bool,
     /// When what may be lost (`ringing`, `acked`) is proposed, unless something else is before.
@@ -107,16 +118,18 @@ pub(crate) struct Call {
     legs: Legs,
     /// The caller was told something about its INVITE in this owner's time.
     spoken: bool,
-    /// When a target that has said nothing is given up.
-    target_by: Option<Millis>,
     /// When the INVITE that a limit holds back may go to the first target.
     release_at: Option<Millis>,
-    /// What is still to be told of the trunk that is tried.
-    trial: Trial,
+    /// When provisional answers that a predecessor committed are relayed once more.
+    early_again_at: Option<Millis>,
     /// When a 2xx is acknowledged that a predecessor perhaps did not acknowledge.
     ack_at: Option<Millis>,
     /// No deadline proposes anything before: the last proposal was refused.
     hold_until: Option<Millis>,
+    /// Where a target has redirected the call to.
+    redirected: Option<(u16, Vec<Target>)>,
+    /// Our BYE was sent once more, with credentials: to the caller, to the callee.
+    bye_repeated: [bool; 2],
     /// The connections that the caller and the callee were last heard over. Not in the record: who
     /// takes the call over hears them over others.
     flows: [Option<Hop>; 2],
@@ -124,8 +137,9 @@ pub(crate) struct Call {
     seen_cseq: [u32; 2],
     /// The highest CSeq number used by this owner towards the caller and towards the callee.
     used_cseq: [u32; 2],
-    /// Somebody else owned the call before, and may have used more numbers than are committed.
-    recovered: bool,
+    /// Somebody else owned the call before, and may have used more numbers than are committed: towards the
+    /// caller, towards the callee.
+    recovered: [bool; 2],
     /// Until when numbers may come out of order, because a predecessor passed some on.
     lenient_until: Option<Millis>,
     /// The ACK of a change's answer came, which the record does not know of yet.
@@ -174,15 +188,16 @@ impl Call {
             note_at: None,
             legs: Legs::default(),
             spoken: false,
-            target_by: None,
             release_at: None,
-            trial: Trial::default(),
+            early_again_at: None,
             ack_at: None,
             hold_until: None,
+            redirected: None,
+            bye_repeated: [false; 2],
             flows: [None, None],
             seen_cseq,
             used_cseq: [0; 2],
-            recovered: false,
+            recovered: [false; 2],
             lenient_until: None,
             reinvite_acked: false,
             refused_reinvite: Vec::new(),
@@ -230,6 +245,11 @@ impl Call {
     /// The caller's CANCEL of its INVITE.
     pub(crate) fn cancel(&mut self, ctx: &mut Ctx<'_>, request: Request) {
         self.push(ctx, Work::Cancel(request));
+    }
+
+    /// A target redirects the call, and is to be followed.
+    pub(crate) fn redirected(&mut self, attempt: u16, targets: Vec<Target>) {
+        self.redirected = Some((attempt, targets));
     }
 
     /// A side's message came over a connection: requests to it go over the same.

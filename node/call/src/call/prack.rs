@@ -13,9 +13,12 @@ use crate::messages::Refuse;
 use crate::{Refusal, dialogs};
 
 impl Call {
-    /// The RSeq of a provisional answer, if it is to be relayed reliably: the caller must have said that
-    /// it can.
-    pub(super) fn rseq_of(&self, answer: &Message) -> Option<u32> {
+    /// The RSeq of a provisional answer, if it is to be relayed reliably: the caller must have said
+    /// that it can, and only one target is tried, since those tried together are not offered it.
+    pub(super) fn rseq_of(&self, attempt: u16, answer: &Message) -> Option<u32> {
+        if self.record.is_branch(attempt) {
+            return None;
+        }
         let invite = self.invite.as_deref()?;
         let says = |message: &Message, name: HeaderName| {
             message.list(name).iter().any(|option| option.eq_ignore_ascii_case("100rel"))

@@ -1,13 +1,13 @@
 //! A call rebuilt from its record alone, by a new owner. What was committed but perhaps not sent is
 //! sent again at `resend_at`; until then, and afterwards, the call takes part in everything.
 
+use bytes::Bytes;
 use holdline_model::{CallRecord, Epoch, Millis, Phase, Side};
 use holdline_sip::message::{Message, ParseError};
-use holdline_sip::transaction::{InviteClient, InviteClientInput, InviteServer, NonInviteClient};
+use holdline_sip::transaction::InviteServer;
 
 use super::{Call, Ctx};
 use crate::messages;
-use crate::options::millis;
 
 /// A stored message cannot be read, although it could when it was received.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ impl Call {
         let hop = record.admission.hop;
         let reply_to = invite.as_deref().map_or(hop, |invite| messages::reply_hop(invite, hop));
         let mut call = Self::around(record, epoch, invite, reply_to);
-        call.recovered = true;
+        call.recovered = [true; 2];
         call.be_lenient(ctx);
         let resends = match call.record.phase {
             Phase::Inviting => call.recover_inviting(ctx, resend_at)?,
@@ -38,7 +38,8 @@ impl Call {
                 call.recover_reinvite(ctx, resend_at)? || resends
             }
             Phase::Confirmed => {
-                let resends = call.recover_confirmed(resend_at);
+                call.watch_both(ctx);
+                let resends = call.recover_confirmed(ctx, resend_at);
                 call.recover_reinvite(ctx, resend_at)? || resends
             }
             Phase::Finished => call.recover_finished(ctx, resend_at)?,
@@ -55,32 +56,26 @@ impl Call {
             self.release_at = Some(until);
             return Ok(false);
         }
-        let Some(invite) = self.target_invite() else { return Ok(false) };
-        let (now, timers) = (ctx.now, ctx.options.timers);
-        let Some(early) = &self.record.early else {
-            let client = InviteClient::recover_calling(
-                now,
-                timers,
-                self.callee_is_reliable(),
-                invite,
-                resend_at,
-            );
-            self.legs.callee = Some(Box::new(client));
-            self.target_by = Some(resend_at.plus_ms(millis(ctx.options.target_timeout)));
-            self.drain_callee(ctx);
-            return Ok(true);
-        };
-        let early = (!early.response.is_empty()).then(|| early.response.clone());
-        self.legs.callee =
-            Some(Box::new(InviteClient::recover_proceeding(timers, self.callee_is_reliable())));
-        if self.record.cancel.is_some() {
-            self.recover_cancel(ctx, resend_at);
+        let resends = self.recover_branches(ctx, resend_at);
+        if self.is_given_up() {
+            return Ok(resends);
+        }
+        let early: Vec<(u16, Bytes)> = self
+            .record
+            .early
+            .iter()
+            .map(|early| (early.attempt, early.response.clone()))
+            .filter(|(_, response)| !response.is_empty())
+            .collect();
+        let Some((attempt, last)) = early.last() else { return Ok(resends) };
+        if early.len() > 1 {
+            self.early_again_at = Some(resend_at);
             return Ok(true);
         }
-        let Some(early) = early else { return Ok(false) };
-        let early = Message::parse(early)?;
+        let message = Message::parse(last.clone())?;
         if let Some(invite) = self.invite.as_deref() {
-            let response = messages::provisional(&self.record, invite, &early);
+            let (now, timers) = (ctx.now, ctx.options.timers);
+            let response = messages::provisional(&self.record, invite, *attempt, &message);
             let server = InviteServer::recover_with_last(
                 now,
                 timers,
@@ -95,19 +90,16 @@ impl Call {
         Ok(true)
     }
 
-    fn recover_cancel(&mut self, ctx: &mut Ctx<'_>, resend_at: Millis) {
-        let Some(invite) = self.invite.as_deref() else { return };
-        let Some(cancel) = messages::cancel(&self.record, invite, self.record.attempt) else {
+    /// Relays once more what the targets that are tried together have said.
+    pub(super) fn relay_early_again(&mut self, ctx: &mut Ctx<'_>) {
+        if self.record.phase != Phase::Inviting || self.is_given_up() {
             return;
-        };
-        let timers = ctx.options.timers;
-        if let Some(callee) = &mut self.legs.callee {
-            callee.handle(resend_at.max(ctx.now), InviteClientInput::CancelSent);
         }
-        let reliable = self.callee_is_reliable();
-        let client = NonInviteClient::recover_trying(ctx.now, timers, reliable, cancel, resend_at);
-        self.legs.cancel = Some(Box::new(client));
-        self.drain_cancel(ctx);
+        for early in self.record.early.clone() {
+            if let Ok(message) = Message::parse(early.response) {
+                self.relay_provisional(ctx, early.attempt, &message);
+            }
+        }
     }
 
     fn recover_answered(
@@ -119,7 +111,7 @@ impl Call {
         if !self.is_late_offer() {
             self.ack_at = Some(resend_at);
         }
-        Ok(resends)
+        Ok(self.recover_losers(ctx, resend_at) || resends)
     }
 
     /// Resends the 2xx to the caller until its ACK comes; false if it is known to have come.
@@ -150,12 +142,12 @@ impl Call {
 
     /// With a late offer the callee's ACK carries SDP and follows from the caller's. It goes at once,
     /// so that a BYE does not come before it.
-    fn recover_confirmed(&mut self, resend_at: Millis) -> bool {
+    fn recover_confirmed(&mut self, ctx: &mut Ctx<'_>, resend_at: Millis) -> bool {
         let holds_ack = self.record.answer.as_ref().is_some_and(|answer| !answer.ack.is_empty());
         if holds_ack {
             self.ack_at = Some(resend_at);
         }
-        holds_ack
+        self.recover_losers(ctx, resend_at) || holds_ack
     }
 
     /// Whether what a tombstone owes was heard is not replicated: it is said again.
@@ -179,7 +171,7 @@ impl Call {
         if has_late_answer {
             self.ack_at = Some(resend_at);
         }
-        let mut resends = bye_caller || bye_callee;
+        let mut resends = self.recover_losers(ctx, resend_at) || bye_caller || bye_callee;
         if self.record.answer.is_none()
             && let Some(failure) = self.failure_to_caller()
         {

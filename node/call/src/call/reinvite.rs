@@ -110,13 +110,13 @@ impl Call {
             self.refuse_request(ctx, &request, refuse, reason);
             return;
         }
-        if self.must_count(side, number) {
+        if self.must_wait(side, number) {
             self.push(ctx, Work::Through(side, request));
             return;
         }
         let to = side.other();
         let Some(dialog) = self.dialog(to) else { return };
-        let bytes = messages::through::request(&self.record, to, dialog, &request.message, None);
+        let bytes = self.passed(ctx, to, dialog, &request.message, None);
         let (timers, reliable) = (ctx.options.timers, dialog.hop.transport.is_reliable());
         let passed = dialog.passed_cseq(number);
         self.used(to, passed);

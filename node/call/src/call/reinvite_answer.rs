@@ -11,6 +11,7 @@ use super::work::{Request, Work};
 use super::{Call, Ctx};
 use crate::DropReason;
 use crate::messages::{self, status_of};
+use crate::session_timer;
 
 impl Call {
     /// The final answer to an INVITE within the dialogs.
@@ -48,6 +49,8 @@ impl Call {
         if status < 300 {
             (caller_target, callee_target) = self.new_targets(ctx, from, &invite.request, &message);
         }
+        let timer = session_timer::within(&self.record, &invite.request.message, &message);
+        let session_by = messages::through::session_by(&self.record, ctx.now, timer, &message);
         let change = CallChange::Reinvited(Box::new(Reinvited {
             from,
             cseq: number,
@@ -57,7 +60,7 @@ impl Call {
             response: message.bytes().clone(),
             caller_target,
             callee_target,
-            session_by: messages::through::session_by(ctx.now, &message),
+            session_by,
         }));
         self.propose(ctx, change, Some(Work::Reinvited { from, number, message }));
     }
@@ -223,8 +226,7 @@ impl Call {
         });
         if known.is_pending() {
             let to = known.from.other();
-            let bytes =
-                messages::through::request(&self.record, to, dialog, &invite.request.message, None);
+            let bytes = self.passed(ctx, to, dialog, &invite.request.message, None);
             invite.client = Some(InviteClient::recover_calling(now, timers, far, bytes, resend_at));
         } else {
             let answer = Message::parse(known.response.clone())?;

@@ -20,8 +20,10 @@ impl Call {
         }
         let answered = Answered::from_suffix(suffix);
         match answered {
-            Some(Answered::Invite(_)) => self.heard_over(Side::Callee, hop),
-            Some(Answered::Bye(side) | Answered::Through(side, _)) => self.heard_over(side, hop),
+            Some(Answered::Invite(attempt)) => self.heard_over_branch(attempt, hop),
+            Some(Answered::Bye(side) | Answered::Through(side, _) | Answered::Own(side, _)) => {
+                self.heard_over(side, hop);
+            }
             Some(Answered::Fork) | None => {}
         }
         match (answered, message.method()) {
@@ -32,6 +34,9 @@ impl Call {
                 self.cancel_answered(ctx, attempt, &message);
             }
             (Some(Answered::Bye(side)), Method::Bye) => self.bye_answered(ctx, side, &message),
+            (Some(Answered::Own(side, number)), Method::Options) => {
+                self.alive_answered(ctx, side, number, &message);
+            }
             (Some(Answered::Fork), Method::Bye) => self.fork_answered(ctx, &message),
             (Some(Answered::Through(to, number)), Method::Invite) => {
                 self.reinvite_answered(ctx, to, number, message);
@@ -43,7 +48,11 @@ impl Call {
                 self.through_answered(ctx, to, number, message);
             }
             // RFC 3261 section 17.1.3: branch and method must both match.
-            (Some(Answered::Invite(_) | Answered::Bye(_) | Answered::Fork) | None, _) => {
+            (
+                Some(Answered::Invite(_) | Answered::Bye(_) | Answered::Fork | Answered::Own(..))
+                | None,
+                _,
+            ) => {
                 ctx.dropped(DropReason::StrayResponse);
             }
         }
@@ -52,36 +61,40 @@ impl Call {
     /// A request of ours did not leave: its transaction need not wait for an answer (section 8.1.3.1).
     pub(crate) fn unsent(&mut self, ctx: &mut Ctx<'_>, method: &Method, suffix: &str) {
         let Some(Answered::Invite(attempt)) = Answered::from_suffix(suffix) else { return };
-        let current = attempt == self.record.attempt && self.record.phase == Phase::Inviting;
-        if *method != Method::Invite || !current {
+        if *method != Method::Invite {
             return;
         }
-        if let Some(client) = &mut self.legs.callee
-            && client.state() == InviteClientState::Calling
+        if let Some(branch) = self.branch(attempt)
+            && branch.client.state() == InviteClientState::Calling
         {
-            client.handle(ctx.now, InviteClientInput::TransportError);
-            self.drain_callee(ctx);
+            branch.client.handle(ctx.now, InviteClientInput::TransportError);
+            self.drain_branches(ctx);
             self.run(ctx);
         }
     }
 
     fn invite_answered(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: Message) {
-        if usize::from(attempt) >= self.record.targets.len() || attempt > self.record.attempt {
+        if attempt >= self.record.round().end {
             ctx.dropped(DropReason::StrayResponse);
             return;
         }
         let class = ResponseClass::of(status_of(&message));
-        let current = attempt == self.record.attempt && self.record.phase == Phase::Inviting;
-        if current && let Some(client) = &mut self.legs.callee {
-            client.handle(ctx.now, InviteClientInput::Response(class));
-            if client.state() != InviteClientState::Calling {
-                self.target_by = None;
+        let current = self.is_pending(attempt);
+        let mut is_known = false;
+        if let Some(branch) = self.branch(attempt) {
+            is_known = true;
+            branch.client.handle(ctx.now, InviteClientInput::Response(class));
+            if branch.client.state() != InviteClientState::Calling {
+                branch.silent_at = None;
             }
-            self.drain_callee(ctx);
-            self.trunk_answered(ctx, &message);
+            self.drain_branches(ctx);
+        }
+        if current {
+            self.trunk_answered(ctx, attempt, &message);
         }
         match class {
             ResponseClass::Provisional if current => self.provisional(ctx, attempt, message),
+            ResponseClass::Provisional if is_known => self.cancel_unwanted(ctx),
             ResponseClass::Provisional => self.late_provisional(ctx, attempt),
             ResponseClass::Success => self.push(ctx, Work::Success { attempt, message }),
             ResponseClass::Failure => self.push(ctx, Work::Failure { attempt, message }),
@@ -89,9 +102,9 @@ impl Call {
     }
 
     fn provisional(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: Message) {
-        if self.record.cancel.is_some() {
+        if self.is_given_up() {
             // Now the CANCEL may be sent; the caller has given up and need not know of ringing.
-            self.send_cancel_if_heard(ctx);
+            self.cancel_unwanted(ctx);
             return;
         }
         let status = status_of(&message);
@@ -99,13 +112,13 @@ impl Call {
             // Section 16.7 step 5 for proxies; here too, it says nothing beyond the next hop.
             return;
         }
-        if message.has_sdp() || self.rseq_of(&message).is_some() {
+        if message.has_sdp() || self.rseq_of(attempt, &message).is_some() {
             self.push(ctx, Work::Provisional { attempt, message });
             return;
         }
-        self.relay_provisional(ctx, &message);
-        if self.record.early.is_none() {
-            self.ringing = Some(status);
+        self.relay_provisional(ctx, attempt, &message);
+        if self.record.early_of(attempt).is_none() && self.ringing.is_none() {
+            self.ringing = Some((attempt, status));
             self.note(ctx);
             self.run(ctx);
         }
@@ -117,26 +130,37 @@ impl Call {
             // Overtaken by its own 2xx.
             return;
         }
-        let Some(invite) = self.invite.as_deref() else { return };
         let Some(target) = self.record.targets.get(usize::from(attempt)) else { return };
-        if let Some(cancel) = messages::cancel(&self.record, invite, attempt) {
+        if let Some(cancel) = messages::cancel(&self.record, self.invite.as_deref(), attempt) {
             ctx.send(target.hop, cancel);
         }
     }
 
     fn cancel_answered(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: &Message) {
-        let class = ResponseClass::of(status_of(message));
-        match &mut self.legs.cancel {
-            Some(client) if attempt == self.record.attempt => {
-                client.handle(ctx.now, NonInviteClientInput::Response(class));
-                self.drain_cancel(ctx);
-            }
-            // The answer to a CANCEL that was sent once, or by a predecessor, or is over.
-            Some(_) | None => {}
+        let status = status_of(message);
+        let is_up = self.record.phase != Phase::Inviting;
+        // The answer to a CANCEL that was sent once, or by a predecessor, or is over, means nothing.
+        let Some(branch) = self.branch(attempt) else { return };
+        let Some(cancel) = &mut branch.cancel else { return };
+        cancel.handle(ctx.now, NonInviteClientInput::Response(ResponseClass::of(status)));
+        let is_unknown = branch.has_lost && status == 481;
+        self.drain_branches(ctx);
+        if is_unknown && is_up {
+            // It has no such INVITE any more, or never had.
+            self.loser_over(ctx, attempt);
         }
     }
 
     fn bye_answered(&mut self, ctx: &mut Ctx<'_>, side: Side, message: &Message) {
+        let is_of_second = message.top_via().branch.is_some_and(|branch| branch.ends_with('1'));
+        if self.is_bye_repeated(side) != is_of_second {
+            // A late answer to the first one, which was sent once more with credentials.
+            return;
+        }
+        self.bye_challenged(ctx, side, message);
+        if self.is_bye_repeated(side) != is_of_second {
+            return;
+        }
         let slot = match side {
             Side::Caller => &mut self.legs.bye_caller,
             Side::Callee => &mut self.legs.bye_callee,

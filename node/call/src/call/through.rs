@@ -26,7 +26,7 @@ use super::work::{Request, Work};
 use super::{Call, Ctx};
 use crate::messages::{self, Refuse, status_of};
 
-use crate::{DropReason, Event, Refusal, Unconfirmed, dialogs};
+use crate::{DropReason, Event, Refusal, Unconfirmed, dialogs, session_timer};
 
 /// A request that went through and may be repeated, or answered.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Exchange {
         self.from == from && self.request.message.cseq().number == number
     }
 
-    fn is_pending(&self) -> bool {
+    pub(super) fn is_pending(&self) -> bool {
         self.answer.is_empty()
     }
 
@@ -85,11 +85,17 @@ impl Call {
     pub(super) fn pass(&mut self, ctx: &mut Ctx<'_>, side: Side, request: Request) {
         if let Some((refuse, reason)) = self.objection_to_passing(ctx, side, &request.message) {
             self.refuse_request(ctx, &request, refuse, reason);
-        } else if self.must_count(side, request.message.cseq().number) {
+        } else if self.must_wait(side, request.message.cseq().number) {
             self.push(ctx, Work::Through(side, request));
         } else {
             self.pass_now(ctx, side, request);
         }
+    }
+
+    /// Whether a request cannot be passed on at once: its number must be committed, or that of a request of
+    /// our own is about to be, which it is to come after.
+    pub(super) fn must_wait(&self, from: Side, number: u32) -> bool {
+        self.must_count(from, number) || self.is_asking(from.other())
     }
 
     /// Whether a request's number must be committed before it is passed on.
@@ -128,6 +134,10 @@ impl Call {
         side: Side,
         request: &Message,
     ) -> Option<(Refuse, Refusal)> {
+        if self.is_forking() {
+            // Which of several early dialogs goes on is not known yet.
+            return Some((Refuse::Overlapping, Refusal::Overlapping));
+        }
         if let Some(objection) = self.objection_within(side, request) {
             return Some(objection);
         }
@@ -195,7 +205,7 @@ impl Call {
         rack: Option<(u32, u16)>,
     ) {
         let to = side.other();
-        let bytes = messages::through::request(&self.record, to, dialog, &request.message, rack);
+        let bytes = self.passed(ctx, to, dialog, &request.message, rack);
         let reliable = dialog.hop.transport.is_reliable();
         self.used(to, dialog.passed_cseq(request.message.cseq().number));
         let exchange = Exchange {
@@ -208,6 +218,23 @@ impl Call {
         };
         self.legs.through.push(exchange);
         self.drain_through(ctx);
+    }
+
+    /// A request as it goes on.
+    pub(super) fn passed(
+        &self,
+        ctx: &Ctx<'_>,
+        to: Side,
+        dialog: &Dialog,
+        request: &Message,
+        rack: Option<(u32, u16)>,
+    ) -> Bytes {
+        let (method, cseq) = (request.method().as_str(), dialog.passed_cseq(request.cseq().number));
+        let credentials = self.credentials_within(ctx, to, method, cseq);
+        let there = self.dialog_within(to.other()).map(|dialog| dialog.hop.local);
+        let credentials = credentials.as_deref();
+        let with = messages::through::With { rack, credentials, there };
+        messages::through::request(&self.record, to, dialog, request, with)
     }
 
     /// An answer to a request that was passed on to `to`.
@@ -260,7 +287,8 @@ impl Call {
         let Some(exchange) = known.find(|exchange| exchange.is(from, number)) else { return };
         let request = &exchange.request;
         let (caller_target, callee_target) = self.new_targets(ctx, from, request, &message);
-        let session_by = messages::through::session_by(ctx.now, &message);
+        let timer = session_timer::within(&self.record, &request.message, &message);
+        let session_by = messages::through::session_by(&self.record, ctx.now, timer, &message);
         let updated = Updated { from, cseq: number, caller_target, callee_target, session_by };
         let trigger = Work::Updated { from, number, message };
         self.propose(ctx, CallChange::Updated(Box::new(updated)), Some(trigger));
@@ -363,12 +391,12 @@ impl Call {
             return None;
         }
         let invite = self.invite.as_deref()?;
-        let early = self.record.early.as_ref().filter(|early| !early.response.is_empty())?;
+        let attempt = self.record.attempt;
+        let early = self.record.early_of(attempt).filter(|early| !early.response.is_empty())?;
         match side {
-            Side::Caller => Some(Cow::Owned(dialogs::caller(&self.record, invite))),
+            Side::Caller => Some(Cow::Owned(dialogs::caller(&self.record, invite, attempt))),
             Side::Callee => {
                 let early = Message::parse(early.response.clone()).ok()?;
-                let attempt = self.record.attempt;
                 let mut dialog = dialogs::callee(&self.record, Some(invite), attempt, &early)?;
                 let target = self.record.session.as_ref()?.callee_target.as_ref();
                 if let Some(target) = target {
@@ -393,12 +421,12 @@ impl Call {
     /// predecessors, of whom only what is committed is known.
     pub(super) fn own_cseq(&self, side: Side) -> u32 {
         let Some(dialog) = self.dialog(side) else { return 0 };
-        let [caller, callee] = self.used_cseq;
-        let used = match side {
-            Side::Caller => caller,
-            Side::Callee => callee,
+        let ([caller, callee], [of_caller, of_callee]) = (self.used_cseq, self.recovered);
+        let (used, recovered) = match side {
+            Side::Caller => (caller, of_caller),
+            Side::Callee => (callee, of_callee),
         };
-        let ahead = if self.recovered { limits::CSEQ_AHEAD } else { 0 };
+        let ahead = if recovered { limits::CSEQ_AHEAD } else { 0 };
         let next = dialog.local_cseq.saturating_add(ahead).max(used).saturating_add(1);
         next.min(Dialog::MAX_CSEQ)
     }

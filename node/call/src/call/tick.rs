@@ -3,11 +3,8 @@
 //! transactions' business.
 
 use holdline_model::{CancelCause, Millis, Phase, Side, limits};
-use holdline_sip::transaction::{
-    InviteClientInput, InviteClientState, InviteServerInput, NonInviteClientInput,
-};
+use holdline_sip::transaction::{InviteServerInput, NonInviteClientInput};
 
-use super::work::Work;
 use super::{Call, Ctx, Fate};
 use crate::Output;
 
@@ -22,7 +19,11 @@ impl Call {
         }
         if self.release_at.is_some_and(|at| at <= ctx.now) && self.record.cancel.is_none() {
             self.release_at = None;
-            self.try_target(ctx);
+            self.start_round(ctx);
+        }
+        if self.early_again_at.is_some_and(|at| at <= ctx.now) {
+            self.early_again_at = None;
+            self.relay_early_again(ctx);
         }
         self.tick_legs(ctx);
         if self.hold_until.is_some_and(|at| at <= ctx.now) {
@@ -44,14 +45,14 @@ impl Call {
         };
         let tombstone = self.tombstone_end().filter(|_| !self.has_unfinished_business());
         let release = self.release_at.filter(|_| self.record.cancel.is_none());
-        let acks = [self.ack_at, self.reinvite_ack_at];
+        let acks = [self.ack_at, self.reinvite_ack_at, self.early_again_at];
         let own = [retry, deadline, tombstone, release, self.legs.next_timer()];
         acks.into_iter().chain(own).flatten().min()
     }
 
     fn next_deadline(&self) -> Option<Millis> {
         match self.record.phase {
-            Phase::Inviting if self.record.cancel.is_none() => [self.target_by, self.note_at]
+            Phase::Inviting if self.record.cancel.is_none() => [self.next_silence(), self.note_at]
                 .into_iter()
                 .flatten()
                 .chain([self.record.answer_by])
@@ -59,7 +60,8 @@ impl Call {
             Phase::Answered | Phase::Confirmed => {
                 let end_by = self.record.answer.as_ref().and_then(|answer| answer.end_by);
                 let session_by = self.record.answer.as_ref().and_then(|answer| answer.session_by);
-                end_by.into_iter().chain(session_by).chain(self.note_at).min()
+                let asks = self.next_ask().filter(|_| self.record.phase == Phase::Confirmed);
+                [end_by, session_by, self.note_at, asks].into_iter().flatten().min()
             }
             Phase::Inviting | Phase::Finished => None,
         }
@@ -94,12 +96,7 @@ impl Call {
             self.give_up(ctx, CancelCause::NoAnswer, None);
             return true;
         }
-        if self.target_by.is_some_and(|at| at <= ctx.now) {
-            self.target_by = None;
-            let calling = InviteClientState::Calling;
-            if self.legs.callee.as_ref().is_some_and(|client| client.state() == calling) {
-                self.enqueue(ctx, Work::Silent { attempt: self.record.attempt });
-            }
+        if self.give_up_silent(ctx) {
             return true;
         }
         self.propose_ringing(ctx)
@@ -127,16 +124,7 @@ impl Call {
             server.handle(now, InviteServerInput::Timer);
             self.drain_caller(ctx);
         }
-        if let Some(client) = self.legs.callee.as_mut().filter(|leg| is_due(leg.next_timer(), now))
-        {
-            client.handle(now, InviteClientInput::Timer);
-            self.drain_callee(ctx);
-        }
-        if let Some(client) = self.legs.cancel.as_mut().filter(|leg| is_due(leg.next_timer(), now))
-        {
-            client.handle(now, NonInviteClientInput::Timer);
-            self.drain_cancel(ctx);
-        }
+        self.tick_branches(ctx);
         for side in [Side::Caller, Side::Callee] {
             let slot = match side {
                 Side::Caller => &mut self.legs.bye_caller,
@@ -159,6 +147,7 @@ impl Call {
         }
         self.tick_reinvite(ctx);
         self.tick_through(ctx);
+        self.tick_watches(ctx);
     }
 
     fn tombstone_end(&self) -> Option<Millis> {

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use holdline_model::{Dialog, Hop, Millis, Phase, Side};
 use holdline_sip::message::Message;
 use holdline_sip::transaction::{
-    InviteClientEvent, InviteClientOutput, InviteServer, InviteServerEvent, InviteServerInput,
-    InviteServerOutput, NonInviteClient, NonInviteClientEvent, NonInviteClientOutput,
+    InviteServer, InviteServerEvent, InviteServerInput, InviteServerOutput, NonInviteClient,
+    NonInviteClientEvent, NonInviteClientOutput,
 };
 
 use super::through::status_in;
@@ -50,9 +50,9 @@ impl Call {
     }
 
     /// A provisional answer of the callee's goes to the caller.
-    pub(super) fn relay_provisional(&mut self, ctx: &mut Ctx<'_>, message: &Message) {
+    pub(super) fn relay_provisional(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: &Message) {
         let Some(invite) = self.invite.as_deref() else { return };
-        let response = messages::provisional(&self.record, invite, message);
+        let response = messages::provisional(&self.record, invite, attempt, message);
         self.answer_caller(ctx, InviteServerInput::Provisional(response));
     }
 
@@ -102,49 +102,6 @@ impl Call {
         }
     }
 
-    pub(super) fn drain_callee(&mut self, ctx: &mut Ctx<'_>) {
-        let attempt = self.record.attempt;
-        let Some(target) = self.record.targets.get(usize::from(attempt)) else { return };
-        let hop = target.hop;
-        let Some(client) = &mut self.legs.callee else { return };
-        let (mut over, mut silent) = (false, false);
-        while let Some(output) = client.poll() {
-            match output {
-                InviteClientOutput::Send(bytes) => ctx.send(hop, bytes),
-                InviteClientOutput::Event(
-                    InviteClientEvent::Timeout | InviteClientEvent::TransportError,
-                ) => silent = true,
-                InviteClientOutput::Event(InviteClientEvent::Terminated) => over = true,
-                // Answers become work where they arrive, with their text.
-                InviteClientOutput::Event(
-                    InviteClientEvent::Provisional
-                    | InviteClientEvent::Success
-                    | InviteClientEvent::Failure,
-                ) => {}
-            }
-        }
-        if over {
-            self.legs.callee = None;
-            self.target_by = None;
-        }
-        if silent {
-            self.enqueue(ctx, Work::Silent { attempt });
-        }
-    }
-
-    pub(super) fn drain_cancel(&mut self, ctx: &mut Ctx<'_>) {
-        let attempt = usize::from(self.record.attempt);
-        let Some(target) = self.record.targets.get(attempt) else { return };
-        let hop = target.hop;
-        let Some(client) = &mut self.legs.cancel else { return };
-        let outcome = drain_request(client, |bytes| ctx.send(hop, bytes));
-        if outcome.gave_up {
-            let (call, what) = (self.record.call, Unconfirmed::Cancel);
-            ctx.event(Event::GaveUp { call, what });
-        }
-        // It stays until the call has its final answer, so that no second CANCEL is sent.
-    }
-
     pub(super) fn drain_bye(&mut self, ctx: &mut Ctx<'_>, side: Side) {
         let Some(hop) = self.dialog(side).map(|dialog| self.hop_to(side, dialog.hop)) else {
             return;
@@ -175,7 +132,8 @@ impl Call {
     /// Sends our BYE, at once or, after a takeover, at `resend_at`.
     pub(super) fn start_bye(&mut self, ctx: &mut Ctx<'_>, side: Side, resend_at: Option<Millis>) {
         let Some(dialog) = self.dialog(side) else { return };
-        let bye = messages::bye(self.record.call, side, dialog);
+        let credentials = self.credentials_within(ctx, side, "BYE", messages::bye_cseq(dialog));
+        let bye = messages::bye(self.record.call, side, dialog, credentials.as_deref());
         let (timers, reliable) = (ctx.options.timers, dialog.hop.transport.is_reliable());
         let client = match resend_at {
             None => NonInviteClient::new(ctx.now, timers, reliable, bye),
@@ -186,6 +144,28 @@ impl Call {
             Side::Callee => self.legs.bye_callee = Some(Box::new(client)),
         }
         self.drain_bye(ctx, side);
+    }
+
+    /// Sends our BYE once more, with credentials.
+    pub(super) fn repeat_bye(&mut self, ctx: &mut Ctx<'_>, side: Side, credentials: &str) {
+        let Some(dialog) = self.dialog(side) else { return };
+        let bye = messages::bye_again(self.record.call, side, dialog, credentials);
+        let (timers, reliable) = (ctx.options.timers, dialog.hop.transport.is_reliable());
+        let client = Some(Box::new(NonInviteClient::new(ctx.now, timers, reliable, bye)));
+        let [caller, callee] = &mut self.bye_repeated;
+        match side {
+            Side::Caller => (*caller, self.legs.bye_caller) = (true, client),
+            Side::Callee => (*callee, self.legs.bye_callee) = (true, client),
+        }
+        self.drain_bye(ctx, side);
+    }
+
+    pub(super) const fn is_bye_repeated(&self, side: Side) -> bool {
+        let [caller, callee] = self.bye_repeated;
+        match side {
+            Side::Caller => caller,
+            Side::Callee => callee,
+        }
     }
 
     /// A known bug (`holdline_model::mutant`): a call that has lasted too long is hung up at once.
@@ -212,7 +192,9 @@ impl Call {
         let Some(dialog) = self.callee_dialog() else { return };
         let offer = self.record.answer.as_ref().filter(|answer| !answer.ack.is_empty());
         let offer = offer.and_then(|answer| Message::parse(answer.ack.clone()).ok());
-        let bytes = messages::ack(self.record.call, self.record.attempt, dialog, offer.as_ref());
+        let attempt = self.record.attempt;
+        let credentials = self.credentials_of(attempt);
+        let bytes = messages::ack(self.record.call, attempt, dialog, offer.as_ref(), credentials);
         let hop = self.hop_to(Side::Callee, dialog.hop);
         self.ack_at = None;
         ctx.send(hop, bytes);
@@ -232,9 +214,9 @@ impl Call {
         self.record.admission.hop.transport.is_reliable()
     }
 
-    /// Whether nothing is retransmitted between us and the present target.
-    pub(super) fn callee_is_reliable(&self) -> bool {
-        let target = self.record.targets.get(usize::from(self.record.attempt));
+    /// Whether nothing is retransmitted between us and a target.
+    pub(super) fn is_target_reliable(&self, attempt: u16) -> bool {
+        let target = self.record.targets.get(usize::from(attempt));
         target.is_some_and(|target| target.hop.transport.is_reliable())
     }
 

@@ -12,7 +12,7 @@ use crate::messages::status_of;
 use crate::trunks::{Heard, TrunkNews};
 
 /// What is still to be told.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Trial {
     /// When the INVITE was sent by this owner.
     since: Option<Millis>,
@@ -23,47 +23,59 @@ pub(super) struct Trial {
 }
 
 impl Trial {
+    /// Of a target that a predecessor has tried.
+    pub(super) const fn none() -> Self {
+        Self { since: None, is_heard: false, is_judged: false }
+    }
+
     pub(super) fn begun(now: Millis) -> Self {
-        Self { since: Some(now), ..Self::default() }
+        Self { since: Some(now), ..Self::none() }
     }
 }
 
 impl Call {
-    /// The trunk that is tried has answered our INVITE.
-    pub(super) fn trunk_answered(&mut self, ctx: &mut Ctx<'_>, message: &Message) {
-        if let Some(since) = self.trial.since.filter(|_| !self.trial.is_heard) {
-            self.trial.is_heard = true;
-            self.tell_trunk(ctx, Heard::First { after_ms: ctx.now.since(since) });
+    /// The trunk of a target that is tried has answered our INVITE.
+    pub(super) fn trunk_answered(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: &Message) {
+        let Some(mut trial) = self.branch(attempt).map(|branch| branch.trial) else { return };
+        if let Some(since) = trial.since.filter(|_| !trial.is_heard) {
+            trial.is_heard = true;
+            self.tell_trunk(ctx, attempt, trial, Heard::First { after_ms: ctx.now.since(since) });
         }
         let heard = match status_of(message) {
             // The next hop has it; that says nothing of the trunk beyond.
-            100 => return,
-            101..=299 => Heard::Progress,
-            503 if self.has_other_place() => Heard::OtherPlace,
-            status => Heard::Failed { status, retry_after_s: retry_after(message) },
+            100 => None,
+            101..=299 => Some(Heard::Progress),
+            503 if self.has_other_place(attempt) => Some(Heard::OtherPlace),
+            status => Some(Heard::Failed { status, retry_after_s: retry_after(message) }),
         };
-        if !self.trial.is_judged
-            || matches!(heard, Heard::Failed { status: 503, .. } | Heard::OtherPlace)
+        if let Some(heard) = heard
+            && (!trial.is_judged
+                || matches!(heard, Heard::Failed { status: 503, .. } | Heard::OtherPlace))
         {
-            self.trial.is_judged = true;
-            self.tell_trunk(ctx, heard);
+            trial.is_judged = true;
+            self.tell_trunk(ctx, attempt, trial, heard);
+        }
+        if let Some(branch) = self.branch(attempt) {
+            branch.trial = trial;
         }
     }
 
-    /// The trunk that is tried said nothing in time.
-    pub(super) fn trunk_silent(&mut self, ctx: &mut Ctx<'_>) {
-        if !self.trial.is_heard && !self.trial.is_judged {
-            self.trial.is_judged = true;
-            let heard = if self.has_other_place() { Heard::OtherPlace } else { Heard::Silent };
-            self.tell_trunk(ctx, heard);
+    /// The trunk of a target that is tried said nothing in time.
+    pub(super) fn trunk_silent(&mut self, ctx: &mut Ctx<'_>, attempt: u16) {
+        let trial = self.branch(attempt).map_or_else(Trial::none, |branch| branch.trial);
+        if !trial.is_heard && !trial.is_judged {
+            if let Some(branch) = self.branch(attempt) {
+                branch.trial.is_judged = true;
+            }
+            let is_one_of_many = self.has_other_place(attempt);
+            let heard = if is_one_of_many { Heard::OtherPlace } else { Heard::Silent };
+            self.tell_trunk(ctx, attempt, trial, heard);
         }
     }
 
-    fn tell_trunk(&self, ctx: &mut Ctx<'_>, heard: Heard) {
-        let Some(target) = self.record.targets.get(usize::from(self.record.attempt)) else {
-            return;
-        };
-        let tried_at = self.trial.since.unwrap_or(ctx.now);
+    fn tell_trunk(&self, ctx: &mut Ctx<'_>, attempt: u16, trial: Trial, heard: Heard) {
+        let Some(target) = self.record.targets.get(usize::from(attempt)) else { return };
+        let tried_at = trial.since.unwrap_or(ctx.now);
         let (trunk, peer) = (target.trunk.clone(), target.hop.peer);
         ctx.event(Event::Trunk(TrunkNews { trunk, tried_at, peer, heard }));
     }

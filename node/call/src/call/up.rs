@@ -13,7 +13,10 @@ impl Call {
         match work {
             Work::Success { attempt, message } => self.answered_again(ctx, attempt, &message),
             // A fork's failure, or a late repetition; what followed from it is committed.
-            Work::Failure { attempt, message } => self.ack_failure(ctx, attempt, &message),
+            Work::Failure { attempt, message } => {
+                self.ack_failure(ctx, attempt, &message);
+                self.loser_over(ctx, attempt);
+            }
             Work::Ack(request) => self.ack_came(ctx, request),
             Work::NoAck => self.ack_missing(ctx),
             // Section 9.2: a CANCEL has no effect on an INVITE that has its final answer.
@@ -38,7 +41,8 @@ impl Call {
             Work::ReinviteNoAck => self.reinvite_ack_missing(ctx),
             Work::Gone { side, status } => self.side_gone(ctx, side, status),
             // Section 13.2.2.4: provisional answers after the 2xx mean nothing any more.
-            Work::Provisional { .. } | Work::Silent { .. } => {}
+            Work::Provisional { .. } => {}
+            Work::Silent { attempt } => self.loser_over(ctx, attempt),
         }
     }
 
@@ -50,6 +54,7 @@ impl Call {
             }
         } else {
             self.hang_up_other(ctx, attempt, message);
+            self.loser_over(ctx, attempt);
         }
     }
 
@@ -94,13 +99,14 @@ impl Call {
         if self.is_note_due(ctx.now) {
             let seen = || CallChange::AckSeen(AckSeen { ack: Bytes::new() });
             let is_acked = self.acked && self.record.phase == Phase::Answered;
-            if let Some(change) = is_acked.then(seen).or_else(|| self.reinvite_note()) {
+            let change = is_acked.then(seen).or_else(|| self.reinvite_note());
+            if let Some(change) = change.or_else(|| self.settled_note()) {
                 self.propose(ctx, change, None);
                 return true;
             }
         }
         self.note_at = self.note_at.filter(|at| ctx.now < *at);
-        false
+        self.ask_if_due(ctx)
     }
 
     fn ack_missing(&mut self, ctx: &mut Ctx<'_>) {

@@ -9,9 +9,17 @@ use super::{OurVia, suffix};
 use crate::dialogs;
 
 /// The ACK of the callee's 2xx; with a late offer it carries the SDP of the caller's ACK.
-pub(crate) fn ack(call: CallId, attempt: u16, dialog: &Dialog, offer: Option<&Message>) -> Bytes {
+/// `credentials`: those that the INVITE had.
+pub(crate) fn ack(
+    call: CallId,
+    attempt: u16,
+    dialog: &Dialog,
+    offer: Option<&Message>,
+    credentials: Option<&str>,
+) -> Bytes {
     let branch = Token::branch(call, &suffix::ack(attempt));
     let builder = head(dialog, &Method::Ack, invite_cseq(attempt), &branch, DEFAULT_MAX_FORWARDS);
+    let builder = with_field(builder, credentials);
     match offer {
         None => builder.finish(),
         Some(ack) => carry_body(builder, ack),
@@ -28,11 +36,46 @@ pub(super) fn carry_body(builder: Builder, from: &Message) -> Bytes {
     builder.body(from.body())
 }
 
+/// The OPTIONS by which a side is asked whether it is there.
+pub(crate) fn alive(
+    call: CallId,
+    to: Side,
+    dialog: &Dialog,
+    cseq: u32,
+    credentials: Option<&str>,
+) -> Bytes {
+    let branch = Token::branch(call, &suffix::own(to, cseq));
+    let builder = head(dialog, &Method::Options, cseq, &branch, DEFAULT_MAX_FORWARDS)
+        .header(HeaderName::Accept, "application/sdp");
+    with_field(builder, credentials).finish()
+}
+
 /// Our BYE to one side.
-pub(crate) fn bye(call: CallId, side: Side, dialog: &Dialog) -> Bytes {
+pub(crate) fn bye(call: CallId, side: Side, dialog: &Dialog, credentials: Option<&str>) -> Bytes {
     let branch = Token::branch(call, suffix::bye(side));
-    let cseq = dialog.local_cseq.saturating_add(1);
-    head(dialog, &Method::Bye, cseq, &branch, DEFAULT_MAX_FORWARDS).finish()
+    let builder = head(dialog, &Method::Bye, bye_cseq(dialog), &branch, DEFAULT_MAX_FORWARDS);
+    with_field(builder, credentials).finish()
+}
+
+/// The same once more, because it was asked for credentials.
+pub(crate) fn bye_again(call: CallId, side: Side, dialog: &Dialog, credentials: &str) -> Bytes {
+    let branch = Token::branch(call, &suffix::bye_again(side));
+    let cseq = bye_cseq(dialog).saturating_add(1);
+    let builder = head(dialog, &Method::Bye, cseq, &branch, DEFAULT_MAX_FORWARDS);
+    with_field(builder, Some(credentials)).finish()
+}
+
+/// The CSeq number of our BYE.
+pub(crate) const fn bye_cseq(dialog: &Dialog) -> u32 {
+    dialog.local_cseq.saturating_add(1)
+}
+
+/// Adds a header field, given as `Name: value`.
+pub(super) fn with_field(builder: Builder, field: Option<&str>) -> Builder {
+    match field.and_then(|field| field.split_once(": ")) {
+        Some((name, value)) => builder.header_named(name, value),
+        None => builder,
+    }
 }
 
 /// The ACK of a 2xx whose dialog is not the call's.

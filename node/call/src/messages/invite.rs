@@ -2,11 +2,12 @@
 //! (RFC 3261 sections 9.1 and 17.1.1.3).
 
 use bytes::Bytes;
-use holdline_model::{CallRecord, Target, Token};
+use holdline_model::{CallRecord, SessionTimer, Target, Token};
 use holdline_sip::message::{Builder, HeaderName, Message, Method};
 
 use super::{OurContact, OurVia, is_sips, pass, suffix};
 use crate::dialogs;
+use crate::session_timer::Timer;
 
 /// What a request that names no Max-Forwards is taken to have.
 pub(super) const DEFAULT_MAX_FORWARDS: u32 = 70;
@@ -23,8 +24,20 @@ pub(crate) fn invite(record: &CallRecord, invite: &Message, attempt: u16) -> Opt
             builder = builder.header_named(name, value);
         }
     }
-    let builder = pass::with_allow(builder, invite);
-    Some(pass::through(builder, invite, pass::Kind::Initial).body(invite.body()))
+    builder = pass::with_allow(builder, invite);
+    for field in &target.fields {
+        if let Some((name, value)) = field.split_once(": ") {
+            builder = builder.header_named(name, value);
+        }
+    }
+    // Reliable provisional answers of several targets would be several sequences in one dialog.
+    let is_branch = record.is_branch(attempt);
+    let kind = if is_branch { pass::Kind::Within } else { pass::Kind::Initial };
+    let timer = match record.admission.timer {
+        SessionTimer::Off => Timer::Strip,
+        SessionTimer::Pass | SessionTimer::Insert => Timer::Keep,
+    };
+    Some(pass::through(builder, invite, kind, timer).body(invite.body()))
 }
 
 /// CSeq number of the INVITE to a target.
@@ -32,9 +45,8 @@ pub(crate) fn invite_cseq(attempt: u16) -> u32 {
     u32::from(attempt).saturating_add(1)
 }
 
-/// The CANCEL of that INVITE.
-pub(crate) fn cancel(record: &CallRecord, invite: &Message, attempt: u16) -> Option<Bytes> {
-    let invite = Some(invite);
+/// The CANCEL of that INVITE. The caller's INVITE is not needed once the call is answered.
+pub(crate) fn cancel(record: &CallRecord, invite: Option<&Message>, attempt: u16) -> Option<Bytes> {
     let head = head(record, invite, attempt, &Method::Cancel, None, DEFAULT_MAX_FORWARDS)?;
     Some(head.finish())
 }

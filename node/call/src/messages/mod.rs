@@ -28,7 +28,7 @@ use std::net::SocketAddr;
 
 use holdline_sip::message::{Message, Method, Rport, Start, Via, reason_phrase};
 
-pub(crate) use in_dialog::{ack, bye, fork_ack, fork_branch, fork_bye};
+pub(crate) use in_dialog::{ack, alive, bye, bye_again, bye_cseq, fork_ack, fork_branch, fork_bye};
 pub(crate) use invite::{cancel, failure_ack, invite, invite_cseq};
 pub(crate) use probe::probe;
 pub(crate) use registrar::{challenge, has_bad_registration_extension, registered};
@@ -74,6 +74,16 @@ mod suffix {
         }
     }
 
+    /// Of a request of our own.
+    pub(super) fn own(to: Side, cseq: u32) -> String {
+        format!("q{}{cseq}", side(to))
+    }
+
+    /// Of a BYE that is sent once more, with credentials.
+    pub(super) fn bye_again(side: Side) -> String {
+        format!("{}1", bye(side))
+    }
+
     /// Of requests to a fork that is not the call's: they differ by the fork's tag.
     pub(super) fn fork(kind: char, attempt: u16, tag: &str) -> String {
         // A SIP token whatever the tag is.
@@ -93,24 +103,38 @@ pub(crate) enum Answered {
     Fork,
     /// A request that went through to this side, by the CSeq number that it came with.
     Through(Side, u32),
+    /// A request of our own to this side, by its CSeq number.
+    Own(Side, u32),
 }
 
 impl Answered {
     /// Reads what follows the call in a branch of ours.
     pub(crate) fn from_suffix(suffix: &str) -> Option<Self> {
         match suffix {
-            "ya" => Some(Self::Bye(Side::Caller)),
-            "yb" => Some(Self::Bye(Side::Callee)),
+            "ya" | "ya1" => Some(Self::Bye(Side::Caller)),
+            "yb" | "yb1" => Some(Self::Bye(Side::Callee)),
             _ if suffix.starts_with('y') => Some(Self::Fork),
             _ if suffix.starts_with('p') => {
-                let (caller, callee) = (suffix.strip_prefix("pa"), suffix.strip_prefix("pb"));
-                let through = caller.map(|number| (Side::Caller, number));
-                let (to, number) = through.or(callee.map(|number| (Side::Callee, number)))?;
-                number.parse().ok().map(|number| Self::Through(to, number))
+                let (to, number) = to_side(suffix.strip_prefix('p')?)?;
+                Some(Self::Through(to, number))
+            }
+            _ if suffix.starts_with('q') => {
+                let (to, number) = to_side(suffix.strip_prefix('q')?)?;
+                Some(Self::Own(to, number))
             }
             _ => suffix.strip_prefix('i')?.parse().ok().map(Self::Invite),
         }
     }
+}
+
+/// The side and the number in a suffix, after its kind.
+fn to_side(text: &str) -> Option<(Side, u32)> {
+    let side = match text.get(..1)? {
+        "a" => Side::Caller,
+        "b" => Side::Callee,
+        _ => return None,
+    };
+    Some((side, text.get(1..)?.parse().ok()?))
 }
 
 /// How answers to a request go (RFC 3261 section 18.2.2, RFC 3581 section 4): over the connection it

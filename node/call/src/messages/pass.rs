@@ -7,6 +7,8 @@
 
 use holdline_sip::message::{Builder, HeaderName, Message};
 
+use crate::session_timer::Timer;
+
 /// Methods that we take, for Allow: those that we act on, and those that go through.
 pub(super) const ALLOW: &str =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
@@ -16,7 +18,7 @@ const ALWAYS: &[&str] = &["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"];
 
 /// Option tags that work through us because all they ask for is that header fields pass.
 const TRANSPARENT_OPTIONS: &[&str] =
-    &["histinfo", "resource-priority", "answermode", "norefersub", "timer"];
+    &["histinfo", "resource-priority", "answermode", "norefersub", "timer", "replaces", "tdialog"];
 
 /// Those that work through us in the call's INVITE and its answers only.
 const INITIAL_OPTIONS: &[&str] = &["100rel"];
@@ -51,8 +53,14 @@ pub(super) fn with_allow(builder: Builder, from: &Message) -> Builder {
 }
 
 /// Adds the header fields of `from` that go through.
-pub(super) fn through(mut builder: Builder, from: &Message, kind: Kind) -> Builder {
+///
+/// `timer`: what becomes of its session timer.
+pub(super) fn through(mut builder: Builder, from: &Message, kind: Kind, timer: Timer) -> Builder {
     for header in from.headers() {
+        let is_timer = matches!(header.name, HeaderName::SessionExpires | HeaderName::MinSe);
+        if names_a_dialog(header.raw_name) || (is_timer && timer == Timer::Strip) {
+            continue;
+        }
         match verdict(header.name) {
             Verdict::Pass => {
                 // Names that have a compact form go out in the long one.
@@ -72,9 +80,17 @@ pub(super) fn through(mut builder: Builder, from: &Message, kind: Kind) -> Build
     for name in [HeaderName::Require, HeaderName::Supported] {
         let kept: Vec<&str> =
             from.list(name).into_iter().filter(|option| is_transparent(option, kind)).collect();
+        let is_kept =
+            |option: &&str| timer != Timer::Strip || !option.eq_ignore_ascii_case("timer");
+        let kept: Vec<&str> = kept.into_iter().filter(is_kept).collect();
         if !kept.is_empty() {
             builder = builder.header(name, kept.join(", "));
         }
+    }
+    if let Timer::Add(seconds) = timer {
+        let value = format!("{seconds};refresher=uac");
+        builder = builder.header(HeaderName::SessionExpires, value);
+        builder = builder.header(HeaderName::Require, "timer");
     }
     builder
 }
@@ -88,6 +104,11 @@ fn by_us(warning: &str) -> Option<String> {
 
 /// Our name where one must be given.
 const AGENT: &str = "holdline";
+
+/// Header fields, that the lexer has no name for, that name a dialog of one side (RFC 4538, RFC 3911).
+fn names_a_dialog(name: &str) -> bool {
+    ["Target-Dialog", "Join"].iter().any(|known| name.eq_ignore_ascii_case(known))
+}
 
 enum Verdict {
     /// Goes through as it is.
@@ -123,6 +144,8 @@ fn verdict(name: HeaderName) -> Verdict {
         | H::Authorization
         | H::ProxyAuthorization
         | H::AuthenticationInfo
+        | H::WwwAuthenticate
+        | H::ProxyAuthenticate
         | H::Timestamp
         | H::ProxyRequire
         | H::Allow
@@ -133,7 +156,9 @@ fn verdict(name: HeaderName) -> Verdict {
         | H::Server
         | H::RSeq
         | H::RAck
-        | H::Replaces => Verdict::Stop,
+        // Named anew, because each side knows another dialog ([`crate::replaces`]).
+        | H::Replaces
+        | H::ReferTo => Verdict::Stop,
         H::ContentType
         | H::SessionExpires
         | H::MinSe
@@ -162,7 +187,6 @@ fn verdict(name: HeaderName) -> Verdict {
         | H::ContentLanguage
         | H::Event
         | H::AllowEvents
-        | H::ReferTo
         | H::SubscriptionState
         | H::ReferredBy
         | H::Identity
@@ -171,8 +195,6 @@ fn verdict(name: HeaderName) -> Verdict {
         | H::PPreferredIdentity
         | H::Diversion
         | H::HistoryInfo
-        | H::WwwAuthenticate
-        | H::ProxyAuthenticate
         | H::Other => Verdict::Pass,
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Refuse {
     NotAllowed,
     /// 420: the options in Require that we do not have.
     BadExtension,
+    /// 422 with Min-SE, in seconds.
+    TooSmall(u32),
     /// 423 with Min-Expires, in seconds.
     TooBrief(u32),
     /// 480.
@@ -59,6 +61,7 @@ impl Refuse {
             Self::NotFound => 404,
             Self::NotAllowed => 405,
             Self::BadExtension => 420,
+            Self::TooSmall(_) => 422,
             Self::TooBrief(_) => 423,
             Self::Absent => 480,
             Self::NoDialog => 481,
@@ -81,6 +84,7 @@ pub(crate) fn refuse(request: &Message, hop: Hop, why: Refuse) -> Bytes {
         | Refuse::NotFound
         | Refuse::NotAllowed
         | Refuse::BadExtension
+        | Refuse::TooSmall(_)
         | Refuse::TooBrief(_)
         | Refuse::Absent
         | Refuse::NoDialog
@@ -110,6 +114,7 @@ pub(crate) fn refuse(request: &Message, hop: Hop, why: Refuse) -> Bytes {
         Refuse::Unavailable(after) => {
             builder.header(HeaderName::RetryAfter, after.as_secs().max(1).to_string())
         }
+        Refuse::TooSmall(min) => builder.header_display(HeaderName::MinSe, min),
         Refuse::TooBrief(min) => builder.header_display(HeaderName::MinExpires, min),
         // RFC 3261 section 14.2: between 0 and 10 seconds.
         Refuse::Overlapping => builder.header(HeaderName::RetryAfter, "1"),

@@ -2,23 +2,37 @@
 //! answers (RFC 3261 section 12.2). Each is a function of the dialogs and of what was received, so that
 //! whoever passes a request on sends the same one.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
-use holdline_model::{CallRecord, Dialog, Hop, Millis, Reinvite, Side, Token};
+use holdline_model::{CallRecord, Dialog, Hop, Millis, Reinvite, SessionTimer, Side, Token};
 use holdline_sip::message::{Builder, HeaderName, Message, Method};
 
-use super::in_dialog::{carry_body, head};
+use super::in_dialog::{carry_body, head, with_field};
 use super::invite::{DEFAULT_MAX_FORWARDS, invite_cseq};
 use super::{OurContact, is_sips, pass, reason_of, status_of, suffix};
+use crate::replaces::refer_to;
+use crate::session_timer::{self, Timer};
+
+/// What a request has that goes through, beside what it came with.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct With<'a> {
+    /// Of a PRACK, the RSeq that the provisional answer came with, and from which target.
+    pub(crate) rack: Option<(u32, u16)>,
+    /// The header field that proves who we are.
+    pub(crate) credentials: Option<&'a str>,
+    /// The address of ours that its sender knows.
+    pub(crate) there: Option<SocketAddr>,
+}
 
 /// A request, passed on to `to` within its dialog.
 ///
-/// `rack`: of a PRACK, the RSeq that the provisional answer came with.
 pub(crate) fn request(
     record: &CallRecord,
     to: Side,
     dialog: &Dialog,
     request: &Message,
-    rack: Option<(u32, u16)>,
+    with: With<'_>,
 ) -> Bytes {
     let number = request.cseq().number;
     let branch = Token::branch(record.call, &suffix::through(to, number));
@@ -26,14 +40,25 @@ pub(crate) fn request(
     let cseq = dialog.passed_cseq(number);
     let builder = head(dialog, request.method(), cseq, &branch, hops);
     let builder = with_contact(builder, record, dialog, request);
-    let builder = match rack {
+    let builder = match with.rack {
         Some((rseq, attempt)) => {
             let cseq = invite_cseq(attempt);
             builder.header_display(HeaderName::RAck, format_args!("{rseq} {cseq} INVITE"))
         }
         None => builder,
     };
-    pass::through(builder, request, pass::Kind::Within).body(request.body())
+    let builder = with_field(builder, with.credentials);
+    let builder = match (request.header(HeaderName::ReferTo), with.there) {
+        (Some(value), Some(there)) => {
+            builder.header(HeaderName::ReferTo, refer_to(value, there, dialog.hop.local))
+        }
+        (Some(_) | None, _) => builder,
+    };
+    let timer = match record.admission.timer {
+        SessionTimer::Off => Timer::Strip,
+        SessionTimer::Pass | SessionTimer::Insert => Timer::Keep,
+    };
+    pass::through(builder, request, pass::Kind::Within, timer).body(request.body())
 }
 
 /// The CANCEL of an INVITE that was passed on.
@@ -72,10 +97,15 @@ pub(crate) fn answer(
     hop: Hop,
     answer: &Message,
 ) -> Bytes {
-    let builder =
-        Builder::response_to(request, status_of(answer), reason_of(answer)).with_source(hop.peer);
+    // Who we are to a peer is nothing that the other one could prove.
+    let (status, reason) = match status_of(answer) {
+        401 | 407 => (500, ""),
+        status => (status, reason_of(answer)),
+    };
+    let builder = Builder::response_to(request, status, reason).with_source(hop.peer);
     let builder = with_contact(builder, record, dialog, answer);
-    pass::through(builder, answer, pass::Kind::Within).body(answer.body())
+    let timer = session_timer::within(record, request, answer);
+    pass::through(builder, answer, pass::Kind::Within, timer).body(answer.body())
 }
 
 /// An answer of ours to a request within a dialog.
@@ -83,10 +113,14 @@ pub(crate) fn own_answer(request: &Message, hop: Hop, status: u16) -> Bytes {
     Builder::response_to(request, status, "").with_source(hop.peer).finish()
 }
 
-/// When a session expires that a 2xx has agreed upon at `at` (RFC 4028 section 4).
-pub(crate) fn session_by(at: Millis, answer: &Message) -> Option<Millis> {
-    let value = std::str::from_utf8(answer.header(HeaderName::SessionExpires)?).ok()?;
-    let seconds: u32 = value.split(';').next()?.trim().parse().ok()?;
+/// When a session expires that a 2xx to a request has agreed upon at `at` (RFC 4028 section 4).
+pub(crate) fn session_by(
+    record: &CallRecord,
+    at: Millis,
+    timer: Timer,
+    answer: &Message,
+) -> Option<Millis> {
+    let seconds = session_timer::agreed(record, timer, answer)?;
     Some(at.plus_ms(u64::from(seconds.max(1)).saturating_mul(1_000)))
 }
 

@@ -6,6 +6,7 @@ use holdline_model::{CallRecord, Hop, Token};
 use holdline_sip::message::{Builder, HeaderName, Message};
 
 use super::{OurContact, is_sips, pass, reason_of, status_of};
+use crate::session_timer::to_caller;
 
 /// 100 Trying (RFC 3261 section 8.2.6.1). It has no tag.
 pub(crate) fn trying(invite: &Message, hop: Hop) -> Bytes {
@@ -13,13 +14,18 @@ pub(crate) fn trying(invite: &Message, hop: Hop) -> Bytes {
 }
 
 /// The callee's provisional answer, relayed.
-pub(crate) fn provisional(record: &CallRecord, invite: &Message, early: &Message) -> Bytes {
-    in_dialog(record, invite, early)
+pub(crate) fn provisional(
+    record: &CallRecord,
+    invite: &Message,
+    attempt: u16,
+    early: &Message,
+) -> Bytes {
+    in_dialog(record, invite, attempt, early)
 }
 
 /// The callee's 2xx, relayed.
 pub(crate) fn answer(record: &CallRecord, invite: &Message, success: &Message) -> Bytes {
-    in_dialog(record, invite, success)
+    in_dialog(record, invite, record.attempt, success)
 }
 
 /// The final failure: the callee's, relayed, if the record has it, else ours.
@@ -29,7 +35,8 @@ pub(crate) fn failure(
     status: u16,
     response: Option<&Message>,
 ) -> Bytes {
-    let reason = response.map_or("", reason_of);
+    let is_as_received = |response: &&Message| response.status() == Some(status);
+    let reason = response.filter(is_as_received).map_or("", reason_of);
     let builder = Builder::response_to(invite, status, reason)
         .with_source(record.admission.hop.peer)
         .to_tag(&Token::caller_tag(record.call));
@@ -37,24 +44,26 @@ pub(crate) fn failure(
     // In a redirection, and in a 485, the Contacts are what the answer is about.
     let with_contact = (300..400).contains(&status) || status == 485;
     let kind = if with_contact { pass::Kind::Redirection } else { pass::Kind::Initial };
-    pass::through(builder, response, kind).body(response.body())
+    pass::through(builder, response, kind, to_caller(record, invite, response))
+        .body(response.body())
 }
 
 /// An answer that makes a dialog, or an early one (RFC 3261 section 12.1.1).
-fn in_dialog(record: &CallRecord, invite: &Message, answer: &Message) -> Bytes {
+fn in_dialog(record: &CallRecord, invite: &Message, attempt: u16, answer: &Message) -> Bytes {
     let contact = OurContact { hop: record.admission.hop, secure: is_sips(&record.admission.to) };
     let builder = Builder::response_to(invite, status_of(answer), reason_of(answer))
         .with_source(record.admission.hop.peer)
-        .to_tag(&Token::caller_tag(record.call))
+        .to_tag(&record.caller_tag(attempt))
         .record_routes_of(invite)
         .header_display(HeaderName::Contact, contact);
     let builder = pass::with_allow(builder, answer);
+    let timer = to_caller(record, invite, answer);
     match record.reliable(answer.bytes()) {
         Some((rseq, _)) => {
             let builder = builder.header_display(HeaderName::RSeq, rseq);
-            pass::through(builder, answer, pass::Kind::Initial).body(answer.body())
+            pass::through(builder, answer, pass::Kind::Initial, timer).body(answer.body())
         }
         // One that is not relayed reliably does not say that it is.
-        None => pass::through(builder, answer, pass::Kind::Within).body(answer.body()),
+        None => pass::through(builder, answer, pass::Kind::Within, timer).body(answer.body()),
     }
 }

@@ -40,6 +40,19 @@ pub(crate) enum Checked {
     Proved(Box<UserRecord>, Use),
 }
 
+/// What credentials are worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judged {
+    /// They prove nothing.
+    Wrong,
+    /// They are right, but the nonce is over, or of another owner.
+    Stale,
+    /// They are right, but the nonce was used with this count by another request.
+    Replayed,
+    /// They are right and the nonce is good.
+    Proved(Use),
+}
+
 impl Question<'_> {
     pub(crate) const fn status(&self) -> u16 {
         if self.as_registrar { 401 } else { 407 }
@@ -94,17 +107,57 @@ impl Registrar {
         };
         let nobody = self.key.nobody(&credentials.username, question.realm);
         let ha1: &Ha1 = user.as_ref().map_or(&nobody, |user| &user.ha1);
+        let judged = self.judge(now, question, request, print, (&credentials, ha1));
+        let Some(user) = user.map(Box::new) else { return Ok(Checked::Wrong) };
+        Ok(match judged {
+            Judged::Wrong => Checked::Wrong,
+            Judged::Stale => Checked::Stale(user),
+            Judged::Replayed => Checked::Replayed,
+            Judged::Proved(accepted) => Checked::Proved(user, accepted),
+        })
+    }
+
+    /// Checks the credentials of a request that a trunk may have sent: of one that has this secret, or, if
+    /// there is none by that name, of nobody.
+    pub(crate) fn check_peer(
+        &mut self,
+        now: Millis,
+        question: &Question<'_>,
+        request: &Request,
+        print: u128,
+        secret: impl FnOnce(&str) -> Option<Ha1>,
+    ) -> Option<Judged> {
+        let credentials = credentials_for(&request.message, question)?;
+        let Ok(credentials) = credentials else { return Some(Judged::Wrong) };
+        let found = secret(&credentials.username);
+        let nobody = self.key.nobody(&credentials.username, question.realm);
+        let ha1 = found.as_ref().unwrap_or(&nobody);
+        let judged = self.judge(now, question, request, print, (&credentials, ha1));
+        Some(if found.is_some() { judged } else { Judged::Wrong })
+    }
+
+    /// What credentials are worth to somebody with this HA1.
+    fn judge(
+        &mut self,
+        now: Millis,
+        question: &Question<'_>,
+        request: &Request,
+        print: u128,
+        (credentials, ha1): (&Credentials, &Ha1),
+    ) -> Judged {
+        let message = &request.message;
         let uri = message.request_uri().unwrap_or_default();
-        let proved = credentials.prove(ha1, message.method().as_str(), uri);
-        let Some(user) = user.filter(|_| proved).map(Box::new) else { return Ok(Checked::Wrong) };
+        if !credentials.prove(ha1, message.method().as_str(), uri) {
+            return Judged::Wrong;
+        }
         let nonce = self.key.read(&credentials.nonce, question.realm);
         let ours = |nonce: &Nonce| (nonce.slot, nonce.epoch) == (question.slot, question.epoch);
-        let Some(nonce) = nonce.filter(ours) else { return Ok(Checked::Stale(user)) };
-        Ok(match self.replays.note(now, &nonce, credentials.nc, print) {
-            Use::Stale => Checked::Stale(user),
-            Use::Replayed => Checked::Replayed,
-            accepted @ (Use::First | Use::Again) => Checked::Proved(user, accepted),
-        })
+        let Some(nonce) = nonce.filter(ours) else { return Judged::Stale };
+        match self.replays.note(now, &nonce, credentials.nc, print) {
+            Use::Stale => Judged::Stale,
+            Use::Replayed => Judged::Replayed,
+            accepted @ (Use::First | Use::Again) => Judged::Proved(accepted),
+        }
     }
 }
 

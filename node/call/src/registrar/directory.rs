@@ -1,8 +1,8 @@
-//! How the engine reads users and bindings: as this node has applied them.
+//! How the engine reads users, bindings and the calls of others: as this node has applied them.
 
 use std::fmt;
 
-use holdline_model::{Aor, LocationRecord, UserRecord};
+use holdline_model::{Aor, CallId, CallRecord, LocationRecord, UserRecord};
 
 /// The replicated state cannot be read now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +26,12 @@ pub trait Directory: fmt::Debug + Send + Sync {
     /// # Errors
     /// The state cannot be read.
     fn location(&self, aor: &Aor) -> Result<Option<LocationRecord>, Unreadable>;
+
+    /// A call, whoever owns it.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    fn call(&self, call: CallId) -> Result<Option<CallRecord>, Unreadable>;
 }
 
 /// A directory of nobody.
@@ -33,6 +39,10 @@ pub trait Directory: fmt::Debug + Send + Sync {
 pub struct NoUsers;
 
 impl Directory for NoUsers {
+    fn call(&self, _call: CallId) -> Result<Option<CallRecord>, Unreadable> {
+        Ok(None)
+    }
+
     fn applied(&self) -> u64 {
         u64::MAX
     }

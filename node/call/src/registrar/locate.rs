@@ -33,7 +33,8 @@ impl Registrar {
         match self.directory.location(&aor) {
             Err(_) => Located::Unreadable,
             Ok(Some(known)) if known.live(now).next().is_some() => {
-                Located::Targets(targets(known.live(now).cloned().collect()))
+                let at_once = self.options.max_branches.get();
+                Located::Targets(targets(known.live(now).cloned().collect(), at_once))
             }
             Ok(_) => match self.directory.user(&aor) {
                 Err(_) => Located::Unreadable,
@@ -44,16 +45,24 @@ impl Registrar {
     }
 }
 
-fn targets(mut bindings: Vec<Binding>) -> Vec<Target> {
+/// `at_once`: so many are tried together at most; when there are more of one preference, the newest come
+/// first.
+fn targets(mut bindings: Vec<Binding>, at_once: usize) -> Vec<Target> {
     // The newest first among those of one preference; stable otherwise.
     bindings.sort_by(|a, b| b.q.cmp(&a.q).then(b.at.cmp(&a.at)));
-    let mut before = None;
-    let target = |binding: Binding| Target {
-        trunk: USERS.into(),
-        hop: hop_to(&binding),
-        together: before.replace(binding.q) == Some(binding.q),
-        uri: binding.contact,
-        routes: binding.path,
+    let (mut before, mut count) = (None, 0);
+    let target = |binding: Binding| {
+        let together = before.replace(binding.q) == Some(binding.q) && count < at_once;
+        count = if together { count + 1 } else { 1 };
+        Target {
+            trunk: USERS.into(),
+            hop: hop_to(&binding),
+            together,
+            uri: binding.contact,
+            routes: binding.path,
+            fields: Vec::new(),
+            redirects: 0,
+        }
     };
     bindings.into_iter().map(target).take(limits::MAX_TARGETS).collect()
 }

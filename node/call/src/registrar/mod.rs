@@ -35,7 +35,7 @@ use crate::call::Request;
 use crate::event::Registration;
 use crate::options::millis;
 
-pub(crate) use authenticate::{Checked, Question, print_of};
+pub(crate) use authenticate::{Checked, Judged, Question, print_of};
 pub use directory::{Directory, NoUsers, Unreadable};
 pub(crate) use locate::Located;
 pub use options::RegistrarOptions;

@@ -22,6 +22,8 @@ pub struct RegistrarOptions {
     pub nonce_life: Duration,
     /// Nonces in use that are remembered; when there are more, the oldest becomes stale.
     pub max_nonces: NonZeroUsize,
+    /// Bindings of one user that ring at the same time, at most; the others are tried afterwards.
+    pub max_branches: NonZeroUsize,
     /// REGISTERs that may wait for their commit; more are dropped and counted, and come again.
     pub max_pending: NonZeroUsize,
 }
@@ -40,6 +42,7 @@ impl Default for RegistrarOptions {
             },
             nonce_life: Duration::from_secs(300),
             max_nonces: NonZeroUsize::new(65_536).unwrap_or(NonZeroUsize::MIN),
+            max_branches: NonZeroUsize::new(8).unwrap_or(NonZeroUsize::MIN),
             max_pending: NonZeroUsize::new(8_192).unwrap_or(NonZeroUsize::MIN),
         }
     }

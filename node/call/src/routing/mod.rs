@@ -12,6 +12,7 @@ mod dialled;
 mod error;
 mod group;
 mod order;
+mod policy;
 mod route;
 mod select;
 mod trunk;
@@ -19,11 +20,12 @@ mod trunk;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-use holdline_model::{Name, Target, limits};
+use holdline_model::{Name, Target, Transport, limits};
 
 pub use error::RoutingError;
 pub use group::{GroupMember, HashOver, Policy, TrunkGroup, WhenDown};
 pub use holdline_model::{Cidr, InvalidCidr};
+pub use policy::{Alive, PeerSecret, Proof, Redirect, TrunkCredentials, TrunkPolicy, TrunkSecret};
 pub use route::Route;
 pub(crate) use select::{Ask, Choice, Selector};
 pub(crate) use trunk::Draw;
@@ -111,6 +113,26 @@ impl Routing {
     #[must_use]
     pub fn trunks(&self) -> &[Trunk] {
         &self.trunks
+    }
+
+    /// The trunk with this name.
+    #[must_use]
+    pub fn trunk(&self, name: &Name) -> Option<&Trunk> {
+        self.trunks.iter().find(|trunk| trunk.name == *name)
+    }
+
+    /// The trunk that is reached at an address.
+    pub(crate) fn at(&self, transport: Transport, address: SocketAddr) -> Option<&Trunk> {
+        let mut trunks = self.trunks.iter();
+        trunks.find(|trunk| {
+            trunk.transport == transport && trunk.address == TrunkAddress::Socket(address)
+        })
+    }
+
+    /// The trunks that are known by their password alone, wherever their calls come from.
+    pub(crate) fn known_by_digest(&self) -> impl Iterator<Item = (&Trunk, &PeerSecret)> {
+        let trunks = self.trunks.iter().filter(|trunk| !trunk.policy.proof.by_source);
+        trunks.filter_map(|trunk| Some((trunk, trunk.policy.proof.by_digest.as_ref()?)))
     }
 
     /// The trunk that a source address belongs to: the one with the smallest block around it.
@@ -205,7 +227,7 @@ fn check_trunks(trunks: &[Trunk]) -> Result<HashMap<&str, usize>, RoutingError> 
 /// Two trunks may nest their blocks (the smaller one wins), but not share one.
 fn check_sources(trunks: &[Trunk]) -> Result<(), RoutingError> {
     let mut seen: HashMap<Cidr, &Name> = HashMap::new();
-    for trunk in trunks {
+    for trunk in trunks.iter().filter(|trunk| trunk.policy.proof.by_source) {
         let next = trunk.proxy.as_ref().map_or(&trunk.address, |proxy| &proxy.address);
         let implied = match next {
             TrunkAddress::Socket(address) => Some(Cidr::host(address.ip().to_canonical())),

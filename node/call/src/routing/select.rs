@@ -25,7 +25,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) source: IpAddr,
     /// The address of ours that it leaves from.
     pub(crate) local: SocketAddr,
-    /// It must be tried whatever is known of the trunks. A route can say so, too.
+    /// It must be tried whatever is known of the trunks: the number is one of emergency. A route can say
+    /// so, too.
     pub(crate) is_emergency: bool,
 }
 
@@ -78,6 +79,12 @@ impl Selector {
     pub(crate) fn set_view(&mut self, view: Arc<TrunkView>) {
         self.view = view;
         self.given.clear();
+    }
+
+    /// Whether an administrator keeps calls from a trunk.
+    pub(crate) fn is_disabled(&self, trunk: &Name) -> bool {
+        let gate = self.view.trunks.get(trunk).map(|health| &health.gate);
+        matches!(gate, Some(Gate::Disabled))
     }
 
     /// Another configuration: its groups have turns of their own.

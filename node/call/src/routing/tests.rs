@@ -14,6 +14,7 @@ fn trunk(name: &str, address: &str, sources: &[&str]) -> Trunk {
         transport: Transport::Udp,
         proxy: None,
         sources: sources.iter().map(|source| source.parse().unwrap()).collect(),
+        policy: Default::default(),
     }
 }
 

@@ -10,7 +10,7 @@ use holdline_sip::locate::{Asked, InvalidHost, Location, Place};
 
 use crate::Names;
 use crate::nonce::Nonces;
-use crate::routing::Cidr;
+use crate::routing::{Cidr, TrunkPolicy};
 
 /// A peer we exchange calls with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Trunk {
     pub proxy: Option<TrunkProxy>,
     /// The source addresses that are its own. Empty: only those that its calls go to.
     pub sources: Vec<Cidr>,
+    /// How we deal with it.
+    pub policy: TrunkPolicy,
 }
 
 /// Where a trunk's calls go.
@@ -50,6 +52,9 @@ pub struct TrunkProxy {
 impl Trunk {
     /// How specifically the trunk claims a source address: the longest prefix that contains it.
     pub(crate) fn claims(&self, source: IpAddr, names: &dyn Names) -> Option<u8> {
+        if !self.policy.proof.by_source {
+            return None;
+        }
         if !self.sources.is_empty() {
             let blocks = self.sources.iter().filter(|block| block.contains(source));
             return blocks.map(Cidr::prefix).max();
@@ -103,6 +108,8 @@ impl Trunk {
             uri: uri.clone(),
             together: false,
             routes: routes.clone(),
+            fields: Vec::new(),
+            redirects: 0,
         };
         places.into_iter().map(target).collect()
     }

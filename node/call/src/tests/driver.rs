@@ -14,6 +14,7 @@ use holdline_model::{
 use holdline_sip::message::{Builder, HeaderName, Message};
 
 use super::map_state::MapState;
+use super::topology::Topology;
 use crate::{CallEngine, Event, Input, Options, Output, Route, Routing, Trunk, Undecided};
 
 pub(super) const SLOT: SlotId = SlotId(0);
@@ -85,6 +86,8 @@ pub(super) struct World {
     owner: NodeId,
     suspended: bool,
     sent: Vec<Sent>,
+    /// Of each message it is looked whether it gives one side away to another.
+    topology: Topology,
     index: u64,
     options: Options,
 }
@@ -102,16 +105,20 @@ pub(super) fn routing_over(transport: Transport) -> Arc<Routing> {
         transport,
         proxy: None,
         sources: vec![],
+        policy: Default::default(),
     };
+    let trunks =
+        vec![trunk("pbx", caller()), trunk("carrier-a", target(0)), trunk("carrier-b", target(1))];
+    Arc::new(Routing::new(trunks, routes()).unwrap())
+}
+
+pub(super) fn routes() -> Vec<Route> {
     let route = |prefix: &str, trunks: &[&str]| Route {
         prefix: prefix.to_owned(),
         trunks: trunks.iter().map(|name| (*name).into()).collect(),
         ..Route::default()
     };
-    let trunks =
-        vec![trunk("pbx", caller()), trunk("carrier-a", target(0)), trunk("carrier-b", target(1))];
-    let routes = vec![route("+1", &["carrier-a"]), route("+49", &["carrier-a", "carrier-b"])];
-    Arc::new(Routing::new(trunks, routes).unwrap())
+    vec![route("+1", &["carrier-a"]), route("+49", &["carrier-a", "carrier-b"])]
 }
 
 impl World {
@@ -141,6 +148,7 @@ impl World {
             owner: NodeId(1),
             suspended: false,
             sent: Vec::new(),
+            topology: Topology::default(),
             index: 0,
             options,
         };
@@ -198,6 +206,15 @@ impl World {
             match output {
                 Output::Send { hop, bytes } => {
                     assert_eq!(hop.local, switch(), "everything leaves from the call's address");
+                    // At other addresses are the same parties, who have moved.
+                    let known = [caller(), target(0), target(1)].contains(&hop.peer);
+                    // Both targets may answer with the same tag.
+                    let is_shared = |leak: &String| {
+                        leak.starts_with("tag callee ") || leak.starts_with("tag other ")
+                    };
+                    let leak = self.topology.said(&hop.peer.ip().to_string(), &bytes);
+                    let leak = leak.filter(|leak| known && !is_shared(leak));
+                    assert_eq!(leak, None, "{}", String::from_utf8_lossy(&bytes));
                     self.sent.push(Sent { hop, to: hop.peer, bytes });
                 }
                 Output::Event(event) => self.events.push(event),
@@ -250,6 +267,11 @@ impl World {
 
     /// Another node takes the slot over, with nothing but the replicated state.
     pub(super) fn take_over(&mut self) {
+        self.take_over_with(routing());
+    }
+
+    /// The same, by a node with this configuration.
+    pub(super) fn take_over_with(&mut self, routing: Arc<Routing>) {
         let before = self.epoch;
         self.owner = NodeId(3 - self.owner.0);
         let moves = vec![SlotMove { slot: SLOT, expected: before, to: self.owner }];
@@ -258,7 +280,7 @@ impl World {
         self.epoch = holdline_model::State::slot(&self.state, SLOT).unwrap().unwrap().epoch;
         assert_eq!(self.epoch, before.next(), "the slot has moved");
         self.suspended = false;
-        self.engine = CallEngine::new(self.options.clone(), routing(), 7);
+        self.engine = CallEngine::new(self.options.clone(), routing, 7);
         self.held.clear();
         self.sent.clear();
         self.decide = Decide::Commit;
@@ -274,7 +296,10 @@ impl World {
 
     /// The same, whatever way it came.
     pub(super) fn receive_over(&mut self, hop: Hop, bytes: impl Into<Bytes>) {
-        let message = Message::parse(bytes.into()).unwrap();
+        let bytes = bytes.into();
+        let (whose, ours) = (hop.peer.ip().to_string(), switch().ip().to_string());
+        self.topology.heard(&whose, &ours, &bytes);
+        let message = Message::parse(bytes).unwrap();
         self.input(Input::Sip { hop, message, slot: SLOT });
     }
 

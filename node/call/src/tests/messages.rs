@@ -30,11 +30,11 @@ fn one_legs_own_header_fields_do_not_pass() {
     let text = invite("1").replace(
         "X-Custom:",
         "Route: <sip:192.0.2.1;lr>\r\nProxy-Authorization: Digest x\r\nAuthorization: Digest x\r\n\
-         User-Agent: theirs\r\nReplaces: a\r\nP-Asserted-Identity: <sip:a@b>\r\nX-Custom:",
+         User-Agent: theirs\r\nJoin: a\r\nP-Asserted-Identity: <sip:a@b>\r\nX-Custom:",
     );
     world.receive(caller(), text);
     let out = world.the("INVITE > target0").message();
-    for name in ["Route", "Proxy-Authorization", "Authorization", "User-Agent", "Replaces"] {
+    for name in ["Route", "Proxy-Authorization", "Authorization", "User-Agent", "Join"] {
         assert!(values(&out, name).is_empty(), "{name}");
     }
     assert_eq!(values(&out, "P-Asserted-Identity"), ["<sip:a@b>"]);

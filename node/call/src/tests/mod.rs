@@ -1,12 +1,14 @@
 //! The engine on virtual time: inputs in, exact outputs out. The driver decides proposals with the
 //! real `apply`, or withholds decisions to show that nothing is said before a commit.
 
+mod alive;
 mod allowance;
 mod answer;
 mod bounds;
 mod cancel;
 mod driver;
 mod failover;
+mod forking;
 mod hangup;
 mod large;
 mod limits;
@@ -21,9 +23,14 @@ mod registrar;
 mod registrar_world;
 mod rule_one;
 mod session;
+mod session_timer;
 mod setup;
 mod shedding;
+#[path = "../../tests/crash_points/topology.rs"]
+mod topology;
+mod transfer;
 mod transports;
+mod trunk_digest;
 mod trunks;
 
 /// What the switch takes.

@@ -47,6 +47,7 @@ fn world(names: Book, proxy: Option<TrunkProxy>) -> World {
         transport: Transport::Udp,
         proxy,
         sources: vec![],
+        policy: Default::default(),
     };
     let trunks = vec![
         trunk("pbx", caller().into(), None),

@@ -17,9 +17,9 @@ fn ringing_is_committed_after_one_to_two_intervals() {
     let mut world = world();
     world.ringing();
     world.pass(EVERY);
-    assert!(world.record().early.is_none());
+    assert!(world.record().early.is_empty());
     world.pass(EVERY);
-    assert_eq!(world.record().early.as_ref().map(|early| early.status), Some(180));
+    assert_eq!(world.record().early.first().map(|early| early.status), Some(180));
 }
 
 #[test]

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use holdline_apply::{Position, apply};
 use holdline_model::{
-    Aor, ClusterId, Command, Epoch, FormCluster, Hop, Incarnation, LocationRecord, Millis, NodeId,
-    NodeUp, PutUser, Register, RegisterBounds, Reply, SlotId, SlotMove, TransferReason,
-    TransferSlots, UserRecord,
+    Aor, CallId, CallRecord, ClusterId, Command, Epoch, FormCluster, Hop, Incarnation,
+    LocationRecord, Millis, NodeId, NodeUp, PutUser, Register, RegisterBounds, Reply, SlotId,
+    SlotMove, TransferReason, TransferSlots, UserRecord,
 };
 use holdline_sip::digest::{Answer, Challenge, NonceKey, ha1};
 use holdline_sip::message::{HeaderName, Message};
@@ -37,6 +37,10 @@ impl Directory for Shared {
 
     fn user(&self, aor: &Aor) -> Result<Option<UserRecord>, Unreadable> {
         Ok(self.0.lock().unwrap().users.get(aor).cloned())
+    }
+
+    fn call(&self, call: CallId) -> Result<Option<CallRecord>, Unreadable> {
+        Ok(self.0.lock().unwrap().calls.get(&call).cloned())
     }
 
     fn location(&self, aor: &Aor) -> Result<Option<LocationRecord>, Unreadable> {
@@ -87,6 +91,7 @@ pub(super) fn routing() -> Arc<Routing> {
         transport: holdline_model::Transport::Udp,
         proxy: None,
         sources: Vec::new(),
+        policy: Default::default(),
     };
     let route = Route { prefix: String::new(), trunks: vec!["carrier".into()], ..Route::default() };
     Arc::new(Routing::new(vec![trunk], vec![route]).unwrap())

@@ -48,8 +48,8 @@ fn ringing_is_relayed_at_once_and_recorded_afterwards() {
     world.receive(target(0), response(&invite, 180, ""));
     assert_eq!(world.summaries(), ["180 INVITE > caller"], "while that is in flight, too");
     world.commit_held();
-    assert_eq!(world.record().early.as_ref().map(|early| early.status), Some(180));
-    assert!(world.record().early.as_ref().unwrap().response.is_empty());
+    assert_eq!(world.record().early.first().map(|early| early.status), Some(180));
+    assert!(world.record().early[0].response.is_empty());
     assert!(world.held.is_empty(), "once is enough");
 }
 

@@ -7,8 +7,8 @@ use holdline_model::{Millis, Name};
 use super::driver::*;
 use crate::routing::{Route, Routing, TrunkGroup, WhenDown};
 use crate::{
-    Event, Gate, GroupMember, Heard, Input, Policy, Refusal, Standing, TrunkHealth, TrunkNews,
-    TrunkView,
+    Emergency, Event, Gate, GroupMember, Heard, Input, Policy, Refusal, Standing, TrunkHealth,
+    TrunkNews, TrunkView,
 };
 
 fn view(gates: [(&str, Gate); 2]) -> Input {
@@ -56,9 +56,8 @@ fn a_new_owner_goes_on_with_the_committed_order_whatever_it_knows_of_the_trunks(
     assert_eq!(world.summaries(), ["ACK > target0", "INVITE > target1"]);
 }
 
-#[test]
-fn when_no_trunk_is_usable_the_call_is_refused_with_the_time_until_one_is() {
-    let mut world = World::new();
+/// Calls go to a group of both trunks that refuses when none is usable, and both are shut.
+fn shut_group(world: &mut World) {
     let trunks = world.engine.routing.trunks().to_vec();
     let members = ["carrier-a", "carrier-b"].map(|trunk| GroupMember {
         trunk: trunk.into(),
@@ -76,11 +75,44 @@ fn when_no_trunk_is_usable_the_call_is_refused_with_the_time_until_one_is() {
     world.engine.set_routing(Arc::new(routing));
     let until = Gate::Shut { until: Some(world.now.plus_ms(7_000)) };
     world.input(view([("carrier-a", until), ("carrier-b", SHUT)]));
+}
+
+#[test]
+fn when_no_trunk_is_usable_the_call_is_refused_with_the_time_until_one_is() {
+    let mut world = World::new();
+    shut_group(&mut world);
     world.receive(caller(), invite_to("1", "+49", SDP));
     let answer = world.the("503 INVITE > caller").message();
     assert_eq!(values(&answer, "Retry-After"), ["7"]);
     assert!(world.events.contains(&Event::Refused { reason: Refusal::TrunksDown }));
     assert_eq!((world.proposed, world.engine.live_calls()), (0, 0), "no state");
+}
+
+/// One number, as the limits in force have it.
+#[derive(Debug)]
+struct Numbers(&'static str);
+
+impl Emergency for Numbers {
+    fn matches(&self, request_uri: &str) -> bool {
+        request_uri.starts_with(self.0)
+    }
+}
+
+#[test]
+fn a_call_of_emergency_tries_trunks_that_are_shut_but_none_that_is_disabled() {
+    let mut world = World::new();
+    world.engine.emergency = Arc::new(Numbers("sip:112@"));
+    shut_group(&mut world);
+    world.receive(caller(), invite_to("1", "113", SDP));
+    assert_eq!(world.summaries(), ["503 INVITE > caller"]);
+    world.receive(caller(), invite_to("2", "112", SDP));
+    let sent = world.summaries();
+    assert_eq!(sent[0], "100 INVITE > caller");
+    assert!(sent[1].starts_with("INVITE > target"), "{sent:?}");
+    assert_eq!(world.record().targets.len(), 2);
+    world.input(view([("carrier-a", Gate::Disabled), ("carrier-b", Gate::Disabled)]));
+    world.receive(caller(), invite_to("3", "112", SDP));
+    assert_eq!(world.summaries(), ["503 INVITE > caller"]);
 }
 
 #[test]

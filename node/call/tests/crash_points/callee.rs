@@ -21,6 +21,7 @@ pub(crate) struct Callee {
     path: Path,
     tag: String,
     call: Option<Call>,
+    challenged: Option<Challenged>,
     pub(crate) within: Within,
     prack: Option<(String, String)>,
     /// The first INVITE carried SDP, so the ACK needs none.
@@ -32,6 +33,15 @@ pub(crate) struct Callee {
     pub(crate) bare_ack: bool,
     /// The present owner has heard an answer to its INVITE.
     pub(crate) heard: bool,
+}
+
+/// An INVITE that credentials were asked for.
+#[derive(Debug)]
+struct Challenged {
+    branch: String,
+    bytes: String,
+    answer: Datagram,
+    resends: Resends,
 }
 
 #[derive(Debug)]
@@ -56,6 +66,7 @@ impl Callee {
             path: Path::callee(flavour, index),
             tag: format!("callee{index}"),
             call: None,
+            challenged: None,
             prack: None,
             within: Within::new(&format!("callee {index}"), &format!("callee{index}"), plan.habit),
             offered: true,
@@ -81,7 +92,9 @@ impl Callee {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.within.is_idle() && self.call.as_ref().is_none_or(|call| call.resends.is_empty())
+        self.within.is_idle()
+            && self.call.as_ref().is_none_or(|call| call.resends.is_empty())
+            && self.challenged.as_ref().is_none_or(|challenged| challenged.resends.is_empty())
     }
 
     pub(crate) fn receive(
@@ -94,6 +107,11 @@ impl Callee {
         wish: &mut Wish,
     ) {
         if self.plan.ring == Ring::Dead {
+            return;
+        }
+        let mut challenged = self.challenged.iter_mut().filter(|_| message.method() == "ACK");
+        if let Some(known) = challenged.find(|known| known.branch == message.branch()) {
+            known.resends.stop(What::Failure);
             return;
         }
         if self.is_within(message) {
@@ -155,6 +173,11 @@ impl Callee {
     }
 
     pub(crate) fn tick(&mut self, now: u64, wish: &mut Wish) {
+        if let Some(challenged) = &mut self.challenged {
+            for what in challenged.resends.tick(now, wish) {
+                wish.complain(&self.who, format!("nobody answered my challenge: {what:?}"));
+            }
+        }
         let Some(call) = &mut self.call else { return };
         for what in call.resends.tick(now, wish) {
             wish.complain(&self.who, format!("nobody answered my {what:?}"));
@@ -184,10 +207,12 @@ impl Callee {
     }
 
     pub(crate) fn next(&self) -> Option<u64> {
-        let call = self.call.as_ref()?;
+        let challenge = self.challenged.as_ref().and_then(|challenged| challenged.resends.next());
+        let Some(call) = self.call.as_ref() else { return challenge };
         let answer_at = call.answer_at.map(|(_, at)| at);
         let within = self.within.next();
-        let times = [call.resends.next(), call.ring_at, answer_at, call.hang_up_at, within];
+        let times =
+            [call.resends.next(), call.ring_at, answer_at, call.hang_up_at, within, challenge];
         times.into_iter().flatten().min()
     }
 
@@ -199,6 +224,10 @@ impl Callee {
         bytes: &str,
         wish: &mut Wish,
     ) {
+        if self.plan.challenges && invite.get("Authorization").is_empty() {
+            self.challenge(now, from, invite, bytes, wish);
+            return;
+        }
         if let Some(call) = &self.call {
             if invite.branch() != call.invite.branch() {
                 wish.complain(&self.who, format!("a second INVITE: {}", invite.brief()));
@@ -228,6 +257,32 @@ impl Callee {
             hang_up_at: None,
             was_busy: false,
         });
+    }
+
+    /// Asks for credentials.
+    fn challenge(
+        &mut self,
+        now: u64,
+        from: SocketAddr,
+        invite: &Text,
+        bytes: &str,
+        wish: &mut Wish,
+    ) {
+        if let Some(known) = &self.challenged {
+            if bytes != known.bytes {
+                wish.complain(&self.who, "the first INVITE was not resent byte for byte");
+            }
+            wish.sends.push(known.answer.clone());
+            return;
+        }
+        let ask = r#"Digest realm="carrier", nonce="n1", algorithm=MD5, qop="auth""#;
+        let more = [("WWW-Authenticate", ask.to_owned())];
+        let text = text::respond(invite, 401, &self.tag, &more, None);
+        let answer = self.datagram(from, text);
+        let mut resends = Resends::default();
+        resends.start(now, What::Failure, answer.clone(), wish);
+        let (branch, bytes) = (invite.branch().to_owned(), bytes.to_owned());
+        self.challenged = Some(Challenged { branch, bytes, answer, resends });
     }
 
     fn on_prack(
@@ -307,7 +362,15 @@ impl Callee {
 
     fn response_with(&self, status: u16, sdp: Option<&str>, with: &[(&str, String)]) -> String {
         let Some(call) = &self.call else { return String::new() };
-        let mut more = vec![("Contact", format!("<{}>", self.path.contact_uri()))];
+        let contact = match status {
+            302 => format!("sip:+49777@{}", Path::callee(self.path.flavour(), 1).source()),
+            _ => self.path.contact_uri(),
+        };
+        let mut more = vec![("Contact", format!("<{contact}>"))];
+        if let Some(seconds) = self.plan.expires_s.filter(|_| status == 200) {
+            more.push(("Session-Expires", format!("{seconds};refresher=uac")));
+        }
+        more.push(("Server", format!("{}Phone/1.0", self.tag)));
         more.extend(self.path.record_route());
         more.extend(with.iter().cloned());
         text::respond(&call.invite, status, &self.tag, &more, sdp)
@@ -347,6 +410,12 @@ impl Callee {
             Flavour::Sipp => call.invite.call_id() == cancel.call_id(),
             Flavour::Rfc | Flavour::Proxied => call.invite.branch() == cancel.branch(),
         };
+        if self.call.is_none() {
+            // Of an INVITE that was lost: a new owner does not know whether one that lost was reached.
+            let text = text::respond(cancel, 481, &self.tag, &[], None);
+            wish.sends.push(self.datagram(from, text));
+            return;
+        }
         if !self.call.as_ref().is_some_and(matches) {
             wish.complain(&self.who, format!("a CANCEL of nothing: {}", cancel.brief()));
             return;

@@ -85,6 +85,7 @@ impl Caller {
             ("Max-Forwards", "70".to_owned()),
             ("Supported", "100rel".to_owned()),
             ("X-Passed-Through", "yes, and twice".to_owned()),
+            ("User-Agent", "CallersPhone/1.0".to_owned()),
         ]);
         let uri = format!("sip:+4930123@{}", self.switch);
         let sdp = self.plan.offers.then_some(OFFER);

@@ -183,6 +183,11 @@ impl FarDialog {
         self.local_cseq
     }
 
+    /// The highest CSeq number of the other end's requests.
+    pub(crate) fn remote_cseq(&self) -> u32 {
+        self.remote_cseq
+    }
+
     /// Whether an ACK is of the INVITE that made the dialog.
     pub(crate) fn is_first_ack(&self, ack: &Text) -> bool {
         ack.cseq().0 == self.invite_cseq
@@ -203,6 +208,7 @@ impl FarDialog {
             ("Call-ID", self.call_id.clone()),
             ("CSeq", format!("{cseq} {method}")),
             ("Max-Forwards", "70".to_owned()),
+            ("User-Agent", format!("{}Agent/1.0", path.user)),
         ]);
         if matches!(method, "INVITE" | "UPDATE" | "REFER") {
             headers.push(("Contact", format!("<{}>", path.contact_uri())));

@@ -12,9 +12,10 @@
 //! | `point` | where and how the owner is struck |
 //! | `world`, `node`, `consensus`, `tables`, `network` | the simulation |
 //! | `world/strike` | how owners are struck |
+//! | `directory` | the bindings of a user who is called |
 //! | `caller`, `callee`, `within`, `dialog`, `resends`, `text` | the far ends, on SIP code of their own |
 //! | `limit` | what the cluster's limits say to the call |
-//! | `trace`, `rule_one`, `verdict` | what is judged, and how |
+//! | `trace`, `rule_one`, `topology`, `verdict` | what is judged, and how |
 //! | `sweep` | which points are run |
 //! | `random` | points that no sweep comes to |
 //! | `mutants` | the proof that the checks find what they are for |
@@ -25,6 +26,7 @@ mod callee;
 mod caller;
 mod consensus;
 mod dialog;
+mod directory;
 mod limit;
 mod mutants;
 mod network;
@@ -37,6 +39,7 @@ mod script;
 mod sweep;
 mod tables;
 mod text;
+mod topology;
 mod trace;
 mod verdict;
 mod within;

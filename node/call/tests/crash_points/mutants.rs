@@ -104,6 +104,10 @@ fn each_row_of_the_table_is_watched() {
         ("update_both_ways", "the update"),
         ("reliable_early_media", "the provisional answer"),
         ("reliable_early_media", "the acknowledged provisional answer"),
+        ("alive", "its number"),
+        ("fork_all_fail", "what follows from the failure"),
+        ("fork_first_answers", "the answer"),
+        ("fork_early_media", "the provisional answer"),
     ] {
         let mutant = Mutant::SpeaksEarly;
         let early = run(&Point { mutant, ..Point::new(script(name), Flavour::Rfc) });

@@ -1,16 +1,22 @@
 //! One node: its engine, and the faults that are due to it.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
 use holdline_call::{
-    CallEngine, Gate, Input, Options, Route, Routing, Standing, Trunk, TrunkHealth, TrunkView,
+    Alive, CallEngine, Gate, Input, Options, Redirect, Route, Routing, Standing, Trunk,
+    TrunkCredentials, TrunkHealth, TrunkPolicy, TrunkSecret, TrunkView,
 };
 use holdline_model::{Millis, Name, NodeId, Transport};
+use holdline_sip::digest::NonceKey;
 
+use super::directory::Bindings;
 use super::point::Fault;
-use super::script::{ANSWER_TIMEOUT_MS, MAX_DURATION_MS, TARGET_TIMEOUT_MS};
+use super::script::{
+    ALIVE_MS, ANSWER_TIMEOUT_MS, MAX_ALIVE_MS, MAX_DURATION_MS, Script, TARGET_TIMEOUT_MS,
+};
 
 /// A node. Its counts begin when it becomes owner of the call's slot.
 #[derive(Debug)]
@@ -34,8 +40,19 @@ pub(crate) struct Counts {
 }
 
 impl Node {
-    pub(crate) fn new(id: NodeId, routing: &Arc<Routing>) -> Self {
-        let mut engine = CallEngine::new(options(), Arc::clone(routing), id.0);
+    /// `users`: the user that is called, if it is one.
+    pub(crate) fn new(
+        id: NodeId,
+        script: &Script,
+        routing: &Arc<Routing>,
+        users: Option<&Arc<Bindings>>,
+    ) -> Self {
+        let mut engine = CallEngine::new(options(script), Arc::clone(routing), id.0);
+        if let Some(users) = users {
+            let directory = Arc::clone(users);
+            let key = NonceKey::new([7; 32]);
+            engine = engine.with_registrar(users.registrar(), key, directory);
+        }
         engine.handle(Millis(0), Input::Trunks(trunks_seen_by(id, routing)));
         let counts = Counts::default();
         Self { id, engine, alive: true, suspended: false, fault: None, counts, spinning: (0, 0) }
@@ -70,19 +87,30 @@ pub(crate) fn address(node: NodeId) -> SocketAddr {
     format!("10.1.0.{node}:5060").parse().expect("constant")
 }
 
-fn options() -> Options {
+fn options(script: &Script) -> Options {
+    let max_ms = if script.alive { MAX_ALIVE_MS } else { MAX_DURATION_MS };
     let options = Options {
         answer_timeout: Duration::from_millis(ANSWER_TIMEOUT_MS),
         target_timeout: Duration::from_millis(TARGET_TIMEOUT_MS),
-        max_call_duration: Some(Duration::from_millis(MAX_DURATION_MS)),
+        max_call_duration: Some(Duration::from_millis(max_ms)),
         ..Options::default()
     };
     options.validate().expect("the test's own options");
     options
 }
 
+/// What trunks that ask for it are told.
+fn credentials() -> TrunkCredentials {
+    let secret = TrunkSecret::Password("secret".to_owned());
+    TrunkCredentials { username: "us".to_owned(), secret }
+}
+
 /// One trunk that calls, and one per target, tried in order.
-pub(crate) fn routing(caller: SocketAddr, callees: &[SocketAddr]) -> Arc<Routing> {
+pub(crate) fn routing(script: &Script, caller: SocketAddr, callees: &[SocketAddr]) -> Arc<Routing> {
+    let alive = Alive {
+        interval: Duration::from_millis(ALIVE_MS),
+        failures: NonZeroU16::new(2).expect("constant"),
+    };
     let trunk = |name: &str, address: SocketAddr| Trunk {
         name: Name::from(name),
         tenant: Name::from("acme"),
@@ -90,6 +118,12 @@ pub(crate) fn routing(caller: SocketAddr, callees: &[SocketAddr]) -> Arc<Routing
         transport: Transport::Udp,
         proxy: None,
         sources: Vec::new(),
+        policy: TrunkPolicy {
+            credentials: Some(credentials()),
+            redirect: Redirect::Follow,
+            alive: (script.alive && name != "in").then_some(alive),
+            ..TrunkPolicy::default()
+        },
     };
     let mut trunks = vec![trunk("in", caller)];
     let mut names = Vec::new();

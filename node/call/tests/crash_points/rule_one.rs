@@ -16,7 +16,13 @@ use super::trace::Seen;
 struct Committed {
     caller_call_id: String,
     late_offer: bool,
+    /// Whether each target is tried together with the one before it.
+    together: Vec<bool>,
     attempt: u16,
+    /// Targets of several that have failed.
+    over: BTreeSet<u16>,
+    /// One has refused for all.
+    declined: bool,
     /// The provisional answers with SDP.
     early: Vec<Bytes>,
     pracked: bool,
@@ -36,8 +42,19 @@ struct Committed {
     reinvite_acked: bool,
     late_reinvite: bool,
     updated: BTreeSet<(Side, u32)>,
+    /// Requests of the switch's own, by whom they go to and CSeq number.
+    asked: BTreeSet<(Side, u32)>,
     /// INVITEs within the dialogs that were refused.
     refused: BTreeSet<(Side, u32)>,
+}
+
+impl Committed {
+    /// Whether a target is one of those that are, or were, tried.
+    fn is_tried(&self, target: u16) -> bool {
+        let after = usize::from(self.attempt) + 1..=usize::from(target);
+        target <= self.attempt
+            || after.into_iter().all(|index| self.together.get(index) == Some(&true))
+    }
 }
 
 /// All faults found in a trace.
@@ -84,8 +101,21 @@ fn commit(calls: &mut BTreeMap<String, Committed>, command: &CallCommand, reply:
             call.caller_call_id.clone_from(&admit.call_id);
             call.cseq = admit.cseq;
             call.late_offer = admit.invite.ends_with(b"\r\n\r\n");
+            call.together = admit.targets.iter().map(|target| target.together).collect();
         }
-        CallChange::Attempt(attempt) => call.attempt = call.attempt.max(attempt.index),
+        CallChange::Attempt(attempt) => {
+            call.attempt = call.attempt.max(attempt.index);
+            let at = usize::from(attempt.index).min(call.together.len());
+            call.together.splice(at..at, attempt.targets.iter().map(|target| target.together));
+        }
+        CallChange::BranchOver(over) => {
+            call.over.insert(over.attempt);
+            call.declined |= over.best.as_ref().is_some_and(|best| best.status >= 600);
+        }
+        CallChange::Settled => {}
+        CallChange::Asked(asked) => {
+            call.asked.insert((asked.to, asked.cseq));
+        }
         CallChange::Early(early) => call.early.push(early.response.clone()),
         CallChange::Cancel(_) => call.cancelled = true,
         CallChange::Answer(_) => call.answered = true,
@@ -175,17 +205,24 @@ fn missing_for_request(call: &Committed, text: &Text) -> Option<&'static str> {
         return missing_for_passed(call, text, suffix);
     }
     let is_fork = suffix.contains('.');
-    let given_up = call.attempt > target || call.failed;
+    let given_up =
+        call.attempt > target || call.failed || call.declined || call.over.contains(&target);
+    // Of targets that are tried together, those that did not answer have lost.
+    let has_lost = call.answered && call.is_tried(target);
     let (allowed, entry) = match (text.method(), kind) {
-        ("INVITE", 'i') => (call.attempt >= target, "the attempt"),
-        ("CANCEL", 'i') => (call.cancelled || given_up, "the cancellation"),
-        ("ACK", 'i') => (given_up, "what follows from the failure"),
+        ("INVITE", 'i') => (call.is_tried(target), "the attempt"),
+        ("CANCEL", 'i') => (call.cancelled || given_up || has_lost, "the cancellation"),
+        ("ACK", 'i') => (given_up || has_lost, "what follows from the failure"),
         ("ACK" | "BYE", 'a' | 'y') if is_fork => {
             (given_up || call.answered, "what the fork is given up for")
         }
         ("ACK", 'a') => {
             let offered = !call.late_offer || call.ack_seen || call.ended;
             ((call.answered && offered) || call.late_answer, "the answer, or the caller's ACK")
+        }
+        ("OPTIONS", 'q') => {
+            let to = if suffix.get(1..2) == Some("a") { Side::Caller } else { Side::Callee };
+            (call.asked.contains(&(to, text.cseq().0)), "its number")
         }
         ("BYE", 'y') => (call.ended || call.late_answer, "the end"),
         _ => (false, "anything (an unknown request)"),
@@ -234,7 +271,10 @@ fn identity(text: &Text) -> String {
         Some(status) => status.to_string(),
         None => text.method().to_owned(),
     };
-    format!("{what} {} {} {}", text.get("CSeq"), text.call_id(), text.branch())
+    // Targets that are tried together have a tag each.
+    let is_early = text.status().is_some_and(|status| status < 200);
+    let tag = if is_early { text.tag("To") } else { "" };
+    format!("{what} {} {} {} {tag}", text.get("CSeq"), text.call_id(), text.branch())
 }
 
 /// A target is sent INVITEs of one branch only.
@@ -248,7 +288,9 @@ fn branches(trace: &[Seen]) -> Vec<String> {
         if text.status().is_some() || text.method() != "INVITE" || is_within {
             continue;
         }
-        let first = by_target.entry(to.to_string()).or_insert_with(|| text.branch().to_owned());
+        // Once more with credentials is another transaction.
+        let target = format!("{to} {}", text.get("Authorization"));
+        let first = by_target.entry(target).or_insert_with(|| text.branch().to_owned());
         if first != text.branch() {
             faults.push(format!("{to} got INVITEs of two branches: {first}, {}", text.branch()));
         }

@@ -43,6 +43,10 @@ pub(crate) struct CalleePlan {
     pub(crate) answer: Option<(u16, u64)>,
     /// BYE so long after the ACK.
     pub(crate) hang_up_after_ms: Option<u64>,
+    /// Asks for credentials first (RFC 3261 section 22).
+    pub(crate) challenges: bool,
+    /// The session timer that it agrees to, in seconds; nobody refreshes it.
+    pub(crate) expires_s: Option<u32>,
     /// Answers a CANCEL, but goes on ringing.
     pub(crate) ignores_cancel: bool,
     /// What it asks of the caller within the dialog, once it is acknowledged.
@@ -70,6 +74,11 @@ pub(crate) struct Script {
     pub(crate) caller: CallerPlan,
     /// The targets of the dialled number, in order.
     pub(crate) callees: &'static [CalleePlan],
+    /// If there are any, the dialled number is a user of ours, and these are the preferences of its
+    /// bindings, which are the callees. Those of one preference are tried together.
+    pub(crate) bindings: &'static [u16],
+    /// The callees are asked by OPTIONS whether they are still there.
+    pub(crate) alive: bool,
     /// An administrator hangs up so long after the INVITE, and again each second until it is over.
     pub(crate) admin_after_ms: Option<u64>,
     /// Which of two results comes out is decided by the log's order, so that a crash may change it.
@@ -84,6 +93,10 @@ pub(crate) const ANSWER_TIMEOUT_MS: u64 = 30_000;
 pub(crate) const TARGET_TIMEOUT_MS: u64 = 6_000;
 /// How long an answered call may last in all scripts.
 pub(crate) const MAX_DURATION_MS: u64 = 40_000;
+/// … where the callees are asked whether they are still there.
+pub(crate) const MAX_ALIVE_MS: u64 = 120_000;
+/// How often they are asked.
+pub(crate) const ALIVE_MS: u64 = 20_000;
 
 const CALLER: CallerPlan = CallerPlan {
     offers: true,
@@ -97,6 +110,8 @@ const ANSWERS: CalleePlan = CalleePlan {
     ring: Ring::Plain,
     answer: Some((200, 400)),
     hang_up_after_ms: None,
+    challenges: false,
+    expires_s: None,
     ignores_cancel: false,
     asks: &[],
     habit: AGREES,
@@ -119,12 +134,22 @@ const PLAIN: Script = Script {
     name: "caller_hangs_up",
     caller: CallerPlan { hang_up_after_ms: Some(3_000), ..CALLER },
     callees: &[ANSWERS],
+    bindings: &[],
+    alive: false,
     admin_after_ms: None,
     race: false,
     limit: Limit::Free,
 };
 
-pub(crate) const SCRIPTS: [Script; 41] = [
+/// A call to a user with two devices that ring together.
+const FORK: Script = Script {
+    name: "fork_first_answers",
+    callees: &[ANSWERS, RINGS],
+    bindings: &[1_000, 1_000],
+    ..PLAIN
+};
+
+pub(crate) const SCRIPTS: [Script; 58] = [
     PLAIN,
     Script {
         name: "callee_hangs_up",
@@ -331,6 +356,96 @@ pub(crate) const SCRIPTS: [Script; 41] = [
         name: "limit_second_target_full",
         callees: &[UNAVAILABLE, ANSWERS, ANSWERS],
         limit: Limit::FullTarget(1),
+        ..PLAIN
+    },
+    Script { callees: &[ANSWERS, RINGS, RINGS], bindings: &[1_000, 1_000, 1_000], ..FORK },
+    Script { name: "fork_second_answers", callees: &[RINGS, ANSWERS], ..FORK },
+    // The caller gets the best of three failures, whatever their order.
+    Script {
+        name: "fork_all_fail",
+        caller: CALLER,
+        callees: &[
+            CalleePlan { answer: Some((480, 300)), ..ANSWERS },
+            BUSY,
+            CalleePlan { answer: Some((503, 700)), ..ANSWERS },
+        ],
+        bindings: &[1_000, 1_000, 1_000],
+        ..FORK
+    },
+    Script {
+        name: "fork_declined",
+        caller: CALLER,
+        callees: &[RINGS, CalleePlan { answer: Some((603, 300)), ..ANSWERS }, ANSWERS],
+        bindings: &[1_000, 1_000, 500],
+        ..FORK
+    },
+    Script {
+        name: "fork_cancel",
+        caller: CallerPlan { cancel_after_ms: Some(1_000), ..CALLER },
+        callees: &[RINGS, RINGS, BUSY],
+        bindings: &[1_000, 1_000, 1_000],
+        ..FORK
+    },
+    Script {
+        name: "fork_early_media",
+        callees: &[
+            CalleePlan { ring: Ring::WithSdp, ..RINGS },
+            CalleePlan { ring: Ring::WithSdp, answer: Some((200, 4_000)), ..ANSWERS },
+        ],
+        ..FORK
+    },
+    Script {
+        name: "fork_next_round",
+        callees: &[UNAVAILABLE, BUSY, ANSWERS],
+        bindings: &[1_000, 1_000, 500],
+        ..FORK
+    },
+    Script {
+        name: "fork_silent",
+        callees: &[DEAD, CalleePlan { answer: Some((200, 8_000)), ..ANSWERS }],
+        ..FORK
+    },
+    Script { name: "fork_dead_loser", callees: &[DEAD, ANSWERS], ..FORK },
+    Script { name: "fork_no_answer", caller: CALLER, callees: &[RINGS, RINGS], ..FORK },
+    Script {
+        name: "race_fork_both_answer",
+        callees: &[ANSWERS, CalleePlan { answer: Some((200, 402)), ..ANSWERS }],
+        race: true,
+        ..FORK
+    },
+    Script {
+        name: "race_fork_cancel_200",
+        caller: CallerPlan { cancel_after_ms: Some(390), ..CALLER },
+        race: true,
+        ..FORK
+    },
+    Script { name: "challenged", callees: &[CalleePlan { challenges: true, ..ANSWERS }], ..PLAIN },
+    Script {
+        name: "challenged_then_failover",
+        callees: &[CalleePlan { challenges: true, ..UNAVAILABLE }, ANSWERS],
+        ..PLAIN
+    },
+    // The first target redirects to another number at the second one.
+    Script {
+        name: "redirected",
+        callees: &[CalleePlan { answer: Some((302, 200)), ..ANSWERS }, ANSWERS],
+        ..PLAIN
+    },
+    Script {
+        name: "session_expires",
+        caller: CALLER,
+        callees: &[CalleePlan { expires_s: Some(10), ..ANSWERS }],
+        ..PLAIN
+    },
+    // The switch's own requests go between those of the caller.
+    Script {
+        name: "alive",
+        caller: CallerPlan {
+            asks: &[INFO, Ask { after_ms: 50_000, ..INFO }, Ask { after_ms: 70_000, ..UPDATE }],
+            hang_up_after_ms: Some(75_000),
+            ..CALLER
+        },
+        alive: true,
         ..PLAIN
     },
 ];

@@ -85,6 +85,23 @@ sweeps!(
     limit_holds_cancelled,
     limit_first_target_full,
     limit_second_target_full,
+    fork_first_answers,
+    fork_second_answers,
+    fork_all_fail,
+    fork_declined,
+    fork_cancel,
+    fork_early_media,
+    fork_next_round,
+    fork_silent,
+    fork_dead_loser,
+    fork_no_answer,
+    race_fork_both_answer,
+    race_fork_cancel_200,
+    challenged,
+    challenged_then_failover,
+    redirected,
+    session_expires,
+    alive,
 );
 
 #[test]

@@ -98,6 +98,7 @@ pub(crate) struct Within {
     resends: Resends,
     highest: u32,
     bare_ack: bool,
+    overtaken: bool,
 }
 
 impl Within {
@@ -112,6 +113,7 @@ impl Within {
             resends: Resends::default(),
             highest: 0,
             bare_ack: false,
+            overtaken: false,
         }
     }
 
@@ -151,7 +153,9 @@ impl Within {
     pub(crate) fn outcome(&self) -> WithinOutcome {
         let asked = self.asked.iter().filter(|asked| asked.status != Some(491));
         let heard = self.heard.iter().filter(|heard| {
-            !heard.answer.as_deref().is_some_and(|answer| answer.contains("491 Text"))
+            // How often it is asked whether it is there depends on who owns the call.
+            heard.request.method() != "OPTIONS"
+                && !heard.answer.as_deref().is_some_and(|answer| answer.contains("491 Text"))
         });
         WithinOutcome {
             asked: asked.map(|asked| (asked.ask.method.to_owned(), asked.status)).collect(),
@@ -167,6 +171,11 @@ impl Within {
     /// An answer to an INVITE of the other one came without the SDP that was asked for.
     pub(crate) fn bare_ack(&self) -> bool {
         self.bare_ack
+    }
+
+    /// A request of the switch's own came after one that it sent later.
+    pub(crate) fn overtaken(&self) -> bool {
+        self.overtaken
     }
 
     pub(crate) fn tick(&mut self, now: u64, dialog: &mut FarDialog, path: &Path, wish: &mut Wish) {
@@ -326,6 +335,20 @@ impl Within {
             }
             return;
         }
+        if self.is_overtaken(request, dialog) {
+            self.overtaken = true;
+            let text = text::respond(request, 500, "", &[], None);
+            wish.sends.push(Datagram { from: path.source(), to: from, text: text.clone() });
+            self.heard.push(Heard {
+                request: request.clone(),
+                bytes: bytes.to_owned(),
+                peer: from,
+                answer: Some(text),
+                answer_at: None,
+                acked: false,
+            });
+            return;
+        }
         if request.cseq().0 <= self.highest {
             wish.complain(&who, format!("a CSeq that was used: {}", request.brief()));
         }
@@ -353,6 +376,14 @@ impl Within {
             self.heard[index].answer = Some(text.clone());
             wish.sends.push(Datagram { from: path.source(), to: from, text });
         }
+    }
+
+    /// Whether a request of the switch's own was overtaken on its way by one that it sent later: then it is
+    /// refused (RFC 3261 section 12.2.2), which tells the switch as much as any answer.
+    fn is_overtaken(&self, request: &Text, dialog: &FarDialog) -> bool {
+        let (number, method) = request.cseq();
+        let is_new = self.heard.iter().all(|heard| heard.request.cseq().0 != number);
+        method == "OPTIONS" && is_new && number < self.highest.max(dialog.remote_cseq())
     }
 
     fn pending_invite(&self) -> bool {

@@ -15,12 +15,14 @@ use holdline_sip::message::Message;
 use super::callee::Callee;
 use super::caller::Caller;
 use super::consensus::{Consensus, SLOTS};
+use super::directory::Bindings;
 use super::limit::Limit;
 use super::network::Network;
 use super::node::{self, Counts, Node, address};
 use super::point::{Fault, Mutant, Point};
 use super::resends::{Datagram, Wish};
 use super::text::Text;
+use super::topology::Topology;
 use super::trace::Seen;
 
 /// When every run begins.
@@ -63,6 +65,7 @@ pub(crate) struct World {
     pub(crate) callees: Vec<Callee>,
     pub(crate) trace: Vec<Seen>,
     pub(crate) complaints: Vec<String>,
+    topology: Topology,
     pub(crate) takeovers: u32,
 }
 
@@ -74,8 +77,13 @@ impl World {
         let callees: Vec<Callee> =
             plans.map(|(index, plan)| Callee::new(*plan, point.flavour, index)).collect();
         let targets: Vec<SocketAddr> = callees.iter().map(Callee::address).collect();
-        let routing = node::routing(super::dialog::Path::caller(point.flavour).source(), &targets);
-        let mut nodes: Vec<Node> = (1..=3).map(|id| Node::new(NodeId(id), &routing)).collect();
+        let bindings = point.script.bindings;
+        let users = (!bindings.is_empty()).then(|| Bindings::new(&targets, bindings));
+        let trunks = if users.is_some() { &[][..] } else { &targets[..] };
+        let caller_at = super::dialog::Path::caller(point.flavour).source();
+        let routing = node::routing(point.script, caller_at, trunks);
+        let node = |id| Node::new(NodeId(id), point.script, &routing, users.as_ref());
+        let mut nodes: Vec<Node> = (1..=3).map(node).collect();
         for (node, fault) in nodes.iter_mut().zip(&point.faults) {
             node.fault = Some(*fault);
         }
@@ -92,6 +100,7 @@ impl World {
             callees,
             trace: Vec::new(),
             complaints: Vec::new(),
+            topology: Topology::default(),
             takeovers: 0,
         }
     }
@@ -233,6 +242,8 @@ impl World {
 
     fn arrive(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
         if to == address(NodeId(1)) {
+            let ours = to.ip().to_string();
+            self.topology.heard(&self.party(from), &ours, &bytes);
             let Some(node) = self.holder else { return };
             match Message::parse(bytes) {
                 Ok(message) => {
@@ -298,12 +309,21 @@ impl World {
         let bytes = self.mutate(id, bytes);
         let seen = Seen::Sent { at: self.now, node: id, from, to, bytes: bytes.clone() };
         self.trace.push(seen);
+        if let Some(leak) = self.topology.said(&self.party(to), &bytes) {
+            self.complain(leak);
+        }
         self.transmit(from, to, bytes);
         let Some(node) = self.node(id) else { return };
         node.counts.sends += 1;
         if node.fault == Some(Fault::AfterSend(node.counts.sends)) {
             self.kill(id);
         }
+    }
+
+    /// Whose an address is.
+    fn party(&self, address: SocketAddr) -> String {
+        let callee = self.callees.iter().position(|callee| callee.owns(address));
+        callee.map_or_else(|| "caller".to_owned(), |index| format!("callee {index}"))
     }
 
     fn propose(&mut self, id: NodeId, command: CallCommand) {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use holdline_apply::{Position, apply};
-use holdline_call::{CallEngine, Input, Options, Output, Route, Routing, Trunk, Undecided};
+use holdline_call::{
+    CallEngine, Input, Options, Output, Route, Routing, Trunk, TrunkPolicy, Undecided,
+};
 use holdline_model::{
     CallCommand, CallRecord, ClusterId, Command, Epoch, FormCluster, Hop, Incarnation, Millis,
     Name, NodeId, NodeUp, SlotId, SlotMove, State as _, TransferReason, TransferSlots, Transport,
@@ -58,6 +60,7 @@ fn engine(seed: u64) -> CallEngine {
         transport: Transport::Udp,
         proxy: None,
         sources: vec![],
+        policy: TrunkPolicy::default(),
     };
     let trunks: Vec<Trunk> = (0..3).map(trunk).collect();
     let names = vec!["trunk-1".into(), "trunk-2".into()];

@@ -35,9 +35,23 @@ impl Challenge {
     /// The challenge to answer, of the values of all its header fields: the first by the best
     /// algorithm that we know. `None` if there is none.
     pub fn best<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
+        Self::best_of(values, |_| true)
+    }
+
+    /// The same, of those by an algorithm that `knows` can be used.
+    pub fn best_of<'a>(
+        values: impl Iterator<Item = &'a [u8]>,
+        knows: impl Fn(Algorithm) -> bool,
+    ) -> Option<Self> {
         let known: Vec<Self> = values.filter_map(Self::parse).collect();
         let of = |wanted| known.iter().find(|challenge| challenge.algorithm == wanted);
-        Algorithm::PREFERRED.into_iter().find_map(of).cloned()
+        Algorithm::PREFERRED.into_iter().filter(|known| knows(*known)).find_map(of).cloned()
+    }
+
+    /// What it is to be answered for.
+    #[must_use]
+    pub fn nonce(&self) -> &str {
+        &self.nonce
     }
 
     fn parse(value: &[u8]) -> Option<Self> {

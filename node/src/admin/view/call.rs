@@ -164,7 +164,7 @@ impl CallDetailView {
             caller: LegView::caller(record),
             callee: LegView::callee(record),
             targets: targets(record),
-            early_status: record.early.as_ref().map(|early| early.status),
+            early_status: record.early.last().map(|early| early.status),
             giving_up: record.cancel.map(|cause| giving_up(cause).to_owned()),
             answer_by: time::format(record.answer_by),
             end_by: answer.and_then(|answer| answer.end_by).map(time::format),
@@ -221,7 +221,10 @@ fn targets(record: &CallRecord) -> Vec<TargetView> {
             trunk: target.trunk.to_string(),
             address: target.hop.peer,
             uri: target.uri.clone(),
-            current: index == record.attempt,
+            current: match record.phase {
+                Phase::Inviting => record.round().contains(&index),
+                Phase::Answered | Phase::Confirmed | Phase::Finished => index == record.attempt,
+            },
         })
         .collect()
 }

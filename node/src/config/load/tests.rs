@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use holdline_call::{Redirect, TrunkSecret};
 use holdline_model::NodeId;
 
 use super::*;
@@ -496,4 +497,62 @@ fn a_witness_takes_no_sip_and_others_must() {
     let odd =
         load(&VALID.replacen("{ id = 2,", "{ id = 2, role = \"judge\",", 1)).expect_err("no role");
     assert!(odd.to_string().contains("\"judge\" is no role; write \"full\" or \"witness\""));
+}
+
+/// The trunk of the valid file with these keys more.
+fn with_policy(keys: &str) -> Result<Config, ConfigError> {
+    load(&VALID.replacen(
+        "address = \"127.0.0.1:5070\"",
+        &format!("address = \"127.0.0.1:5070\"\n{keys}"),
+        1,
+    ))
+}
+
+#[test]
+fn a_trunk_says_how_it_is_dealt_with() {
+    let config = with_policy(
+        "auth = [\"source\", \"digest\"]\n\
+         peer = { username = \"carrier\", password = \"p\" }\n\
+         credentials = { username = \"us\", ha1_md5 = \"000102030405060708090a0b0c0d0e0f\" }\n\
+         redirect = \"follow\"\nalive = { interval_s = 90 }",
+    );
+    let policy = config.unwrap().trunks[0].policy.clone();
+    assert!(policy.proof.by_source && policy.proof.by_digest.is_some());
+    let secret = policy.credentials.unwrap().secret;
+    let TrunkSecret::Ha1 { md5, sha256 } = secret else { panic!("it is an HA1") };
+    assert_eq!((md5.unwrap()[15], sha256), (0x0f, None));
+    assert_eq!(policy.redirect, Redirect::Follow);
+    let alive = policy.alive.unwrap();
+    assert_eq!((alive.interval, alive.failures.get()), (Duration::from_secs(90), 3));
+}
+
+#[test]
+fn contradictions_in_how_a_trunk_is_dealt_with_are_named() {
+    let digest = "auth = [\"digest\"]";
+    for (keys, expected) in [
+        (digest, "trunk.auth: auth asks for \"digest\", and there is no password; add peer = "),
+        (
+            "auth = []",
+            "trunk.auth: auth asks for nothing: anybody could call; write [\"source\"], ",
+        ),
+        (
+            "peer = { username = \"u\", password = \"p\" }",
+            "trunk.peer: auth does not ask for \"digest\"; ",
+        ),
+        ("credentials = { username = \"u\" }", "trunk.credentials: "),
+        ("credentials = { username = \"\\\"\", password = \"p\" }", "trunk.credentials.username: "),
+        (
+            "credentials = { username = \"u\", ha1_md5 = \"00\" }",
+            "trunk.credentials.ha1_md5: not 32 hexadecimal digits; make it with: ",
+        ),
+        (
+            "credentials = { username = \"u\", ha1_sha256 = \"0\", password = \"p\" }",
+            "trunk.credentials: ",
+        ),
+        ("redirect = \"ask\"", "unknown variant `ask`"),
+        ("alive = { interval_s = 1 }", "trunk.alive.interval_s: "),
+    ] {
+        let error = with_policy(keys).expect_err(keys).to_string();
+        assert!(error.contains(expected), "{keys}: {error}");
+    }
 }

@@ -26,12 +26,17 @@ pub(super) fn dialog(tag: &str) -> Dialog {
 
 pub(super) fn answer() -> CallChange {
     CallChange::Answer(Box::new(Answer {
+        attempt: 0,
         response: Bytes::from_static(b"SIP/2.0 200 OK"),
         caller: dialog("alice"),
         callee: dialog("bob"),
         end_by: Some(Millis(100_000)),
         session_by: None,
     }))
+}
+
+pub(super) fn attempt(index: u16) -> CallChange {
+    CallChange::Attempt(Box::new(Attempt { index, targets: Vec::new(), best: None }))
 }
 
 pub(super) fn end(by: HangupBy) -> CallChange {
@@ -48,6 +53,7 @@ pub(super) fn end(by: HangupBy) -> CallChange {
 
 pub(super) fn fail(status: u16, disposition: Disposition) -> CallChange {
     CallChange::Fail(Box::new(Fail {
+        attempt: 0,
         by: HangupBy::Callee,
         cause: Cause { status, text: Name::from("because") },
         disposition,
@@ -105,13 +111,14 @@ fn a_failed_call_is_billed_with_no_duration() {
 fn the_next_target_forgets_what_the_last_one_said() {
     let mut cluster = Cluster::new();
     cluster.call(1, 1, 2_000, admit());
-    let ringing = CallChange::Early(Early { status: 180, response: Bytes::new(), rseq: None });
+    let ringing =
+        CallChange::Early(Early { attempt: 0, status: 180, response: Bytes::new(), rseq: None });
     assert_eq!(cluster.call(1, 2, 2_100, ringing), Reply::Done);
-    assert_eq!(cluster.call(1, 3, 2_200, CallChange::Attempt(Attempt { index: 1 })), Reply::Done);
+    assert_eq!(cluster.call(1, 3, 2_200, attempt(1)), Reply::Done);
     let record = &cluster.state.calls[&CALL];
-    assert_eq!((record.attempt, record.early.is_none()), (1, true));
+    assert_eq!((record.attempt, record.early.is_empty()), (1, true));
     for index in [0, 1, 2] {
-        let again = cluster.call(1, 4, 2_300, CallChange::Attempt(Attempt { index }));
+        let again = cluster.call(1, 4, 2_300, attempt(index));
         assert!(matches!(again, Reply::Rejected(Rejection::OutOfBounds { .. })), "{index}");
     }
 }
@@ -125,15 +132,15 @@ fn a_provisional_without_sdp_does_not_replace_early_media() {
         1,
         2,
         2_100,
-        CallChange::Early(Early { status: 183, response: media.clone(), rseq: None }),
+        CallChange::Early(Early { attempt: 0, status: 183, response: media.clone(), rseq: None }),
     );
     cluster.call(
         1,
         3,
         2_200,
-        CallChange::Early(Early { status: 180, response: Bytes::new(), rseq: None }),
+        CallChange::Early(Early { attempt: 0, status: 180, response: Bytes::new(), rseq: None }),
     );
-    let early = cluster.state.calls[&CALL].early.clone().expect("it rang");
+    let early = cluster.state.calls[&CALL].early[0].clone();
     assert_eq!((early.status, early.response), (180, media));
 }
 

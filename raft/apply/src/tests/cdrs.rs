@@ -14,6 +14,7 @@ fn with_cdrs(calls: u64) -> Cluster {
         let call = holdline_model::CallId { slot: super::CALL.slot, nonce };
         cluster.run(&call_command(call, 1, 1, 2_000, admit()));
         let fail = Fail {
+            attempt: 0,
             cause: Cause { status: 486, text: "busy".into() },
             by: HangupBy::Callee,
             disposition: Disposition::Busy,

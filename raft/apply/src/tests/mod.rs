@@ -15,7 +15,7 @@ use bytes::Bytes;
 use holdline_model::limit::Demand;
 use holdline_model::{
     Admit, CallChange, CallCommand, CallId, ClusterId, Command, Epoch, FormCluster, Hop,
-    Incarnation, Millis, Name, NodeId, NodeUp, Reply, SlotId, Step, Target,
+    Incarnation, Millis, Name, NodeId, NodeUp, Reply, SessionTimer, SlotId, Step, Target,
 };
 
 use crate::{Action, Position, apply};
@@ -100,6 +100,7 @@ fn admit() -> CallChange {
         targets: vec![target("out-1"), target("out-2")],
         answer_by: Millis(60_000),
         demand: Demand::default(),
+        timer: SessionTimer::default(),
     }))
 }
 
@@ -110,5 +111,7 @@ fn target(trunk: &str) -> Target {
         uri: "sip:+1415@127.0.0.21:5080".to_owned(),
         together: false,
         routes: Vec::new(),
+        fields: Vec::new(),
+        redirects: 0,
     }
 }

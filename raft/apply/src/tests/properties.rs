@@ -5,20 +5,33 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use holdline_model::{
-    AckSeen, Attempt, CallChange, Cancel, CancelCause, Command, Counted, Disposition, Early, Epoch,
-    HangupBy, Millis, NodeId, Phase, Side, SlotId, SlotMove, TransferReason, TransferSlots,
+    AckSeen, Asked, BranchOver, CallChange, Cancel, CancelCause, Command, Counted, Disposition,
+    Early, Epoch, HangupBy, Millis, NodeId, Phase, Side, SlotId, SlotMove, TransferReason,
+    TransferSlots,
 };
 use proptest::prelude::*;
 
-use super::calls::{answer, end, fail};
+use super::calls::{answer, attempt, end, fail};
 use super::{Cluster, admit, call_command, node_up};
 use crate::Action;
 
 fn change() -> impl Strategy<Value = CallChange> {
     prop_oneof![
         Just(admit()),
-        (0u16..3).prop_map(|index| CallChange::Attempt(Attempt { index })),
-        Just(CallChange::Early(Early { status: 180, response: Bytes::new(), rseq: None })),
+        (0u16..3).prop_map(attempt),
+        (0u16..3).prop_map(|attempt| CallChange::BranchOver(Box::new(BranchOver {
+            attempt,
+            best: None
+        }))),
+        Just(CallChange::Settled),
+        (1u32..99, 0u32..9)
+            .prop_map(|(cseq, seen)| { CallChange::Asked(Asked { to: Side::Callee, cseq, seen }) }),
+        Just(CallChange::Early(Early {
+            attempt: 0,
+            status: 180,
+            response: Bytes::new(),
+            rseq: None
+        })),
         Just(CallChange::Cancel(Cancel { cause: CancelCause::Caller })),
         Just(answer()),
         Just(CallChange::AckSeen(AckSeen { ack: Bytes::new() })),

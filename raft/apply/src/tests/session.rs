@@ -100,7 +100,7 @@ fn reliable_answers_are_numbered_and_remember_their_acknowledgement() {
     cluster.call(1, 1, 2_000, admit());
     let early = |text: &'static [u8]| {
         let response = Bytes::from_static(text);
-        CallChange::Early(Early { status: 183, response, rseq: Some(77) })
+        CallChange::Early(Early { attempt: 0, status: 183, response, rseq: Some(77) })
     };
     cluster.call(1, 2, 2_100, early(b"183 first"));
     cluster.call(1, 3, 2_200, early(b"183 second"));

@@ -133,6 +133,8 @@ fn invite(number: u64, targets: &[&str]) -> Admit {
         uri: String::new(),
         together: false,
         routes: Vec::new(),
+        fields: Vec::new(),
+        redirects: 0,
     };
     Admit {
         tenant: "acme".into(),
@@ -148,6 +150,7 @@ fn invite(number: u64, targets: &[&str]) -> Admit {
         targets: targets.iter().map(target).collect(),
         answer_by: Millis(u64::MAX),
         demand: Demand { pop: "fra".into(), caller: "200".to_owned(), called: "100".to_owned() },
+        timer: holdline_model::SessionTimer::default(),
     }
 }
 

@@ -4,9 +4,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::limit::Demand;
-use crate::record::{CancelCause, Cause, Dialog, Disposition, HangupBy, Target};
+use crate::record::{
+    BranchFailure, CancelCause, Cause, Dialog, Disposition, HangupBy, SessionTimer, Target,
+};
 use crate::{
-    CallId, Counted, Epoch, Hop, Millis, Name, Pracked, Reinvited, Reinviting, Step, Updated,
+    Asked, CallId, Counted, Epoch, Hop, Millis, Name, Pracked, Reinvited, Reinviting, Step, Updated,
 };
 
 /// A change of one call, fenced by its slot's epoch and made idempotent by its step.
@@ -29,8 +31,8 @@ pub struct CallCommand {
 pub enum CallChange {
     /// The INVITE is admitted. Committed before `100 Trying` and before the outgoing INVITE.
     Admit(Box<Admit>),
-    /// The next target is tried. Committed before its INVITE.
-    Attempt(Attempt),
+    /// The next target, or the next round of them, is tried. Committed before its INVITE.
+    Attempt(Box<Attempt>),
     /// A provisional answer came. Committed before it is relayed if it carries SDP.
     Early(Early),
     /// The call is given up. Committed before the 200 to the CANCEL and before the outgoing CANCEL.
@@ -57,6 +59,13 @@ pub enum CallChange {
     Counted(Counted),
     /// A reliable provisional answer was acknowledged. Committed before the 200 to the PRACK.
     Pracked(Pracked),
+    /// One of several targets that are tried together has failed. Committed before its failure is
+    /// acknowledged.
+    BranchOver(Box<BranchOver>),
+    /// All targets that lost have been told so.
+    Settled,
+    /// A request of our own goes to one side within its dialog. Committed before that.
+    Asked(Asked),
 }
 
 /// An INVITE is admitted.
@@ -89,18 +98,35 @@ pub struct Admit {
     pub answer_by: Millis,
     /// What else the limits have to know.
     pub demand: Demand,
+    /// How its session timer is dealt with.
+    pub timer: SessionTimer,
 }
 
-/// The next target is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The next target is tried, and those together with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// Index of the target.
+    /// Index of the target, the first of the round.
     pub index: u16,
+    /// Targets that are new to the call, put in at that index.
+    pub targets: Vec<Target>,
+    /// The best failure so far, if that may be what the caller gets in the end.
+    pub best: Option<Box<BranchFailure>>,
 }
 
-/// A provisional answer came from the current target.
+/// One of several targets that are tried together has failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BranchOver {
+    /// Which target.
+    pub attempt: u16,
+    /// Its failure, if it is better than all before.
+    pub best: Option<BranchFailure>,
+}
+
+/// A provisional answer came from a target being tried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Early {
+    /// Which target.
+    pub attempt: u16,
     /// Its status code.
     pub status: u16,
     /// The answer as received; empty when it carried no SDP.
@@ -119,6 +145,8 @@ pub struct Cancel {
 /// The callee answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
+    /// Which target.
+    pub attempt: u16,
     /// The callee's 2xx as received.
     pub response: Bytes,
     /// The dialog with the caller.
@@ -141,6 +169,8 @@ pub struct AckSeen {
 /// The call failed before an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fail {
+    /// The target whose failure, or late answer, it was; else the present one.
+    pub attempt: u16,
     /// Who ended it.
     pub by: HangupBy,
     /// Why; its status is the one that the caller gets.

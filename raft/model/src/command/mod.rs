@@ -15,7 +15,7 @@ mod slots;
 mod trunk;
 
 pub use call::{
-    AckSeen, Admit, Answer, Attempt, CallChange, CallCommand, Cancel, Early, End, Fail,
+    AckSeen, Admit, Answer, Attempt, BranchOver, CallChange, CallCommand, Cancel, Early, End, Fail,
 };
 pub use cdr::{CdrCommand, CdrCursor, PurgeCdrs, RetainCdrs};
 pub use cluster::{FormCluster, NodeUp, SetDraining, Sweep};
@@ -25,7 +25,7 @@ pub use registrar::{
     BindingChange, PutUser, Register, RegisterBounds, RemoveBindings, RemoveUser, SweepBindings,
 };
 pub use reply::{Rejection, Reply};
-pub use session::{Counted, NewTarget, Pracked, Reinvited, Reinviting, Updated};
+pub use session::{Asked, Counted, NewTarget, Pracked, Reinvited, Reinviting, Updated};
 pub use slots::{SlotMove, TransferSlots};
 pub use trunk::SetTrunk;
 

@@ -81,6 +81,18 @@ pub struct Counted {
     pub cseq: u32,
 }
 
+/// A request of our own goes to one side within its dialog. Committed before it is sent, so that what the
+/// other side asks from then on goes out with higher numbers, whoever passes it on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Whom.
+    pub to: Side,
+    /// Its CSeq number.
+    pub cseq: u32,
+    /// The highest CSeq number that the other side is known to have sent.
+    pub seen: u32,
+}
+
 /// A peer's Contact, and the way there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewTarget {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::limit::{Demand, Passage};
-use crate::record::{Cause, Dialog, HangupBy, SessionState};
+use crate::record::{Branches, Cause, Dialog, HangupBy, SessionState};
 use crate::{Admit, CallId, CdrId, Epoch, Hop, Millis, Name, Step};
 
 /// Everything that another node needs to go on with a call.
@@ -29,12 +29,13 @@ pub struct CallRecord {
     pub invite: Bytes,
     /// Where the call may go, in order.
     pub targets: Vec<Target>,
-    /// Index of the target being tried, or that answered.
+    /// Index of the target being tried, the first of those being tried together, or the one that
+    /// answered.
     pub attempt: u16,
     /// When an unanswered call is given up.
     pub answer_by: Millis,
-    /// The last provisional answer from the current target.
-    pub early: Option<EarlyState>,
+    /// The last provisional answer of each target being tried that gave one.
+    pub early: Vec<EarlyState>,
     /// Set when the call is being given up before an answer.
     pub cancel: Option<CancelCause>,
     /// Set when the callee has answered.
@@ -43,6 +44,8 @@ pub struct CallRecord {
     pub end: Option<Box<EndState>>,
     /// What changed the session; `None` if nothing did.
     pub session: Option<Box<SessionState>>,
+    /// What became of targets that are tried together; `None` if nothing did.
+    pub branches: Option<Box<Branches>>,
 }
 
 impl CallRecord {
@@ -69,16 +72,18 @@ impl CallRecord {
                 hop: admit.hop,
                 demand: admit.demand.clone(),
                 passage: Passage::default(),
+                timer: admit.timer,
             },
             invite: admit.invite.clone(),
             targets: admit.targets.clone(),
             attempt: 0,
             answer_by: admit.answer_by,
-            early: None,
+            early: Vec::new(),
             cancel: None,
             answer: None,
             end: None,
             session: None,
+            branches: None,
         }
     }
 
@@ -131,6 +136,20 @@ pub struct Admission {
     pub demand: Demand,
     /// How the limits let it pass.
     pub passage: Passage,
+    /// How its session timer is dealt with.
+    pub timer: SessionTimer,
+}
+
+/// How the session timer of a call is dealt with (RFC 4028).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SessionTimer {
+    /// The peers agree upon it among themselves.
+    #[default]
+    Pass,
+    /// There is none.
+    Off,
+    /// The switch asks for one, and takes the part of a peer that does not know of timers.
+    Insert,
 }
 
 /// A place to try.
@@ -146,11 +165,17 @@ pub struct Target {
     pub together: bool,
     /// Its Route values, each a name-addr, in order: the Path of a registered contact.
     pub routes: Vec<String>,
+    /// Header fields that its INVITE has besides those that pass, each `Name: value`.
+    pub fields: Vec<String>,
+    /// How many redirections led to it (RFC 3261 section 8.1.3.4).
+    pub redirects: u8,
 }
 
 /// A provisional answer worth keeping.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EarlyState {
+    /// Which target's.
+    pub attempt: u16,
     /// Its status code.
     pub status: u16,
     /// The answer as received from the callee; empty when it carried no SDP.

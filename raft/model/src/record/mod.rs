@@ -1,5 +1,6 @@
 //! The persisted records, one file each. Their key layout and encoding are in `storage`.
 
+mod branches;
 mod call;
 mod cdr;
 mod cdr_keeping;
@@ -13,8 +14,10 @@ mod slot;
 mod trunk;
 mod user;
 
+pub use branches::{BranchFailure, Branches};
 pub use call::{
-    Admission, AnswerState, CallRecord, CancelCause, EarlyState, EndState, Phase, Target,
+    Admission, AnswerState, CallRecord, CancelCause, EarlyState, EndState, Phase, SessionTimer,
+    Target,
 };
 pub use cdr::{Cause, Cdr, Disposition, HangupBy, InvalidPattern, NumberPattern};
 pub use cdr_keeping::{CdrKeeping, CdrSink};

@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{CallRecord, Side};
-use crate::{Early, End, Hop, Millis, NewTarget, Reinvited, Updated};
+use crate::record::{CallRecord, Shift, Side};
+use crate::{Asked, Early, End, Hop, Millis, NewTarget, Reinvited, Updated};
 
 /// Changes of a call's session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,7 +134,7 @@ impl CallRecord {
     /// A provisional answer came: a reliable one is remembered.
     pub fn reliable_came(&mut self, early: &Early) {
         let Some(rseq) = early.rseq else { return };
-        let (attempt, response) = (self.attempt, early.response.clone());
+        let (attempt, response) = (early.attempt, early.response.clone());
         let state = self.session.get_or_insert_default();
         state.reliable.push(Reliable { attempt, rseq, response, acked: false });
     }
@@ -190,6 +190,20 @@ impl CallRecord {
         };
         source.remote_cseq = source.remote_cseq.max(cseq);
         sink.local_cseq = sink.local_cseq.max(sink.passed_cseq(cseq));
+    }
+
+    /// A request of our own goes to one side: those of the other side that come from now on go out with
+    /// higher numbers.
+    pub fn asked(&mut self, change: &Asked) {
+        let Some(answer) = &mut self.answer else { return };
+        let dialog = match change.to {
+            Side::Caller => &mut answer.caller,
+            Side::Callee => &mut answer.callee,
+        };
+        dialog.local_cseq = dialog.local_cseq.max(change.cseq);
+        let least = i64::from(change.cseq) - i64::from(change.seen);
+        let Shift { after, .. } = dialog.shift;
+        dialog.shift = Shift { before: after, pivot: change.seen, after: after.max(least) };
     }
 
     /// The dialogs' peers may have new targets (RFC 3261 section 12.2.1.2).

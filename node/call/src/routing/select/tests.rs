@@ -14,6 +14,7 @@ fn trunk(name: &str, last: u8) -> Trunk {
         transport: Transport::Udp,
         proxy: None,
         sources: vec![],
+        policy: Default::default(),
     }
 }
 
