@@ -50,6 +50,7 @@ pub(crate) use decided::Fate;
 pub(crate) use work::Request;
 
 use legs::Legs;
+use through::Refused;
 use work::{Queue, Queued, Work};
 
 /// What a call needs from outside while it handles something.
@@ -144,8 +145,8 @@ pub(crate) struct Call {
     lenient_until: Option<Millis>,
     /// The ACK of a change's answer came, which the record does not know of yet.
     reinvite_acked: bool,
-    /// Changes that were refused, by sender and CSeq number, the last one first.
-    refused_reinvite: Vec<(Side, u32)>,
+    /// Requests that were to be passed on and were refused, the last one first.
+    refused: Vec<Refused>,
     /// When the answer to a change is acknowledged that a predecessor perhaps did not acknowledge.
     reinvite_ack_at: Option<Millis>,
 }
@@ -200,7 +201,7 @@ impl Call {
             recovered: [false; 2],
             lenient_until: None,
             reinvite_acked: false,
-            refused_reinvite: Vec::new(),
+            refused: Vec::new(),
             reinvite_ack_at: None,
         }
     }

@@ -22,9 +22,6 @@ use super::{Call, Ctx};
 use crate::messages::{self, Refuse, status_of};
 use crate::{Event, Refusal, Unconfirmed};
 
-/// Refused INVITEs that a predecessor may have passed on, of which the last are remembered.
-const MAX_REFUSED: usize = 4;
-
 /// The INVITE that goes through, while it is not answered and acknowledged.
 #[derive(Debug)]
 pub(crate) struct InviteThrough {
@@ -85,9 +82,13 @@ impl Call {
     ) -> bool {
         let number = request.message.cseq().number;
         if !self.is_current(side, number) {
-            let mut state = self.reinvite_state().into_iter();
-            // A late copy of one that is over.
-            return state.any(|known| known.from == side && known.cseq == number && known.acked);
+            // A late copy of one that is answered: its sender has the answer, or is told it again.
+            let is = |known: &Reinvite| {
+                known.from == side && known.cseq == number && !known.is_pending()
+            };
+            let state = self.record.session.as_deref();
+            let known = state.into_iter().flat_map(|state| [&state.reinvite, &state.before]);
+            return known.flatten().any(is);
         }
         let is_committed = self.is_known_reinvite(side, number);
         let Some(invite) = &mut self.legs.reinvite else { return false };
@@ -105,9 +106,7 @@ impl Call {
     pub(super) fn reinvite(&mut self, ctx: &mut Ctx<'_>, side: Side, request: Request) {
         let number = request.message.cseq().number;
         if let Some((refuse, reason)) = self.objection_to_reinvite(side, &request.message) {
-            self.refused_reinvite.insert(0, (side, number));
-            self.refused_reinvite.truncate(MAX_REFUSED);
-            self.refuse_request(ctx, &request, refuse, reason);
+            self.refuse_to_pass(ctx, side, &request, refuse, reason);
             return;
         }
         if self.must_wait(side, number) {

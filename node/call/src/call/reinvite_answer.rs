@@ -35,7 +35,7 @@ impl Call {
         }
         let Some(invite) = self.legs.reinvite.as_ref().filter(|_| self.is_current(from, number))
         else {
-            if status_of(&message) >= 300 && self.refused_reinvite.contains(&(from, number)) {
+            if status_of(&message) >= 300 && self.refusal_of(from, number).is_some() {
                 // A predecessor passed it on; its sender has heard our refusal, and repeats nothing.
                 self.ack_refused(ctx, from.other(), number);
                 return;

@@ -28,6 +28,21 @@ use crate::messages::{self, Refuse, status_of};
 
 use crate::{DropReason, Event, Refusal, Unconfirmed, dialogs, session_timer};
 
+/// Refused requests that may be repeated, or that a predecessor passed on, of which the last are
+/// remembered.
+const MAX_REFUSED: usize = 8;
+
+/// A request that was to be passed on and was refused.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused {
+    /// Who sent it.
+    from: Side,
+    /// Its CSeq number.
+    cseq: u32,
+    /// Why.
+    refuse: Refuse,
+}
+
 /// A request that went through and may be repeated, or answered.
 #[derive(Debug)]
 pub(crate) struct Exchange {
@@ -63,6 +78,15 @@ impl Exchange {
 impl Call {
     /// Whether a request came before; then it was dealt with.
     pub(super) fn is_repeated(&mut self, ctx: &mut Ctx<'_>, side: Side, request: &Request) -> bool {
+        let cseq = request.message.cseq().number;
+        if let Some(refuse) = self.refusal_of(side, cseq) {
+            // Whatever spoke against it is perhaps over; but its sender may have heard the answer.
+            let bytes = messages::refuse(&request.message, request.hop, refuse);
+            let to = messages::reply_hop(&request.message, request.hop);
+            let method = messages::label(request.message.method());
+            ctx.respond(to, method, refuse.status(), bytes);
+            return true;
+        }
         if *request.message.method() == Method::Invite {
             return self.is_reinvite_repeated(ctx, side, request);
         }
@@ -84,12 +108,33 @@ impl Call {
     /// A request to be passed on.
     pub(super) fn pass(&mut self, ctx: &mut Ctx<'_>, side: Side, request: Request) {
         if let Some((refuse, reason)) = self.objection_to_passing(ctx, side, &request.message) {
-            self.refuse_request(ctx, &request, refuse, reason);
+            self.refuse_to_pass(ctx, side, &request, refuse, reason);
         } else if self.must_wait(side, request.message.cseq().number) {
             self.push(ctx, Work::Through(side, request));
         } else {
             self.pass_now(ctx, side, request);
         }
+    }
+
+    /// Refuses a request that would have to be passed on, and keeps to that when it is repeated.
+    pub(super) fn refuse_to_pass(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        side: Side,
+        request: &Request,
+        refuse: Refuse,
+        reason: Refusal,
+    ) {
+        let cseq = request.message.cseq().number;
+        self.refused.insert(0, Refused { from: side, cseq, refuse });
+        self.refused.truncate(MAX_REFUSED);
+        self.refuse_request(ctx, request, refuse, reason);
+    }
+
+    /// How a request that would have to be passed on was refused, if it was.
+    pub(super) fn refusal_of(&self, from: Side, cseq: u32) -> Option<Refuse> {
+        let mut refused = self.refused.iter();
+        refused.find(|known| (known.from, known.cseq) == (from, cseq)).map(|known| known.refuse)
     }
 
     /// Whether a request cannot be passed on at once: its number must be committed, or that of a request of

@@ -88,7 +88,15 @@ fn happen(world: &mut World, heard: &mut Heard, happening: Happening) {
             if let Some(request) = pick(&heard.requests, index) {
                 let sdp = if sdp || status == 200 { SDP } else { "" };
                 let tag = if index > 200 { "other" } else { "callee" };
-                world.receive(target(0), response_tagged(request, status, sdp, tag));
+                let answer = response_tagged(request, status, sdp, tag);
+                // Our requests to a callee have a Call-ID of ours.
+                if request.call_id().starts_with("hl") {
+                    world.receive(target(0), answer);
+                } else {
+                    let answer = String::from_utf8_lossy(&answer).into_owned();
+                    let (bob, alice) = (target(0).to_string(), caller().to_string());
+                    world.receive(caller(), answer.replace(&bob, &alice));
+                }
             }
         }
         Happening::Caller(index, method) => {

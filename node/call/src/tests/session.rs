@@ -60,6 +60,24 @@ fn a_failure_of_it_leaves_the_session_as_it_was() {
 }
 
 #[test]
+fn a_late_copy_of_one_that_is_over_is_absorbed_before_its_ack_is_committed() {
+    let mut world = World::with(|options| {
+        options.note_every = std::time::Duration::from_secs(60);
+    });
+    let (ok, passed) = reinviting(&mut world);
+    world.receive(target(0), response(&passed, 200, SDP));
+    world.receive(caller(), request_from_caller("ACK", 2, &ok, ""));
+    world.sent();
+    world.receive(caller(), request_from_caller("INVITE", 2, &ok, SDP));
+    assert_eq!(world.summaries(), Vec::<String>::new());
+    // The next one goes through, and a copy of the first is still known.
+    world.receive(caller(), request_from_caller("INVITE", 3, &ok, SDP));
+    world.the("INVITE > target0");
+    world.receive(caller(), request_from_caller("INVITE", 2, &ok, SDP));
+    assert_eq!(world.summaries(), Vec::<String>::new());
+}
+
+#[test]
 fn a_2xx_moves_the_remote_target() {
     let mut world = World::new();
     let (ok, passed) = reinviting(&mut world);
@@ -102,6 +120,25 @@ fn one_that_crosses_is_491_and_one_that_overlaps_is_500_with_retry_after() {
     world.receive(caller(), request_from_caller("INVITE", 3, &ok, SDP));
     let refusal = world.the("500 INVITE > caller").message();
     assert_eq!(values(&refusal, "Retry-After"), ["1"]);
+}
+
+#[test]
+fn one_that_was_refused_stays_refused_when_it_is_repeated_later() {
+    let mut world = World::new();
+    let (invite, ok) = world.up();
+    world.receive(caller(), request_from_caller("INVITE", 2, &ok, SDP));
+    let passed = world.the("INVITE > target0").message();
+    let crossing = request_from_callee("INVITE", 1, &invite);
+    world.receive(target(0), crossing.clone());
+    let refusal = world.the("491 INVITE > target0").bytes.clone();
+    world.receive(target(0), response(&passed, 200, SDP));
+    world.receive(caller(), request_from_caller("ACK", 2, &ok, ""));
+    world.sent();
+    // Nothing speaks against it any more, but its sender may have heard the 491.
+    world.receive(target(0), crossing);
+    assert_eq!(world.the("491 INVITE > target0").bytes, refusal);
+    world.receive(target(0), request_from_callee("INVITE", 2, &invite));
+    world.the("INVITE > caller");
 }
 
 #[test]
