@@ -2,9 +2,11 @@
 //! does not know of timers, speaks for that peer to the other one.
 //!
 //! Who knows of timers is made the refresher: it sends the refreshes, which go through to the other peer as any
-//! change of the session does; the other peer's 2xx goes back with what it cannot say itself. So nothing is
-//! refreshed by us, a takeover has nothing to go on with but the committed end, and where neither peer knows of
-//! timers there is none (a trunk's `alive` asks then).
+//! change of the session does; the other peer's 2xx goes back with what it cannot say itself. A takeover has
+//! nothing to go on with but the committed end.
+//!
+//! Where neither peer knows of timers there is no such end, and it is the switch that tells both sides now and
+//! then that the session goes on, and ends the call when one does not answer (`call::alive`).
 //!
 //! All of it is a function of the messages and of what is committed of the call: whoever owns it says the same.
 
@@ -103,6 +105,12 @@ pub(crate) fn agreed(record: &CallRecord, timer: Timer, answer: &Message) -> Opt
         (SessionTimer::Pass | SessionTimer::Insert, Timer::Add(seconds)) => Some(seconds),
         (SessionTimer::Pass | SessionTimer::Insert, Timer::Keep | Timer::Strip) => expires(answer),
     }
+}
+
+/// Whether the switch refreshes the session of a call that is up: it is to see to it, and no peer does.
+pub(crate) fn is_ours(record: &CallRecord) -> bool {
+    let is_timed = record.answer.as_ref().is_some_and(|answer| answer.session_by.is_some());
+    record.admission.timer == SessionTimer::Insert && !is_timed
 }
 
 /// Whether a peer knows of timers.

@@ -1,21 +1,34 @@
-//! Whether the far end of a call that is up is still there: it is asked by OPTIONS within the dialog, now and
-//! then (RFC 3261 section 11), where a trunk's policy says so.
+//! Whether the far end of a call that is up is still there: it is asked within the dialog, now and then, where
+//! a trunk's policy says so (by OPTIONS, RFC 3261 section 11), or where nobody else refreshes the session (by
+//! UPDATE, RFC 4028 sections 7.4 and 9; by OPTIONS where that is not known).
 //!
 //! A final answer of any kind says that it is there, but 481 and 408, which end the call at once; so do several
 //! in a row that nothing answers. What was missed is not replicated: a new owner counts anew, each call
 //! from a time of its own on.
 
-use holdline_model::{Asked, CallChange, Millis, Phase, Side};
-use holdline_sip::message::Message;
+use std::time::Duration;
+
+use holdline_model::{Asked, CallChange, Millis, Phase, Side, Updated};
+use holdline_sip::message::{Message, Method};
 use holdline_sip::transaction::{NonInviteClient, NonInviteClientInput, ResponseClass};
 
 use super::transact::drain_request;
 use super::work::Work;
 use super::{Call, Ctx};
-use crate::messages::{self, status_of};
+use crate::messages::{self, Question, status_of};
 use crate::nonce::mix;
 use crate::options::millis;
-use crate::routing::Alive;
+use crate::{dialogs, session_timer};
+
+/// How a side is asked.
+#[derive(Clone, Copy, Debug)]
+struct Asking {
+    interval: Duration,
+    /// So many in a row without an answer end the call.
+    failures: u16,
+    /// It is told that the session goes on: its length, in seconds.
+    refresh_s: Option<u64>,
+}
 
 /// What is known of whether one side is there.
 #[derive(Debug, Default)]
@@ -24,6 +37,8 @@ pub(crate) struct Watch {
     ask_at: Option<Millis>,
     /// How many in a row it did not answer.
     missed: u16,
+    /// It does not know UPDATE.
+    no_update: bool,
     /// Ours, while it is waited for.
     client: Option<(u32, NonInviteClient)>,
 }
@@ -37,12 +52,26 @@ impl Watch {
 
 impl Call {
     /// How a side is asked, if it is.
-    fn alive(&self, ctx: &Ctx<'_>, side: Side) -> Option<Alive> {
+    fn asking(&self, ctx: &Ctx<'_>, side: Side) -> Option<Asking> {
+        let target = || self.record.targets.get(usize::from(self.record.attempt));
         let trunk = match side {
-            Side::Caller => &self.record.admission.trunk,
-            Side::Callee => &self.record.targets.get(usize::from(self.record.attempt))?.trunk,
+            Side::Caller => Some(&self.record.admission.trunk),
+            Side::Callee => target().map(|target| &target.trunk),
         };
-        ctx.routing.trunk(trunk)?.policy.alive
+        let trunk = trunk.and_then(|trunk| ctx.routing.trunk(trunk));
+        let alive = trunk.and_then(|trunk| trunk.policy.alive);
+        let expires = session_timer::is_ours(&self.record).then_some(ctx.options.session_expires);
+        let refresh_s = expires.map(|expires| expires.as_secs());
+        // RFC 4028 section 7.4: when half of it has passed.
+        match (alive, expires.map(|expires| expires / 2)) {
+            (Some(alive), half) => Some(Asking {
+                interval: half.map_or(alive.interval, |half| half.min(alive.interval)),
+                failures: alive.failures.get(),
+                refresh_s,
+            }),
+            (None, Some(half)) => Some(Asking { interval: half, failures: 1, refresh_s }),
+            (None, None) => None,
+        }
     }
 
     const fn watch(&mut self, side: Side) -> &mut Option<Box<Watch>> {
@@ -53,11 +82,15 @@ impl Call {
         }
     }
 
-    /// The call is up, or was taken over while it is: each side that is to be asked is, from an interval on.
+    /// The call is up, was taken over while it is, or its session has changed: each side that is to be asked
+    /// is, from an interval on.
     pub(super) fn watch_both(&mut self, ctx: &Ctx<'_>) {
         for side in [Side::Caller, Side::Callee] {
-            let Some(alive) = self.alive(ctx, side) else { continue };
-            let interval_ms = millis(alive.interval);
+            let Some(asking) = self.asking(ctx, side) else { continue };
+            if self.watch(side).is_some() {
+                continue;
+            }
+            let interval_ms = millis(asking.interval);
             // Calls that are taken over together are not to be asked together.
             // And a request that a predecessor passed on may still be repeated, with the number it had.
             let patience_ms = ctx.options.timers.transaction_timeout_ms();
@@ -82,6 +115,11 @@ impl Call {
             let now = ctx.now;
             let is_due = |watch: &Watch| watch.ask_at.is_some_and(|at| at <= now);
             if !self.watch(to).as_deref().is_some_and(is_due) {
+                continue;
+            }
+            if self.asking(ctx, to).is_none() {
+                // Another configuration, or another one refreshes the session now.
+                *self.watch(to) = None;
                 continue;
             }
             if self.is_asked_by_the_other(to) {
@@ -128,10 +166,17 @@ impl Call {
             Side::Caller => caller,
             Side::Callee => callee,
         } = false;
-        let credentials = self.credentials_within(ctx, to, "OPTIONS", cseq);
+        let refresh_s = self.asking(ctx, to).and_then(|asking| asking.refresh_s);
+        let no_update = self.watch(to).as_ref().is_some_and(|watch| watch.no_update);
+        let question = match refresh_s.filter(|_| !no_update) {
+            Some(expires_s) => Question::Refresh { expires_s },
+            None => Question::Alive,
+        };
+        let method = question.method();
+        let credentials = self.credentials_within(ctx, to, method.as_str(), cseq);
         let Some(dialog) = self.dialog(to) else { return };
-        let call = self.record.call;
-        let bytes = messages::alive(call, to, dialog, cseq, credentials.as_deref());
+        let bytes =
+            messages::question(&self.record, to, dialog, cseq, question, credentials.as_deref());
         let (timers, reliable) = (ctx.options.timers, dialog.hop.transport.is_reliable());
         let client = NonInviteClient::new(ctx.now, timers, reliable, bytes);
         if let Some(watch) = self.watch(to) {
@@ -159,14 +204,32 @@ impl Call {
         let is_final = class != ResponseClass::Provisional;
         if is_final {
             watch.missed = 0;
+            let is_update = *message.method() == Method::Update;
+            watch.no_update |= is_update && matches!(status, 405 | 501);
         }
         self.drain_watch(ctx, side);
         if is_final {
             self.ask_again_later(ctx, side);
             if matches!(status, 481 | 408) {
                 self.push(ctx, Work::Gone { side, status });
+            } else if *message.method() == Method::Update && class == ResponseClass::Success {
+                self.push(ctx, Work::Refreshed { side, message: message.clone() });
             }
         }
+    }
+
+    /// A side has answered our refresh: perhaps with another Contact (RFC 3311 section 5.1).
+    pub(super) fn refreshed(&mut self, ctx: &mut Ctx<'_>, side: Side, message: &Message) {
+        let (Some(dialog), Some(answer)) = (self.dialog(side), &self.record.answer) else { return };
+        let Some(target) = dialogs::new_target(dialog, message, dialog.hop) else { return };
+        let session_by = answer.session_by;
+        let (caller_target, callee_target) = match side {
+            Side::Caller => (Some(target), None),
+            Side::Callee => (None, Some(target)),
+        };
+        // No number of the other side's was used.
+        let updated = Updated { from: side, cseq: 0, caller_target, callee_target, session_by };
+        self.propose(ctx, CallChange::Updated(Box::new(updated)), None);
     }
 
     pub(super) fn tick_watches(&mut self, ctx: &mut Ctx<'_>) {
@@ -186,7 +249,7 @@ impl Call {
         let Some(hop) = self.dialog(side).map(|dialog| self.hop_to(side, dialog.hop)) else {
             return;
         };
-        let Some(alive) = self.alive(ctx, side) else {
+        let Some(asking) = self.asking(ctx, side) else {
             // Another configuration: nobody is asked any more.
             *self.watch(side) = None;
             return;
@@ -199,7 +262,7 @@ impl Call {
         }
         if outcome.gave_up {
             watch.missed = watch.missed.saturating_add(1);
-            if watch.missed >= alive.failures.get() {
+            if watch.missed >= asking.failures {
                 self.enqueue(ctx, Work::Gone { side, status: 408 });
             } else {
                 self.ask_again_later(ctx, side);
@@ -208,7 +271,7 @@ impl Call {
     }
 
     fn ask_again_later(&mut self, ctx: &Ctx<'_>, side: Side) {
-        let interval = self.alive(ctx, side).map(|alive| millis(alive.interval));
+        let interval = self.asking(ctx, side).map(|asking| millis(asking.interval));
         let ask_at = interval.map(|interval_ms| ctx.now.plus_ms(interval_ms.max(1)));
         if let Some(watch) = self.watch(side) {
             watch.ask_at = ask_at;

@@ -40,12 +40,16 @@ impl Call {
             }
             CallChange::AckSeen(_) => self.on_ack_seen(ctx, was_late_offer),
             CallChange::Reinviting(_) => self.on_reinviting(ctx, trigger),
-            CallChange::Reinvited(_) => self.on_reinvited(ctx, trigger),
+            CallChange::Reinvited(_) => {
+                self.on_reinvited(ctx, trigger);
+                self.session_changed(ctx);
+            }
             CallChange::ReinviteAcked(_) => self.on_reinvite_acked(ctx, trigger),
             CallChange::Updated(_) => {
                 if let Some(Work::Updated { from, number, message }) = trigger {
                     self.answer_through(ctx, from, number, &message);
                 }
+                self.session_changed(ctx);
             }
             CallChange::Pracked(_) => {
                 if let Some(Work::Pracked { number, message }) = trigger {
@@ -89,6 +93,13 @@ impl Call {
         self.release_at = self.held_until(ctx.now);
         if self.release_at.is_none() {
             self.start_round(ctx);
+        }
+    }
+
+    /// Another one may have to refresh the session now.
+    fn session_changed(&mut self, ctx: &Ctx<'_>) {
+        if self.record.phase == Phase::Confirmed {
+            self.watch_both(ctx);
         }
     }
 

@@ -35,6 +35,7 @@ impl Call {
             | Work::ReinviteProgress { .. }
             | Work::ReinviteAck(_)
             | Work::ReinviteNoAck
+            | Work::Refreshed { .. }
             | Work::Gone { .. } => {}
         }
     }

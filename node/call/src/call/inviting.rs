@@ -46,6 +46,7 @@ impl Call {
             | Work::Reinvited { .. }
             | Work::ReinviteAck(_)
             | Work::ReinviteNoAck
+            | Work::Refreshed { .. }
             // Section 12.2.1.2 is about confirmed dialogs; the INVITE tells what becomes of this.
             | Work::Gone { .. } => {}
         }
@@ -252,6 +253,7 @@ impl Call {
             | Work::Reinvited { .. }
             | Work::ReinviteAck(_)
             | Work::ReinviteNoAck
+            | Work::Refreshed { .. }
             | Work::Gone { .. }
             | Work::HangUp => {}
         }

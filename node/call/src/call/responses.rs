@@ -34,7 +34,7 @@ impl Call {
                 self.cancel_answered(ctx, attempt, &message);
             }
             (Some(Answered::Bye(side)), Method::Bye) => self.bye_answered(ctx, side, &message),
-            (Some(Answered::Own(side, number)), Method::Options) => {
+            (Some(Answered::Own(side, number)), Method::Options | Method::Update) => {
                 self.alive_answered(ctx, side, number, &message);
             }
             (Some(Answered::Fork), Method::Bye) => self.fork_answered(ctx, &message),

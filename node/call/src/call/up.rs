@@ -39,6 +39,7 @@ impl Call {
             }
             Work::ReinviteAck(request) => self.reinvite_ack_came(ctx, request),
             Work::ReinviteNoAck => self.reinvite_ack_missing(ctx),
+            Work::Refreshed { side, message } => self.refreshed(ctx, side, &message),
             Work::Gone { side, status } => self.side_gone(ctx, side, status),
             // Section 13.2.2.4: provisional answers after the 2xx mean nothing any more.
             Work::Provisional { .. } => {}

@@ -94,6 +94,13 @@ pub(crate) enum Work {
     ReinviteAck(Request),
     /// The ACK of the answer to an INVITE that was passed on never came.
     ReinviteNoAck,
+    /// A side has answered our refresh of the session.
+    Refreshed {
+        /// Which.
+        side: Side,
+        /// The answer.
+        message: Message,
+    },
     /// A side knows the dialog no longer, or does not answer.
     Gone {
         /// Which.
@@ -131,6 +138,7 @@ impl Work {
                 Self::Reinvited { from, number, .. },
                 Self::Reinvited { from: other_from, number: other, .. },
             ) => from == other_from && number == other,
+            (Self::Refreshed { side, .. }, Self::Refreshed { side: other, .. }) => side == other,
             (Self::Pracked { number, .. }, Self::Pracked { number: other, .. }) => number == other,
             (
                 Self::ReinviteProgress { message, .. },
@@ -159,6 +167,7 @@ impl Work {
                 | Self::Reinvited { .. }
                 | Self::ReinviteAck(_)
                 | Self::ReinviteNoAck
+                | Self::Refreshed { .. }
                 | Self::Gone { .. }
                 | Self::HangUp,
                 _,

@@ -1,11 +1,11 @@
 //! Requests within a dialog: the ACK of a 2xx (RFC 3261 section 13.2.2.4) and the BYE (section 15).
 
 use bytes::Bytes;
-use holdline_model::{CallId, Dialog, Side, Token};
+use holdline_model::{CallId, CallRecord, Dialog, Side, Token};
 use holdline_sip::message::{Builder, HeaderName, Message, Method};
 
 use super::invite::{DEFAULT_MAX_FORWARDS, invite_cseq};
-use super::{OurVia, suffix};
+use super::{OurContact, OurVia, is_sips, suffix};
 use crate::dialogs;
 
 /// The ACK of the callee's 2xx; with a late offer it carries the SDP of the caller's ACK.
@@ -36,17 +36,51 @@ pub(super) fn carry_body(builder: Builder, from: &Message) -> Bytes {
     builder.body(from.body())
 }
 
-/// The OPTIONS by which a side is asked whether it is there.
-pub(crate) fn alive(
-    call: CallId,
+/// By what a side is asked whether it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// OPTIONS.
+    Alive,
+    /// UPDATE without an offer: the session goes on (RFC 4028 section 7.4).
+    Refresh {
+        /// For how long.
+        expires_s: u64,
+    },
+}
+
+impl Question {
+    pub(crate) const fn method(self) -> Method {
+        match self {
+            Self::Alive => Method::Options,
+            Self::Refresh { .. } => Method::Update,
+        }
+    }
+}
+
+/// The request by which a side is asked whether it is there.
+pub(crate) fn question(
+    record: &CallRecord,
     to: Side,
     dialog: &Dialog,
     cseq: u32,
+    question: Question,
     credentials: Option<&str>,
 ) -> Bytes {
-    let branch = Token::branch(call, &suffix::own(to, cseq));
-    let builder = head(dialog, &Method::Options, cseq, &branch, DEFAULT_MAX_FORWARDS)
-        .header(HeaderName::Accept, "application/sdp");
+    let branch = Token::branch(record.call, &suffix::own(to, cseq));
+    let builder = head(dialog, &question.method(), cseq, &branch, DEFAULT_MAX_FORWARDS);
+    let builder = match question {
+        Question::Alive => builder.header(HeaderName::Accept, "application/sdp"),
+        Question::Refresh { expires_s } => {
+            let secure = is_sips(&record.admission.to);
+            builder
+                .header_display(HeaderName::Contact, OurContact { hop: dialog.hop, secure })
+                .header(HeaderName::Supported, "timer")
+                .header_display(
+                    HeaderName::SessionExpires,
+                    format_args!("{expires_s};refresher=uac"),
+                )
+        }
+    };
     with_field(builder, credentials).finish()
 }
 

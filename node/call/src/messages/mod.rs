@@ -28,7 +28,9 @@ use std::net::SocketAddr;
 
 use holdline_sip::message::{Message, Method, Rport, Start, Via, reason_phrase};
 
-pub(crate) use in_dialog::{ack, alive, bye, bye_again, bye_cseq, fork_ack, fork_branch, fork_bye};
+pub(crate) use in_dialog::{
+    Question, ack, bye, bye_again, bye_cseq, fork_ack, fork_branch, fork_bye, question,
+};
 pub(crate) use invite::{cancel, failure_ack, invite, invite_cseq};
 pub(crate) use probe::probe;
 pub(crate) use registrar::{challenge, has_bad_registration_extension, registered};

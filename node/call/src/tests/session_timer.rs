@@ -136,3 +136,93 @@ fn without_timers_nothing_is_said_of_them_on_either_side() {
     assert!(none(&ok, "Session-Expires") && none(&ok, "Require"));
     assert_eq!(world.record().answer.as_ref().unwrap().session_by, None);
 }
+
+/// A call between two that do not know of timers.
+fn untimed() -> (World, Message) {
+    let mut world = world(SessionTimer::Insert);
+    world.receive(caller(), invite_with(false, ""));
+    let out = world.the("INVITE > target0").message();
+    world.receive(target(0), answer(&out, 200, ""));
+    let ok = world.the("200 INVITE > caller").message();
+    world.receive(caller(), request_from_caller("ACK", 1, &ok, ""));
+    world.pass(1_000);
+    world.sent();
+    (world, ok)
+}
+
+/// What we ask when half of the time has passed.
+fn asked(world: &mut World) -> Vec<Sent> {
+    world.pass(290_000);
+    assert_eq!(world.summaries(), Vec::<String>::new());
+    for _ in 0..110 {
+        world.pass(100);
+        let sent = world.sent();
+        if !sent.is_empty() {
+            return sent;
+        }
+    }
+    panic!("nothing is asked");
+}
+
+/// What we send to one of the two.
+fn to(sent: &[Sent], summary: &str) -> Message {
+    sent.iter().find(|sent| sent.summary() == summary).unwrap().message()
+}
+
+#[test]
+fn where_neither_knows_of_timers_both_are_told_that_the_session_goes_on() {
+    let (mut world, _) = untimed();
+    for _ in 0..3 {
+        let sent = asked(&mut world);
+        let summaries: Vec<String> = sent.iter().map(Sent::summary).collect();
+        assert_eq!(summaries, ["UPDATE > caller", "UPDATE > target0"]);
+        for (summary, peer) in [("UPDATE > caller", caller()), ("UPDATE > target0", target(0))] {
+            let update = to(&sent, summary);
+            assert_eq!(values(&update, "Session-Expires"), ["600;refresher=uac"]);
+            assert!(update.contact_uri().is_some() && update.body().is_empty());
+            let contact = format!("<sip:somebody@{peer}>");
+            let ok = String::from_utf8(response(&update, 200, "").to_vec()).unwrap();
+            let ok = ok.replace(&format!("<sip:bob@{}>", target(0)), &contact);
+            world.receive(peer, ok);
+        }
+    }
+    assert_eq!(world.engine.live_calls(), 1);
+    let answer = world.record().answer.as_ref().unwrap();
+    assert_eq!(answer.caller.remote_target, format!("sip:somebody@{}", caller()));
+    assert_eq!(answer.callee.remote_target, format!("sip:somebody@{}", target(0)));
+}
+
+#[test]
+fn a_side_that_does_not_know_update_is_asked_by_options_and_one_that_is_silent_ends_the_call() {
+    let (mut world, _) = untimed();
+    let sent = asked(&mut world);
+    world.receive(caller(), response(&to(&sent, "UPDATE > caller"), 501, ""));
+    world.receive(target(0), response(&to(&sent, "UPDATE > target0"), 405, ""));
+    let sent = asked(&mut world);
+    world.receive(target(0), response(&to(&sent, "OPTIONS > target0"), 200, ""));
+    to(&sent, "OPTIONS > caller");
+    world.pass(32_000);
+    assert_eq!(&*world.cdr().cause.text, "the caller is gone");
+}
+
+#[test]
+fn a_peer_that_agrees_upon_a_timer_later_refreshes_itself() {
+    let (mut world, ok) = untimed();
+    let fields = "Supported: timer\r\nSession-Expires: 400;refresher=uac\r\nMax-Forwards";
+    let refresh = request_from_caller("UPDATE", 2, &ok, "").replace("Max-Forwards", fields);
+    world.receive(caller(), refresh);
+    let passed = world.the("UPDATE > target0").message();
+    world.receive(target(0), response(&passed, 200, ""));
+    world.the("200 UPDATE > caller");
+    world.pass(399_000);
+    assert_eq!(world.summaries(), Vec::<String>::new(), "we do not");
+    // It no longer wants one: then it is ours again.
+    let plain = request_from_caller("UPDATE", 3, &ok, "");
+    world.receive(caller(), plain);
+    let passed = world.the("UPDATE > target0").message();
+    world.receive(target(0), response(&passed, 200, ""));
+    world.sent();
+    world.pass(300_000);
+    let summaries = world.summaries();
+    assert!(summaries.contains(&"UPDATE > caller".to_owned()), "{summaries:?}");
+}

@@ -9,13 +9,13 @@ use holdline_call::{
     Alive, CallEngine, Gate, Input, Options, Redirect, Route, Routing, Standing, Trunk,
     TrunkCredentials, TrunkHealth, TrunkPolicy, TrunkSecret, TrunkView,
 };
-use holdline_model::{Millis, Name, NodeId, Transport};
+use holdline_model::{Millis, Name, NodeId, SessionTimer, Transport};
 use holdline_sip::digest::NonceKey;
 
 use super::directory::Bindings;
 use super::point::Fault;
 use super::script::{
-    ALIVE_MS, ANSWER_TIMEOUT_MS, MAX_ALIVE_MS, MAX_DURATION_MS, Script, TARGET_TIMEOUT_MS,
+    ALIVE_MS, ANSWER_TIMEOUT_MS, MAX_ALIVE_MS, MAX_DURATION_MS, Own, Script, TARGET_TIMEOUT_MS,
 };
 
 /// A node. Its counts begin when it becomes owner of the call's slot.
@@ -88,11 +88,17 @@ pub(crate) fn address(node: NodeId) -> SocketAddr {
 }
 
 fn options(script: &Script) -> Options {
-    let max_ms = if script.alive { MAX_ALIVE_MS } else { MAX_DURATION_MS };
+    let asks = script.own != Own::Nothing;
+    let max_ms = if asks { MAX_ALIVE_MS } else { MAX_DURATION_MS };
+    let refreshes = script.own == Own::Refresh;
+    let expires = Duration::from_millis(2 * ALIVE_MS);
     let options = Options {
         answer_timeout: Duration::from_millis(ANSWER_TIMEOUT_MS),
         target_timeout: Duration::from_millis(TARGET_TIMEOUT_MS),
         max_call_duration: Some(Duration::from_millis(max_ms)),
+        session_timer: if refreshes { SessionTimer::Insert } else { SessionTimer::Pass },
+        session_expires: expires,
+        min_se: expires,
         ..Options::default()
     };
     options.validate().expect("the test's own options");
@@ -121,7 +127,7 @@ pub(crate) fn routing(script: &Script, caller: SocketAddr, callees: &[SocketAddr
         policy: TrunkPolicy {
             credentials: Some(credentials()),
             redirect: Redirect::Follow,
-            alive: (script.alive && name != "in").then_some(alive),
+            alive: (script.own == Own::Alive && name != "in").then_some(alive),
             ..TrunkPolicy::default()
         },
     };

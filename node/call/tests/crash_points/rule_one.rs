@@ -220,7 +220,7 @@ fn missing_for_request(call: &Committed, text: &Text) -> Option<&'static str> {
             let offered = !call.late_offer || call.ack_seen || call.ended;
             ((call.answered && offered) || call.late_answer, "the answer, or the caller's ACK")
         }
-        ("OPTIONS", 'q') => {
+        ("OPTIONS" | "UPDATE", 'q') => {
             let to = if suffix.get(1..2) == Some("a") { Side::Caller } else { Side::Callee };
             (call.asked.contains(&(to, text.cseq().0)), "its number")
         }

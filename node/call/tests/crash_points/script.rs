@@ -67,6 +67,16 @@ pub(crate) enum Ring {
     Dead,
 }
 
+/// What the switch asks by itself within a call that is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Own {
+    Nothing,
+    /// The callees, by OPTIONS, whether they are still there.
+    Alive,
+    /// Both, by UPDATE: the session goes on.
+    Refresh,
+}
+
 /// One call, from the outside.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Script {
@@ -77,8 +87,8 @@ pub(crate) struct Script {
     /// If there are any, the dialled number is a user of ours, and these are the preferences of its
     /// bindings, which are the callees. Those of one preference are tried together.
     pub(crate) bindings: &'static [u16],
-    /// The callees are asked by OPTIONS whether they are still there.
-    pub(crate) alive: bool,
+    /// What the switch asks by itself while the call is up.
+    pub(crate) own: Own,
     /// An administrator hangs up so long after the INVITE, and again each second until it is over.
     pub(crate) admin_after_ms: Option<u64>,
     /// Which of two results comes out is decided by the log's order, so that a crash may change it.
@@ -93,9 +103,9 @@ pub(crate) const ANSWER_TIMEOUT_MS: u64 = 30_000;
 pub(crate) const TARGET_TIMEOUT_MS: u64 = 6_000;
 /// How long an answered call may last in all scripts.
 pub(crate) const MAX_DURATION_MS: u64 = 40_000;
-/// … where the callees are asked whether they are still there.
+/// … where the switch asks something by itself.
 pub(crate) const MAX_ALIVE_MS: u64 = 120_000;
-/// How often they are asked.
+/// How often it asks.
 pub(crate) const ALIVE_MS: u64 = 20_000;
 
 const CALLER: CallerPlan = CallerPlan {
@@ -135,7 +145,7 @@ const PLAIN: Script = Script {
     caller: CallerPlan { hang_up_after_ms: Some(3_000), ..CALLER },
     callees: &[ANSWERS],
     bindings: &[],
-    alive: false,
+    own: Own::Nothing,
     admin_after_ms: None,
     race: false,
     limit: Limit::Free,
@@ -149,7 +159,7 @@ const FORK: Script = Script {
     ..PLAIN
 };
 
-pub(crate) const SCRIPTS: [Script; 58] = [
+pub(crate) const SCRIPTS: [Script; 59] = [
     PLAIN,
     Script {
         name: "callee_hangs_up",
@@ -445,7 +455,19 @@ pub(crate) const SCRIPTS: [Script; 58] = [
             hang_up_after_ms: Some(75_000),
             ..CALLER
         },
-        alive: true,
+        own: Own::Alive,
+        ..PLAIN
+    },
+    // Neither end knows of timers, and each asks something of its own in between.
+    Script {
+        name: "refreshed",
+        caller: CallerPlan {
+            asks: &[INFO, Ask { after_ms: 50_000, ..HOLD }],
+            hang_up_after_ms: Some(75_000),
+            ..CALLER
+        },
+        callees: &[CalleePlan { asks: &[Ask { after_ms: 61_000, ..UPDATE }], ..ANSWERS }],
+        own: Own::Refresh,
         ..PLAIN
     },
 ];

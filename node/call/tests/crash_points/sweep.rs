@@ -102,6 +102,7 @@ sweeps!(
     redirected,
     session_expires,
     alive,
+    refreshed,
 );
 
 #[test]

@@ -88,9 +88,7 @@ pub(crate) fn run(point: &Point) -> Run {
     let mut within = world.callees.iter().map(|callee| &callee.within);
     // With a seed datagrams take different times.
     let in_order = !world.is_lossy() && point.seed == 0;
-    if in_order
-        && (world.caller.within.overtaken() || within.any(|within| within.overtaken()))
-    {
+    if in_order && (world.caller.within.overtaken() || within.any(|within| within.overtaken())) {
         faults.push("a request of the switch's own has a number that is too low".to_owned());
     }
     if !world.consensus.tables.expiry.is_empty() || !world.consensus.tables.calls.is_empty() {

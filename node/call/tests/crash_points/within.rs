@@ -69,6 +69,15 @@ struct Heard {
     acked: bool,
 }
 
+/// Whether nobody but the switch asks this.
+fn is_the_switchs_own(request: &Text) -> bool {
+    match request.method() {
+        "OPTIONS" => true,
+        "UPDATE" => !request.has_sdp(),
+        _ => false,
+    }
+}
+
 /// Waits until nothing goes on any more, and a while longer: an ACK may be overtaken by a BYE.
 pub(crate) fn hang_up_now(
     within: &Within,
@@ -154,7 +163,7 @@ impl Within {
         let asked = self.asked.iter().filter(|asked| asked.status != Some(491));
         let heard = self.heard.iter().filter(|heard| {
             // How often it is asked whether it is there depends on who owns the call.
-            heard.request.method() != "OPTIONS"
+            !is_the_switchs_own(&heard.request)
                 && !heard.answer.as_deref().is_some_and(|answer| answer.contains("491 Text"))
         });
         WithinOutcome {
@@ -381,9 +390,10 @@ impl Within {
     /// Whether a request of the switch's own was overtaken on its way by one that it sent later: then it is
     /// refused (RFC 3261 section 12.2.2), which tells the switch as much as any answer.
     fn is_overtaken(&self, request: &Text, dialog: &FarDialog) -> bool {
-        let (number, method) = request.cseq();
+        let number = request.cseq().0;
         let is_new = self.heard.iter().all(|heard| heard.request.cseq().0 != number);
-        method == "OPTIONS" && is_new && number < self.highest.max(dialog.remote_cseq())
+        let is_late = number < self.highest.max(dialog.remote_cseq());
+        is_the_switchs_own(request) && is_new && is_late
     }
 
     fn pending_invite(&self) -> bool {
