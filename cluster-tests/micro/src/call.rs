@@ -1,6 +1,9 @@
 //! The call engine: a call as its owner sees it, without reading and sending of datagrams and
 //! without consensus. Every command is decided at once.
 
+use holdline_call::Input;
+use holdline_sip::message::Message;
+
 use crate::calibrate;
 use crate::meter::{Group, Meter, Pace};
 use crate::script::{CALLS, Script, engine, play};
@@ -16,6 +19,30 @@ pub(crate) fn run(meter: &mut dyn Meter) {
     part(meter, &script, "whole", |_| true);
     for step in &script.steps {
         part(meter, &script, step.name, |name| name == step.name);
+    }
+    from_bytes(meter, &script);
+}
+
+/// The first step with the reading of the INVITE: parse, route, and write the 100 and the INVITE.
+fn from_bytes(meter: &mut dyn Meter, script: &Script) {
+    meter.case(&GROUP, "admit_from_bytes", CALLS, &mut |stopwatch| {
+        let mut engine = engine();
+        let mut inputs = script.step("admit").inputs.clone().into_iter();
+        stopwatch.time(&mut || {
+            for (now, input) in inputs.by_ref() {
+                play(&mut engine, now, read_again(input));
+            }
+        });
+    });
+}
+
+fn read_again(input: Input) -> Input {
+    match input {
+        Input::Sip { hop, message, slot } => {
+            let message = Message::parse(message.bytes().clone()).expect("it was read before");
+            Input::Sip { hop, message, slot }
+        }
+        other => other,
     }
 }
 

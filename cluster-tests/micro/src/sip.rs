@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
-use holdline_sip::message::{Builder, HeaderName, Message, Method};
+use holdline_sip::message::{Builder, HeaderName, Message, Method, second_opinion};
 
 use crate::calibrate;
 use crate::meter::{Group, Meter, Pace, repeat};
@@ -49,6 +49,11 @@ pub(crate) fn run(meter: &mut dyn Meter) {
             (targets, relayed_invite(&read))
         });
     }
+    // rsip alone, which routes nothing and writes the same message again.
+    let text = std::str::from_utf8(invite.bytes()).expect("the samples are valid");
+    assert!(second_opinion::rewrite(text).is_some(), "rsip reads the sample");
+    repeat(meter, &GROUP, "rsip_parse_sipp_invite", || second_opinion::read(text));
+    repeat(meter, &GROUP, "rsip_invite_through", || second_opinion::rewrite(text));
     repeat(meter, &GROUP, "build_trying", || trying(&invite));
     repeat(meter, &GROUP, "build_ack", || in_dialog(&answer));
     repeat(meter, &GROUP, "build_relayed_invite", || relayed_invite(&invite));

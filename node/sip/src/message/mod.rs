@@ -37,8 +37,8 @@
 //!
 //! Invariant: no view fails. Everything that a view returns was checked by [`Message::parse`].
 //!
-//! Only this module names `rsip`: as the vocabulary of reason phrases, and in tests as the second
-//! opinion about messages that it can read.
+//! Only this module names `rsip`: as the vocabulary of reason phrases, and in tests and measurements
+//! as the second opinion about messages that it can read.
 #![deny(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::string_slice)]
 #![cfg_attr(
     test,
@@ -60,6 +60,8 @@ mod reason;
 mod span;
 mod spans;
 mod start;
+#[cfg(feature = "second-opinion")]
+pub mod second_opinion;
 #[cfg(test)]
 mod tests;
 mod text;
