@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use holdline_model::{Listener, Transport};
+use holdline_model::{Listener, Transport, limits};
 
 /// The listeners of all nodes, by home.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +51,20 @@ impl Listeners {
         same.or_else(|| fitting().find(|addr| addr.ip() == local.ip())).or_else(|| fitting().next())
     }
 
+    /// Those of the home of `local` that peers reach elsewhere.
+    pub(crate) fn advertised(&self, local: SocketAddr) -> Vec<Listener> {
+        let home = self.home(local).into_iter().flatten();
+        let elsewhere = home.filter(|listener| listener.advertised.is_some()).copied();
+        elsewhere.take(limits::MAX_ADVERTISED).collect()
+    }
+
+    /// Where peers reach `addr`.
+    pub(crate) fn seen(&self, transport: Transport, addr: SocketAddr) -> SocketAddr {
+        let is_it = |listener: &&Listener| listener.transport == transport && listener.addr == addr;
+        let listener = self.homes.iter().flatten().find(is_it);
+        listener.and_then(|listener| listener.advertised).unwrap_or(addr)
+    }
+
     fn home(&self, local: SocketAddr) -> Option<&Vec<Listener>> {
         let is_local = |listener: &Listener| listener.addr == local;
         self.homes.iter().find(|home| home.iter().any(is_local))
@@ -64,7 +78,7 @@ mod tests {
     #[test]
     fn a_leg_keeps_its_address_if_it_can_else_its_ip_else_its_home() {
         let addr = |text: &str| text.parse::<SocketAddr>().unwrap();
-        let listener = |transport, text| Listener { transport, addr: addr(text) };
+        let listener = |transport, text| Listener { transport, addr: addr(text), advertised: None };
         let listeners = Listeners::new(vec![
             vec![listener(Transport::Tcp, "192.0.2.9:5060")],
             vec![

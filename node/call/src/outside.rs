@@ -357,6 +357,7 @@ impl CallEngine {
                 called: Routing::number(dialled),
             },
             timer: self.options.session_timer,
+            advertised: self.listeners.advertised(hop.local),
         };
         let Some(id) = self.new_call_id(slot, epoch) else {
             let refuse = Refuse::Unavailable(self.options.retry_after);

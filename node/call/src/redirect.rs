@@ -64,7 +64,7 @@ impl CallEngine {
         match self.registrar.locate(now, uri) {
             Located::Targets(targets) => return targets,
             Located::Unknown if is_number(uri) => {}
-            Located::Foreign if is_ours(hop, uri) => {}
+            Located::Foreign if is_ours(hop, uri) || is_ours(record.seen(hop), uri) => {}
             Located::Foreign | Located::Unknown | Located::Absent | Located::Unreadable => {
                 return Vec::new();
             }

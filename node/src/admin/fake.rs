@@ -261,7 +261,7 @@ impl ClusterApi for Fake {
 
     fn listeners(&self) -> Vec<ListenerFacts> {
         let listener = |transport, home, holder| ListenerFacts {
-            listener: Listener { transport, addr: ([127, 0, 0, 1], 5060).into() },
+            listener: Listener { transport, addr: ([127, 0, 0, 1], 5060).into(), advertised: None },
             home: NodeId(home),
             holder: Some(NodeId(holder)),
             is_open_here: holder == 1,
@@ -375,7 +375,11 @@ fn member(id: u8) -> MemberFacts {
         version: "0.1.0".to_owned(),
         up_at: START,
         draining: false,
-        listeners: vec![Listener { transport: Transport::Udp, addr: address(5060) }],
+        listeners: vec![Listener {
+            transport: Transport::Udp,
+            addr: address(5060),
+            advertised: None,
+        }],
         gossip: address(7060),
         role: NodeRole::Full,
         removed: None,
@@ -482,6 +486,7 @@ pub(crate) fn call(n: u16) -> CallRecord {
             demand: Demand::default(),
             passage: Passage::default(),
             timer: SessionTimer::default(),
+            advertised: Vec::new(),
         },
         invite: Bytes::new(),
         targets: vec![target("carrier-a", 5070), target("carrier-b", 5071)],

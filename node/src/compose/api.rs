@@ -305,7 +305,7 @@ impl ClusterApi for Api {
         let open = self.ports.streams().map(Streams::connections);
         let of_home = |(home, listeners): (NodeId, &[Listener])| {
             let facts = listeners.iter().map(|listener| {
-                let Listener { transport, addr } = *listener;
+                let Listener { transport, addr, .. } = *listener;
                 let is_open_here = self.ports.is_open(transport, addr);
                 let count = Transport::ALL.iter().position(|each| *each == transport);
                 let count = count.and_then(|at| open.as_ref()?.get(at).copied());

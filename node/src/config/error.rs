@@ -311,6 +311,14 @@ pub enum Fault {
     /// TLS is asked for, and there is no certificate.
     #[error("TLS needs a certificate, and there is no [sip.tls]")]
     NoCertificate,
+    /// An address stands for one of the other IP version.
+    #[error("{found} cannot stand for {address}: one is IPv4, the other IPv6")]
+    AnotherFamily {
+        /// Where the listener is bound.
+        address: SocketAddr,
+        /// What it is to advertise.
+        found: SocketAddr,
+    },
     /// A trunk is reached over a transport that nothing here listens for.
     #[error("calls over {transport} leave from a listener for it, and this node has none")]
     NoListener {
@@ -455,6 +463,10 @@ impl Fault {
             }
             Self::NoCertificate => {
                 "add [sip.tls] with certificate and key; docs/transports.md says how to make them".to_owned()
+            }
+            Self::AnotherFamily { .. } => {
+                "write the address that the translator gives it, or a listener for each IP version"
+                    .to_owned()
             }
             Self::NoListener { transport } => format!(
                 "add a [[sip.listener]] with transport = \"{}\"",

@@ -21,6 +21,7 @@ use super::trunk::transport;
 pub(super) struct RawListener {
     address: Spanned<SocketAddr>,
     transport: Option<Spanned<String>>,
+    advertise: Option<Spanned<SocketAddr>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,21 +50,44 @@ impl RawListener {
         cluster::host(check, "sip.listener.address", &self.address);
         cluster::port(check, "sip.listener.address", &self.address);
         let transport = transport(check, "sip.listener.transport", self.transport.as_ref());
-        Listener { transport, addr: *self.address.get_ref() }
+        let addr = *self.address.get_ref();
+        if let Some(advertise) = &self.advertise {
+            cluster::host(check, "sip.listener.advertise", advertise);
+            cluster::port(check, "sip.listener.advertise", advertise);
+            let found = *advertise.get_ref();
+            if found.is_ipv4() != addr.is_ipv4() {
+                let fault = Fault::AnotherFamily { address: addr, found };
+                check.fault("sip.listener.advertise", advertise.span(), fault);
+            }
+        }
+        let advertised = self.advertise.as_ref().map(|advertise| *advertise.get_ref());
+        Listener { transport, addr, advertised }
     }
 }
 
-/// All listeners: one for UDP at each of `addresses`, and those that are written out.
+/// All listeners: one for UDP at each of `addresses`, and those that are written out. One for UDP with an
+/// advertised address may be written out for one of `addresses`.
 pub(super) fn build_all(
     check: &mut Checker<'_>,
     addresses: &[SocketAddr],
     raw: &[Spanned<RawListener>],
     tls: Option<&RawTls>,
 ) -> Vec<Listener> {
-    let udp = |addr: &SocketAddr| Listener { transport: Transport::Udp, addr: *addr };
+    let udp =
+        |addr: &SocketAddr| Listener { transport: Transport::Udp, addr: *addr, advertised: None };
     let mut listeners: Vec<Listener> = addresses.iter().map(udp).collect();
     for raw in raw {
         let listener = raw.get_ref().build(check);
+        // One of `addresses`, of which more is said here.
+        let is_known =
+            |other: &&mut Listener| other.addr == listener.addr && *other == &udp(&listener.addr);
+        if listener.transport == Transport::Udp
+            && let Some(known) = listeners.iter_mut().find(is_known)
+            && listener.advertised.is_some()
+        {
+            *known = listener;
+            continue;
+        }
         if listeners.iter().any(|other| clash(*other, listener)) {
             let value = format!("{} {}", listener.transport.param(), listener.addr);
             check.fault("sip.listener", raw.span(), Fault::Duplicate { value });
@@ -162,3 +186,6 @@ pub(super) fn check_trunk(
 }
 
 const MAX_CONNECTIONS: u64 = 1_000_000;
+
+#[cfg(test)]
+mod tests;

@@ -94,6 +94,7 @@ impl Offer {
                 called: self.called.to_string(),
             },
             timer: SessionTimer::default(),
+            advertised: Vec::new(),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdline_call::{
-    ClusterSays, TrunkInput, TrunkNews, TrunkOutput, TrunkReport, TrunkView, Trunks,
+    ClusterSays, Listeners, TrunkInput, TrunkNews, TrunkOutput, TrunkReport, TrunkView, Trunks,
 };
 use holdline_cluster::gossip::{ClusterView, Gossip};
 use holdline_model::{Name, NodeId};
@@ -132,6 +132,9 @@ impl Keeper {
     fn look(&mut self) {
         let addresses = self.addresses();
         self.feed(TrunkInput::Addresses(addresses));
+        let table = self.egress.table.load();
+        let homes = table.listeners().map(|(_, listeners)| listeners.to_vec()).collect();
+        self.feed(TrunkInput::Listeners(Listeners::new(homes)));
         let says = self.cluster_says();
         self.feed(TrunkInput::Cluster(says));
         let disabled = self.state.disabled_trunks().trunks.into_iter();

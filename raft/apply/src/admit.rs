@@ -71,6 +71,9 @@ fn out_of_bounds(admit: &Admit) -> Option<&'static str> {
     if admit.targets.iter().any(|target| target.fields.len() > limits::MAX_TARGET_FIELDS) {
         return Some("number of header fields of a target");
     }
+    if admit.advertised.len() > limits::MAX_ADVERTISED {
+        return Some("number of listeners");
+    }
     if admit.invite.len() > limits::MAX_MESSAGE_BYTES {
         return Some("size of the INVITE");
     }

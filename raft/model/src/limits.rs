@@ -21,6 +21,9 @@ pub const MAX_TARGETS: usize = 16;
 /// Redirections that may lead to a target, one after the other.
 pub const MAX_REDIRECTS: u8 = 5;
 
+/// Listeners of a call's home that peers reach elsewhere.
+pub const MAX_ADVERTISED: usize = 32;
+
 /// Header fields that a target may add to its INVITE, at most.
 pub const MAX_TARGET_FIELDS: usize = 8;
 

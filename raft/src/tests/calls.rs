@@ -39,6 +39,7 @@ pub(super) fn admit(number: u64) -> Command {
         answer_by: Millis(60_000),
         demand: Demand::default(),
         timer: SessionTimer::default(),
+        advertised: Vec::new(),
     };
     change(number, 1, CallChange::Admit(Box::new(admit)))
 }

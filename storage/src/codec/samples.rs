@@ -27,7 +27,11 @@ pub(crate) fn node(node: u64) -> NodeRecord {
         version: "0.1.0".to_owned(),
         up_at: Millis(1_700_000_000_000),
         draining: true,
-        listeners: vec![Listener { transport: Transport::Wss, addr: addr(5061) }],
+        listeners: vec![Listener {
+            transport: Transport::Wss,
+            addr: addr(5061),
+            advertised: Some(addr(443)),
+        }],
         gossip: addr(7001),
         role: NodeRole::Witness,
         removed: Some(Removal { at: Millis(1000), heir: Some(NodeId(3)) }),
@@ -156,6 +160,7 @@ pub(crate) fn call(id: CallId, phase: Phase) -> CallRecord {
             demand: demand(),
             passage: Passage { marks: vec!["X-Limit: a".into()], hold_ms: 7, first: 1, late_ms: 9 },
             timer: SessionTimer::Insert,
+            advertised: node(2).listeners,
         },
         invite: Bytes::from_static(b"INVITE"),
         targets: vec![target()],
@@ -488,6 +493,7 @@ fn changes() -> Vec<(&'static str, CallChange)> {
         answer_by,
         demand: demand(),
         timer: SessionTimer::Off,
+        advertised: node(2).listeners,
     };
     let response = Bytes::from_static(b"200");
     let answer = Answer {

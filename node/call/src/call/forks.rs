@@ -51,7 +51,7 @@ impl Call {
             ctx.dropped(DropReason::TooManyForks);
             return;
         }
-        let bye = messages::fork_bye(self.record.call, attempt, &dialog);
+        let bye = messages::fork_bye(&self.record, attempt, &dialog);
         let bye = NonInviteClient::new(
             ctx.now,
             ctx.options.timers,
@@ -64,11 +64,10 @@ impl Call {
 
     /// A fork has answered our BYE.
     pub(super) fn fork_answered(&mut self, ctx: &mut Ctx<'_>, message: &Message) {
-        let call = self.record.call;
         let branch = message.top_via().branch.unwrap_or_default();
         let mut forks = self.legs.forks.iter();
         let answered = forks.position(|fork| {
-            messages::fork_branch(call, 'y', fork.attempt, &fork.dialog) == branch
+            messages::fork_branch(&self.record, 'y', fork.attempt, &fork.dialog) == branch
         });
         let Some(index) = answered else { return };
         if let Some(fork) = self.legs.forks.get_mut(index) {
@@ -81,7 +80,7 @@ impl Call {
     fn ack_fork_if_hung_up(&self, ctx: &mut Ctx<'_>, index: usize) {
         let Some(fork) = self.legs.forks.get(index) else { return };
         if fork.bye.state() == NonInviteClientState::Completed {
-            let ack = messages::fork_ack(self.record.call, fork.attempt, &fork.dialog);
+            let ack = messages::fork_ack(&self.record, fork.attempt, &fork.dialog);
             ctx.send(fork.dialog.hop, ack);
         }
     }

@@ -276,7 +276,7 @@ impl Call {
     ) -> Bytes {
         let (method, cseq) = (request.method().as_str(), dialog.passed_cseq(request.cseq().number));
         let credentials = self.credentials_within(ctx, to, method, cseq);
-        let there = self.dialog_within(to.other()).map(|dialog| dialog.hop.local);
+        let there = self.dialog_within(to.other()).map(|there| self.record.seen(there.hop).local);
         let credentials = credentials.as_deref();
         let with = messages::through::With { rack, credentials, there };
         messages::through::request(&self.record, to, dialog, request, with)

@@ -133,7 +133,7 @@ impl Call {
     pub(super) fn start_bye(&mut self, ctx: &mut Ctx<'_>, side: Side, resend_at: Option<Millis>) {
         let Some(dialog) = self.dialog(side) else { return };
         let credentials = self.credentials_within(ctx, side, "BYE", messages::bye_cseq(dialog));
-        let bye = messages::bye(self.record.call, side, dialog, credentials.as_deref());
+        let bye = messages::bye(&self.record, side, dialog, credentials.as_deref());
         let (timers, reliable) = (ctx.options.timers, dialog.hop.transport.is_reliable());
         let client = match resend_at {
             None => NonInviteClient::new(ctx.now, timers, reliable, bye),
@@ -149,7 +149,7 @@ impl Call {
     /// Sends our BYE once more, with credentials.
     pub(super) fn repeat_bye(&mut self, ctx: &mut Ctx<'_>, side: Side, credentials: &str) {
         let Some(dialog) = self.dialog(side) else { return };
-        let bye = messages::bye_again(self.record.call, side, dialog, credentials);
+        let bye = messages::bye_again(&self.record, side, dialog, credentials);
         let (timers, reliable) = (ctx.options.timers, dialog.hop.transport.is_reliable());
         let client = Some(Box::new(NonInviteClient::new(ctx.now, timers, reliable, bye)));
         let [caller, callee] = &mut self.bye_repeated;
@@ -194,7 +194,7 @@ impl Call {
         let offer = offer.and_then(|answer| Message::parse(answer.ack.clone()).ok());
         let attempt = self.record.attempt;
         let credentials = self.credentials_of(attempt);
-        let bytes = messages::ack(self.record.call, attempt, dialog, offer.as_ref(), credentials);
+        let bytes = messages::ack(&self.record, attempt, dialog, offer.as_ref(), credentials);
         let hop = self.hop_to(Side::Callee, dialog.hop);
         self.ack_at = None;
         ctx.send(hop, bytes);

@@ -1,7 +1,7 @@
 //! Requests within a dialog: the ACK of a 2xx (RFC 3261 section 13.2.2.4) and the BYE (section 15).
 
 use bytes::Bytes;
-use holdline_model::{CallId, CallRecord, Dialog, Side, Token};
+use holdline_model::{CallRecord, Dialog, Side, Token};
 use holdline_sip::message::{Builder, HeaderName, Message, Method};
 
 use super::invite::{DEFAULT_MAX_FORWARDS, invite_cseq};
@@ -11,14 +11,15 @@ use crate::dialogs;
 /// The ACK of the callee's 2xx; with a late offer it carries the SDP of the caller's ACK.
 /// `credentials`: those that the INVITE had.
 pub(crate) fn ack(
-    call: CallId,
+    record: &CallRecord,
     attempt: u16,
     dialog: &Dialog,
     offer: Option<&Message>,
     credentials: Option<&str>,
 ) -> Bytes {
-    let branch = Token::branch(call, &suffix::ack(attempt));
-    let builder = head(dialog, &Method::Ack, invite_cseq(attempt), &branch, DEFAULT_MAX_FORWARDS);
+    let branch = Token::branch(record.call, &suffix::ack(attempt));
+    let cseq = invite_cseq(attempt);
+    let builder = head(record, dialog, &Method::Ack, cseq, &branch, DEFAULT_MAX_FORWARDS);
     let builder = with_field(builder, credentials);
     match offer {
         None => builder.finish(),
@@ -67,13 +68,15 @@ pub(crate) fn question(
     credentials: Option<&str>,
 ) -> Bytes {
     let branch = Token::branch(record.call, &suffix::own(to, cseq));
-    let builder = head(dialog, &question.method(), cseq, &branch, DEFAULT_MAX_FORWARDS);
+    let method = question.method();
+    let builder = head(record, dialog, &method, cseq, &branch, DEFAULT_MAX_FORWARDS);
     let builder = match question {
         Question::Alive => builder.header(HeaderName::Accept, "application/sdp"),
         Question::Refresh { expires_s } => {
             let secure = is_sips(&record.admission.to);
+            let contact = OurContact { hop: record.seen(dialog.hop), secure };
             builder
-                .header_display(HeaderName::Contact, OurContact { hop: dialog.hop, secure })
+                .header_display(HeaderName::Contact, contact)
                 .header(HeaderName::Supported, "timer")
                 .header_display(
                     HeaderName::SessionExpires,
@@ -85,17 +88,28 @@ pub(crate) fn question(
 }
 
 /// Our BYE to one side.
-pub(crate) fn bye(call: CallId, side: Side, dialog: &Dialog, credentials: Option<&str>) -> Bytes {
-    let branch = Token::branch(call, suffix::bye(side));
-    let builder = head(dialog, &Method::Bye, bye_cseq(dialog), &branch, DEFAULT_MAX_FORWARDS);
+pub(crate) fn bye(
+    record: &CallRecord,
+    side: Side,
+    dialog: &Dialog,
+    credentials: Option<&str>,
+) -> Bytes {
+    let branch = Token::branch(record.call, suffix::bye(side));
+    let cseq = bye_cseq(dialog);
+    let builder = head(record, dialog, &Method::Bye, cseq, &branch, DEFAULT_MAX_FORWARDS);
     with_field(builder, credentials).finish()
 }
 
 /// The same once more, because it was asked for credentials.
-pub(crate) fn bye_again(call: CallId, side: Side, dialog: &Dialog, credentials: &str) -> Bytes {
-    let branch = Token::branch(call, &suffix::bye_again(side));
+pub(crate) fn bye_again(
+    record: &CallRecord,
+    side: Side,
+    dialog: &Dialog,
+    credentials: &str,
+) -> Bytes {
+    let branch = Token::branch(record.call, &suffix::bye_again(side));
     let cseq = bye_cseq(dialog).saturating_add(1);
-    let builder = head(dialog, &Method::Bye, cseq, &branch, DEFAULT_MAX_FORWARDS);
+    let builder = head(record, dialog, &Method::Bye, cseq, &branch, DEFAULT_MAX_FORWARDS);
     with_field(builder, Some(credentials)).finish()
 }
 
@@ -113,26 +127,33 @@ pub(super) fn with_field(builder: Builder, field: Option<&str>) -> Builder {
 }
 
 /// The ACK of a 2xx whose dialog is not the call's.
-pub(crate) fn fork_ack(call: CallId, attempt: u16, dialog: &Dialog) -> Bytes {
-    let branch = fork_branch(call, 'a', attempt, dialog);
-    head(dialog, &Method::Ack, invite_cseq(attempt), &branch, DEFAULT_MAX_FORWARDS).finish()
+pub(crate) fn fork_ack(record: &CallRecord, attempt: u16, dialog: &Dialog) -> Bytes {
+    let branch = fork_branch(record, 'a', attempt, dialog);
+    let cseq = invite_cseq(attempt);
+    head(record, dialog, &Method::Ack, cseq, &branch, DEFAULT_MAX_FORWARDS).finish()
 }
 
 /// The BYE in a dialog that is not the call's.
-pub(crate) fn fork_bye(call: CallId, attempt: u16, dialog: &Dialog) -> Bytes {
-    let branch = fork_branch(call, 'y', attempt, dialog);
+pub(crate) fn fork_bye(record: &CallRecord, attempt: u16, dialog: &Dialog) -> Bytes {
+    let branch = fork_branch(record, 'y', attempt, dialog);
     let cseq = dialog.local_cseq.saturating_add(1);
-    head(dialog, &Method::Bye, cseq, &branch, DEFAULT_MAX_FORWARDS).finish()
+    head(record, dialog, &Method::Bye, cseq, &branch, DEFAULT_MAX_FORWARDS).finish()
 }
 
 /// The branch of a request to a fork.
-pub(crate) fn fork_branch(call: CallId, kind: char, attempt: u16, dialog: &Dialog) -> String {
+pub(crate) fn fork_branch(
+    record: &CallRecord,
+    kind: char,
+    attempt: u16,
+    dialog: &Dialog,
+) -> String {
     let tag = dialogs::tag_of(&dialog.remote).unwrap_or_default();
-    Token::branch(call, &suffix::fork(kind, attempt, tag))
+    Token::branch(record.call, &suffix::fork(kind, attempt, tag))
 }
 
 /// The header fields that every request within a dialog has.
 pub(super) fn head(
+    record: &CallRecord,
     dialog: &Dialog,
     method: &Method,
     cseq: u32,
@@ -141,7 +162,7 @@ pub(super) fn head(
 ) -> Builder {
     let addressing = dialogs::address(dialog);
     let builder = Builder::request(method, addressing.uri)
-        .header_display(HeaderName::Via, OurVia(dialog.hop, branch));
+        .header_display(HeaderName::Via, OurVia(record.seen(dialog.hop), branch));
     let builder = addressing
         .routes
         .iter()

@@ -16,7 +16,7 @@ pub(super) const DEFAULT_MAX_FORWARDS: u32 = 70;
 pub(crate) fn invite(record: &CallRecord, invite: &Message, attempt: u16) -> Option<Bytes> {
     let hops = invite.max_forwards().unwrap_or(DEFAULT_MAX_FORWARDS).saturating_sub(1);
     let target = record.targets.get(usize::from(attempt))?;
-    let contact = OurContact { hop: target.hop, secure: is_sips(&target.uri) };
+    let contact = OurContact { hop: record.seen(target.hop), secure: is_sips(&target.uri) };
     let mut builder = head(record, Some(invite), attempt, &Method::Invite, None, hops)?
         .header_display(HeaderName::Contact, contact);
     for mark in &record.admission.passage.marks {
@@ -77,7 +77,7 @@ fn head(
     let cseq = invite_cseq(attempt);
     let dialled = format!("<{}>", record.admission.to);
     let mut builder = Builder::request(method, uri)
-        .header_display(HeaderName::Via, OurVia(*hop, &branch))
+        .header_display(HeaderName::Via, OurVia(record.seen(*hop), &branch))
         .header_display(HeaderName::MaxForwards, max_forwards);
     for route in routes {
         builder = builder.header(HeaderName::Route, route);

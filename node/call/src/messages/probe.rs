@@ -7,7 +7,7 @@ use holdline_sip::message::{Builder, HeaderName, Method};
 use super::{OurContact, OurVia};
 use crate::trunks::ProbeId;
 
-/// A probe of a trunk, whose address or name is `trunk`.
+/// A probe of a trunk, whose address or name is `trunk`. `hop`: with the address where it reaches us.
 pub(crate) fn probe(id: ProbeId, hop: Hop, trunk: &str) -> Bytes {
     let ProbeId { node, number } = id;
     let local = hop.local;

@@ -38,7 +38,7 @@ pub(crate) fn request(
     let branch = Token::branch(record.call, &suffix::through(to, number));
     let hops = request.max_forwards().unwrap_or(DEFAULT_MAX_FORWARDS).saturating_sub(1);
     let cseq = dialog.passed_cseq(number);
-    let builder = head(dialog, request.method(), cseq, &branch, hops);
+    let builder = head(record, dialog, request.method(), cseq, &branch, hops);
     let builder = with_contact(builder, record, dialog, request);
     let builder = match with.rack {
         Some((rseq, attempt)) => {
@@ -49,9 +49,8 @@ pub(crate) fn request(
     };
     let builder = with_field(builder, with.credentials);
     let builder = match (request.header(HeaderName::ReferTo), with.there) {
-        (Some(value), Some(there)) => {
-            builder.header(HeaderName::ReferTo, refer_to(value, there, dialog.hop.local))
-        }
+        (Some(value), Some(there)) => builder
+            .header(HeaderName::ReferTo, refer_to(value, there, record.seen(dialog.hop).local)),
         (Some(_) | None, _) => builder,
     };
     let timer = match record.admission.timer {
@@ -73,7 +72,8 @@ pub(crate) fn failure_ack(record: &CallRecord, to: Side, dialog: &Dialog, number
 
 fn sibling(record: &CallRecord, to: Side, dialog: &Dialog, number: u32, method: &Method) -> Bytes {
     let branch = Token::branch(record.call, &suffix::through(to, number));
-    head(dialog, method, dialog.passed_cseq(number), &branch, DEFAULT_MAX_FORWARDS).finish()
+    let cseq = dialog.passed_cseq(number);
+    head(record, dialog, method, cseq, &branch, DEFAULT_MAX_FORWARDS).finish()
 }
 
 /// The ACK of the 2xx of an INVITE that was passed on; with a late offer it carries the SDP of the
@@ -82,7 +82,7 @@ pub(crate) fn success_ack(record: &CallRecord, dialog: &Dialog, invite: &Reinvit
     let to = invite.from.other();
     let branch = Token::branch(record.call, &suffix::through_ack(to, invite.cseq));
     let cseq = dialog.passed_cseq(invite.cseq);
-    let builder = head(dialog, &Method::Ack, cseq, &branch, DEFAULT_MAX_FORWARDS);
+    let builder = head(record, dialog, &Method::Ack, cseq, &branch, DEFAULT_MAX_FORWARDS);
     match Message::parse(invite.ack.clone()) {
         Ok(ack) => carry_body(builder, &ack),
         Err(_) => builder.finish(),
@@ -134,7 +134,8 @@ fn with_contact(
     let builder = match message.contact_uri() {
         Some(_) => {
             let secure = is_sips(&record.admission.to);
-            builder.header_display(HeaderName::Contact, OurContact { hop: dialog.hop, secure })
+            let contact = OurContact { hop: record.seen(dialog.hop), secure };
+            builder.header_display(HeaderName::Contact, contact)
         }
         None => builder,
     };

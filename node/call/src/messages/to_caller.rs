@@ -50,7 +50,8 @@ pub(crate) fn failure(
 
 /// An answer that makes a dialog, or an early one (RFC 3261 section 12.1.1).
 fn in_dialog(record: &CallRecord, invite: &Message, attempt: u16, answer: &Message) -> Bytes {
-    let contact = OurContact { hop: record.admission.hop, secure: is_sips(&record.admission.to) };
+    let hop = record.seen(record.admission.hop);
+    let contact = OurContact { hop, secure: is_sips(&record.admission.to) };
     let builder = Builder::response_to(invite, status_of(answer), reason_of(answer))
         .with_source(record.admission.hop.peer)
         .to_tag(&record.caller_tag(attempt))

@@ -9,7 +9,7 @@ use crate::{Input, Listeners};
 
 fn world() -> World {
     let mut world = World::new();
-    let listener = |transport| Listener { transport, addr: switch() };
+    let listener = |transport| Listener { transport, addr: switch(), advertised: None };
     let home = vec![listener(Transport::Udp), listener(Transport::Tcp)];
     world.engine.set_listeners(Arc::new(Listeners::new(vec![home])));
     world
@@ -58,7 +58,7 @@ fn without_tcp_at_the_peer_it_goes_over_udp_and_the_next_one_at_once() {
 #[test]
 fn it_can_be_turned_off() {
     let mut world = World::with(|options| options.large_over_tcp = false);
-    let listener = |transport| Listener { transport, addr: switch() };
+    let listener = |transport| Listener { transport, addr: switch(), advertised: None };
     let home = vec![listener(Transport::Udp), listener(Transport::Tcp)];
     world.engine.set_listeners(Arc::new(Listeners::new(vec![home])));
     world.receive(caller(), invite_to("1", "+1", &large()));

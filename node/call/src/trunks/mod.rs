@@ -35,9 +35,9 @@ use bytes::Bytes;
 use holdline_model::{Hop, Millis, Name, NodeId, Transport};
 use holdline_sip::locate::Place;
 
-use crate::TrunkAddress;
 use crate::messages;
 use crate::nonce::Nonces;
+use crate::{Listeners, TrunkAddress};
 use avoided::Avoided;
 use entry::Entry;
 
@@ -81,6 +81,8 @@ pub enum TrunkInput {
     Disabled(BTreeSet<Name>),
     /// The addresses that this node can send from; empty without a lease.
     Addresses(Vec<SocketAddr>),
+    /// What listens at the cluster's addresses.
+    Listeners(Listeners),
     /// Where the trunks' names lead.
     Places(BTreeMap<Name, Vec<Place>>),
     /// Time has passed.
@@ -156,6 +158,7 @@ pub struct Trunks {
     options: TrunkOptions,
     entries: BTreeMap<Name, Entry>,
     addresses: Vec<SocketAddr>,
+    listeners: Listeners,
     cluster: ClusterSays,
     avoided: Avoided,
     dice: Nonces,
@@ -177,6 +180,7 @@ impl Trunks {
             options,
             entries: entries.collect(),
             addresses: Vec::new(),
+            listeners: Listeners::default(),
             cluster: ClusterSays::default(),
             avoided: Avoided::default(),
             last_number: dice.draw(),
@@ -210,6 +214,7 @@ impl Trunks {
                 self.addresses = addresses;
                 self.follow_cluster(now);
             }
+            TrunkInput::Listeners(listeners) => self.listeners = listeners,
             TrunkInput::Places(mut places) => {
                 for (name, entry) in &mut self.entries {
                     entry.lead_to(places.remove(name).unwrap_or_default());
@@ -299,7 +304,9 @@ impl Trunks {
             if entry.probe.is_due(now) {
                 self.last_number = self.last_number.wrapping_add(1);
                 let id = ProbeId { node: self.me, number: self.last_number };
-                let message = messages::probe(id, Hop { transport, local, peer }, &entry.host);
+                let seen = self.listeners.seen(transport, local);
+                let hop = Hop { transport, local: seen, peer };
+                let message = messages::probe(id, hop, &entry.host);
                 entry.probe.ask(now, probe, *timers, transport.is_reliable(), id.number, message);
             }
             while let Some(bytes) = entry.probe.poll() {

@@ -57,11 +57,11 @@ pub mod limits;
 mod method;
 mod parse;
 mod reason;
+#[cfg(feature = "second-opinion")]
+pub mod second_opinion;
 mod span;
 mod spans;
 mod start;
-#[cfg(feature = "second-opinion")]
-pub mod second_opinion;
 #[cfg(test)]
 mod tests;
 mod text;

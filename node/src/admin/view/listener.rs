@@ -11,6 +11,8 @@ use crate::admin::seam::ListenerFacts;
 pub struct ListenerView {
     /// Where.
     pub address: SocketAddr,
+    /// Where peers reach it, if that is another address.
+    pub advertised: Option<SocketAddr>,
     /// `udp`, `tcp`, `tls`, `ws` or `wss`.
     pub transport: String,
     /// The node whose address it is.
@@ -28,6 +30,7 @@ impl From<&ListenerFacts> for ListenerView {
     fn from(facts: &ListenerFacts) -> Self {
         Self {
             address: facts.listener.addr,
+            advertised: facts.listener.advertised,
             transport: facts.listener.transport.param().to_owned(),
             home: facts.home.0,
             holder: facts.holder.map(|node| node.0),

@@ -16,8 +16,9 @@ pub(in crate::cli) fn list(target: &Target, output: &mut Output) -> Result<ExitC
     }
     let page: PageView<ListenerView> = answer.read()?;
     let row = |listener: &ListenerView| {
+        let advertised = listener.advertised.map(|address| format!(" as {address}"));
         vec![
-            listener.address.to_string(),
+            format!("{}{}", listener.address, advertised.unwrap_or_default()),
             listener.transport.clone(),
             listener.home.to_string(),
             human::dash(listener.holder),

@@ -101,6 +101,7 @@ fn admit() -> CallChange {
         answer_by: Millis(60_000),
         demand: Demand::default(),
         timer: SessionTimer::default(),
+        advertised: Vec::new(),
     }))
 }
 

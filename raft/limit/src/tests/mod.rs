@@ -151,6 +151,7 @@ fn invite(number: u64, targets: &[&str]) -> Admit {
         answer_by: Millis(u64::MAX),
         demand: Demand { pop: "fra".into(), caller: "200".to_owned(), called: "100".to_owned() },
         timer: holdline_model::SessionTimer::default(),
+        advertised: Vec::new(),
     }
 }
 

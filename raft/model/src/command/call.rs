@@ -8,7 +8,8 @@ use crate::record::{
     BranchFailure, CancelCause, Cause, Dialog, Disposition, HangupBy, SessionTimer, Target,
 };
 use crate::{
-    Asked, CallId, Counted, Epoch, Hop, Millis, Name, Pracked, Reinvited, Reinviting, Step, Updated,
+    Asked, CallId, Counted, Epoch, Hop, Listener, Millis, Name, Pracked, Reinvited, Reinviting,
+    Step, Updated,
 };
 
 /// A change of one call, fenced by its slot's epoch and made idempotent by its step.
@@ -100,6 +101,8 @@ pub struct Admit {
     pub demand: Demand,
     /// How its session timer is dealt with.
     pub timer: SessionTimer,
+    /// Those of its home's listeners that peers reach elsewhere.
+    pub advertised: Vec<Listener>,
 }
 
 /// The next target is tried, and those together with it.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limit::{Demand, Passage};
 use crate::record::{Branches, Cause, Dialog, HangupBy, SessionState};
-use crate::{Admit, CallId, CdrId, Epoch, Hop, Millis, Name, Step};
+use crate::{Admit, CallId, CdrId, Epoch, Hop, Listener, Millis, Name, Step};
 
 /// Everything that another node needs to go on with a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,17 @@ pub struct CallRecord {
 }
 
 impl CallRecord {
+    /// A hop of this call as its peer sees it: with the address where the peer reaches us.
+    #[must_use]
+    pub fn seen(&self, hop: Hop) -> Hop {
+        let is_it = |listener: &&Listener| {
+            listener.transport == hop.transport && listener.addr == hop.local
+        };
+        let listener = self.admission.advertised.iter().find(is_it);
+        let local = listener.and_then(|listener| listener.advertised).unwrap_or(hop.local);
+        Hop { local, ..hop }
+    }
+
     /// The record that an admission makes, at `step`: what apply writes, and what the owner of the
     /// call works with.
     #[must_use]
@@ -73,6 +84,7 @@ impl CallRecord {
                 demand: admit.demand.clone(),
                 passage: Passage::default(),
                 timer: admit.timer,
+                advertised: admit.advertised.clone(),
             },
             invite: admit.invite.clone(),
             targets: admit.targets.clone(),
@@ -138,6 +150,9 @@ pub struct Admission {
     pub passage: Passage,
     /// How its session timer is dealt with.
     pub timer: SessionTimer,
+    /// Those of its home's listeners that peers reach elsewhere: with the call, so that whoever owns it
+    /// says the same, whatever is configured by then.
+    pub advertised: Vec<Listener>,
 }
 
 /// How the session timer of a call is dealt with (RFC 4028).

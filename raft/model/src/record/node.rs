@@ -74,6 +74,8 @@ impl NodeRole {
 pub struct Listener {
     /// How peers reach it.
     pub transport: Transport,
-    /// Where.
+    /// Where it is bound.
     pub addr: SocketAddr,
+    /// Where peers reach it, if an address translator stands in between: what Via and Contact name.
+    pub advertised: Option<SocketAddr>,
 }
