@@ -24,7 +24,7 @@ use holdline_sip::message::{Message, Method, ParseError, ParseErrorKind, Via};
 use crate::allowance::{Allowance, Unlimited};
 use crate::call::{Call, Ctx, Fate, Request};
 use crate::index::Index;
-use crate::large::WithoutTcp;
+use crate::large::{Large, WithoutTcp};
 use crate::messages::{self, Refuse};
 use crate::metered::HeldRequests;
 use crate::nonce::Nonces;
@@ -386,10 +386,10 @@ impl CallEngine {
     fn unsent(&mut self, now: Millis, message: &Message) {
         let branch = message.top_via().branch.map(str::to_owned).unwrap_or_default();
         let token = Token::from_branch(branch.as_bytes()).filter(|_| message.is_request());
+        let suffix = branch.split_once('.').map_or("", |(_, suffix)| suffix);
         if let Some(token) = token {
-            self.remember_without_tcp(now, token.call);
+            self.remember_without_tcp(now, token.call, suffix);
             self.with_call(now, token.call, |call, ctx| {
-                let suffix = branch.split_once('.').map_or("", |(_, suffix)| suffix);
                 call.unsent(ctx, message.method(), suffix);
                 Fate::Keep
             });
@@ -451,7 +451,8 @@ impl CallEngine {
         let was_finished = call.is_finished();
         let before = TrunkCalls::place(call.record());
         let (options, routing, names) = (&self.options, &*self.routing, &*self.names);
-        let mut ctx = Ctx { now, options, routing, names, out: &mut self.out };
+        let large = Large::new(options, &self.listeners, &self.without_tcp);
+        let mut ctx = Ctx { now, options, routing, names, large, out: &mut self.out };
         let fate = handle(call, &mut ctx);
         self.trunk_calls.moved(before, call.record());
         if call.is_finished() && !was_finished {
@@ -489,7 +490,8 @@ impl CallEngine {
 
     pub(crate) fn ctx(&mut self, now: Millis) -> Ctx<'_> {
         let (options, routing, names) = (&self.options, &*self.routing, &*self.names);
-        Ctx { now, options, routing, names, out: &mut self.out }
+        let large = Large::new(options, &self.listeners, &self.without_tcp);
+        Ctx { now, options, routing, names, large, out: &mut self.out }
     }
 
     pub(crate) fn event(&mut self, event: Event) {

@@ -1,8 +1,9 @@
 //! Requests that are too large for UDP (RFC 3261 section 18.1.1): above 1,300 bytes they go over TCP,
 //! which is not known to be there; if no connection can be opened they go over UDP after all.
 //!
-//! Both are targets of the call, one after the other, so that whoever owns it later goes on where it
-//! was.
+//! Of an INVITE that begins a call both are targets, one after the other, so that whoever owns it later goes
+//! on where it was. A request within a dialog that goes through differs by its Via alone: its Contact stays,
+//! and with it the way of the dialog. Its sender repeats it to whoever owns the call.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,7 +11,7 @@ use std::net::SocketAddr;
 use holdline_model::{Admit, CallId, Epoch, Hop, Millis, Target, Transport, limits};
 use holdline_sip::message::Message;
 
-use crate::{CallEngine, messages, mirror};
+use crate::{CallEngine, Listeners, Options, messages, mirror};
 
 /// Peers that do not answer over TCP, for a while. Bounded; the one that is due first goes first.
 #[derive(Debug, Default)]
@@ -32,7 +33,45 @@ impl WithoutTcp {
     }
 }
 
+/// What goes over TCP because it is too large for UDP.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Large<'a> {
+    is_on: bool,
+    listeners: &'a Listeners,
+    without_tcp: &'a WithoutTcp,
+}
+
+impl<'a> Large<'a> {
+    pub(crate) const fn new(
+        options: &Options,
+        listeners: &'a Listeners,
+        without_tcp: &'a WithoutTcp,
+    ) -> Self {
+        Self { is_on: options.large_over_tcp, listeners, without_tcp }
+    }
+
+    /// The same hop over TCP for a request of so many bytes, if it is too large for this one, which is over
+    /// UDP, and TCP may be there at both ends.
+    pub(crate) fn instead(&self, now: Millis, hop: Hop, length: usize) -> Option<Hop> {
+        let is_too_large = self.is_on && length > MAX_DATAGRAM_BYTES;
+        self.over_tcp(now, hop).filter(|_| is_too_large)
+    }
+
+    fn over_tcp(&self, now: Millis, hop: Hop) -> Option<Hop> {
+        if hop.transport != Transport::Udp || self.without_tcp.has(now, hop.peer) {
+            return None;
+        }
+        let local = self.listeners.known_address_for(hop.local, Transport::Tcp, hop.peer)?;
+        Some(Hop { transport: Transport::Tcp, local, ..hop })
+    }
+}
+
 impl CallEngine {
+    /// What a call needs to know of it.
+    pub(crate) fn large(&self) -> Large<'_> {
+        Large::new(&self.options, &self.listeners, &self.without_tcp)
+    }
+
     /// Puts a target over TCP before each one over UDP for which our INVITE would be too large.
     pub(crate) fn avoid_large_datagrams(
         &self,
@@ -53,7 +92,7 @@ impl CallEngine {
                 let ours = messages::invite(&record, invite, index);
                 ours.is_some_and(|ours| ours.len() > MAX_DATAGRAM_BYTES)
             };
-            if let Some(hop) = self.over_tcp(now, target.hop).filter(|_| is_too_large()) {
+            if let Some(hop) = self.large().over_tcp(now, target.hop).filter(|_| is_too_large()) {
                 targets.push(Target { hop, ..target.clone() });
             }
             targets.push(target);
@@ -62,27 +101,11 @@ impl CallEngine {
         admit.targets = targets;
     }
 
-    /// The same hop over TCP, if this one is over UDP and TCP may be there at both ends.
-    fn over_tcp(&self, now: Millis, hop: Hop) -> Option<Hop> {
-        if hop.transport != Transport::Udp || self.without_tcp.has(now, hop.peer) {
-            return None;
-        }
-        let local = self.listeners.known_address_for(hop.local, Transport::Tcp, hop.peer)?;
-        Some(Hop { transport: Transport::Tcp, local, ..hop })
-    }
-
-    /// A request could not be sent to a target: if it is one of those, its peer has no TCP.
-    pub(crate) fn remember_without_tcp(&mut self, now: Millis, call: CallId) {
-        let Some(record) = self.record(call) else { return };
-        let target = |index: usize| record.targets.get(index).map(|target| target.hop);
-        let index = usize::from(record.attempt);
-        let hops = target(index).zip(index.checked_add(1).and_then(target));
-        if let Some((tried, next)) = hops
-            && tried.transport == Transport::Tcp
-            && next.transport == Transport::Udp
-            && tried.peer == next.peer
-        {
-            self.without_tcp.add(now, tried.peer);
+    /// A request of a call could not be sent: if it went over TCP for its size, its peer has no TCP.
+    pub(crate) fn remember_without_tcp(&mut self, now: Millis, call: CallId, suffix: &str) {
+        let peer = self.calls.get(&call).and_then(|call| call.tried_over_tcp(suffix));
+        if let Some(peer) = peer {
+            self.without_tcp.add(now, peer);
         }
     }
 }

@@ -41,6 +41,7 @@ use holdline_model::{
 };
 use holdline_sip::message::Message;
 
+use crate::large::Large;
 use crate::messages;
 use crate::options::millis;
 use crate::routing::TrunkCredentials;
@@ -64,6 +65,8 @@ pub(crate) struct Ctx<'a> {
     pub(crate) names: &'a dyn Names,
     /// The trunks.
     pub(crate) routing: &'a Routing,
+    /// What is too large for UDP.
+    pub(crate) large: Large<'a>,
     /// Where outputs go, in order.
     pub(crate) out: &'a mut VecDeque<Output>,
 }

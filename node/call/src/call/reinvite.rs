@@ -7,7 +7,7 @@
 //! leaves the session as it was.
 
 use bytes::Bytes;
-use holdline_model::{CallChange, Millis, Phase, Reinvite, Reinviting, Side};
+use holdline_model::{CallChange, Hop, Millis, Phase, Reinvite, Reinviting, Side};
 use holdline_sip::message::{Message, Method};
 use holdline_sip::transaction::{
     InviteClient, InviteClientEvent, InviteClientInput, InviteClientOutput, InviteClientState,
@@ -29,6 +29,8 @@ pub(crate) struct InviteThrough {
     pub(crate) from: Side,
     /// As it came.
     pub(crate) request: Box<Request>,
+    /// How it went on, if not as the dialog says.
+    pub(crate) over: Option<Hop>,
     /// Ours; gone when its answer is committed.
     pub(crate) client: Option<InviteClient>,
     /// Theirs.
@@ -58,6 +60,23 @@ impl InviteThrough {
 }
 
 impl Call {
+    /// An INVITE to `to` did not leave over TCP, to which it had grown: it goes over UDP.
+    pub(super) fn reinvite_again(&mut self, ctx: &mut Ctx<'_>, to: Side, number: u32) {
+        let Some(invite) = self.legs.reinvite.as_deref() else { return };
+        if !self.is_current(to.other(), number) || invite.over.is_none() || !invite.is_pending() {
+            return;
+        }
+        let Some(dialog) = self.dialog(to) else { return };
+        let (bytes, hop) = self.passed(ctx, to, dialog, &invite.request.message, None);
+        let over = (hop != dialog.hop).then_some(hop);
+        let reliable = hop.transport.is_reliable();
+        let client = InviteClient::new(ctx.now, ctx.options.timers, reliable, bytes);
+        if let Some(invite) = &mut self.legs.reinvite {
+            (invite.over, invite.client) = (over, Some(client));
+        }
+        self.drain_reinvite(ctx);
+    }
+
     /// What the record knows of an INVITE within the dialogs.
     pub(super) fn reinvite_state(&self) -> Option<&Reinvite> {
         self.record.session.as_ref()?.reinvite.as_ref()
@@ -115,13 +134,15 @@ impl Call {
         }
         let to = side.other();
         let Some(dialog) = self.dialog(to) else { return };
-        let bytes = self.passed(ctx, to, dialog, &request.message, None);
-        let (timers, reliable) = (ctx.options.timers, dialog.hop.transport.is_reliable());
+        let (bytes, hop) = self.passed(ctx, to, dialog, &request.message, None);
+        let (timers, reliable) = (ctx.options.timers, hop.transport.is_reliable());
+        let over = (hop != dialog.hop).then_some(hop);
         let passed = dialog.passed_cseq(number);
         self.used(to, passed);
         self.reinvite_acked = false;
         self.legs.reinvite = Some(Box::new(InviteThrough {
             from: side,
+            over,
             server: InviteServer::new(timers, request.hop.transport.is_reliable()),
             request: Box::new(request),
             client: Some(InviteClient::new(ctx.now, timers, reliable, bytes)),
@@ -279,8 +300,9 @@ impl Call {
         }
         let to = invite.from.other();
         let Some(dialog) = self.dialog(to) else { return };
-        let bytes = messages::through::cancel(&self.record, to, dialog, invite.number());
-        let (timers, reliable) = (ctx.options.timers, dialog.hop.transport.is_reliable());
+        let via = invite.over.unwrap_or(dialog.hop);
+        let bytes = messages::through::cancel(&self.record, to, dialog, via, invite.number());
+        let (timers, reliable) = (ctx.options.timers, via.transport.is_reliable());
         if let Some(invite) = &mut self.legs.reinvite {
             if let Some(client) = &mut invite.client {
                 client.handle(ctx.now, InviteClientInput::CancelSent);
@@ -317,6 +339,7 @@ impl Call {
         let from = invite.from;
         let to = from.other();
         let Some(hop) = self.dialog(to).map(|dialog| self.hop_to(to, dialog.hop)) else { return };
+        let hop = invite.over.unwrap_or(hop);
         let call = self.record.call;
         let Some(invite) = &mut self.legs.reinvite else { return };
         let mut silent = false;

@@ -104,7 +104,8 @@ impl Call {
 
     fn ack_refused(&self, ctx: &mut Ctx<'_>, to: Side, number: u32) {
         let Some(dialog) = self.dialog(to) else { return };
-        let bytes = messages::through::failure_ack(&self.record, to, dialog, number);
+        let bytes =
+            messages::through::failure_ack(&self.record, to, dialog, dialog.hop, number);
         ctx.send(self.hop_to(to, dialog.hop), bytes);
     }
 
@@ -118,12 +119,18 @@ impl Call {
     fn ack_one(&self, ctx: &mut Ctx<'_>, known: &Reinvite) {
         let to = known.from.other();
         let Some(dialog) = self.dialog(to) else { return };
-        let bytes = if known.is_success() {
-            messages::through::success_ack(&self.record, dialog, known)
-        } else {
-            messages::through::failure_ack(&self.record, to, dialog, known.cseq)
-        };
-        ctx.send(self.hop_to(to, dialog.hop), bytes);
+        if known.is_success() {
+            let bytes = messages::through::success_ack(&self.record, dialog, known);
+            ctx.send(self.hop_to(to, dialog.hop), bytes);
+            return;
+        }
+        // RFC 3261 section 17.1.1.3: as its INVITE went.
+        let current = self.legs.reinvite.as_deref();
+        let current = current.filter(|_| self.is_current(known.from, known.cseq));
+        let over = current.and_then(|invite| invite.over);
+        let via = over.unwrap_or(dialog.hop);
+        let bytes = messages::through::failure_ack(&self.record, to, dialog, via, known.cseq);
+        ctx.send(over.unwrap_or_else(|| self.hop_to(to, dialog.hop)), bytes);
     }
 
     /// An ACK within a dialog that is not of the call's first INVITE.
@@ -215,9 +222,10 @@ impl Call {
         let request = Request { hop: known.hop, message: Message::parse(known.request.clone())? };
         let Some(dialog) = self.dialog(known.from.other()) else { return Ok(false) };
         let (now, timers) = (ctx.now, ctx.options.timers);
-        let (far, near) = (dialog.hop.transport.is_reliable(), known.hop.transport.is_reliable());
+        let near = known.hop.transport.is_reliable();
         let mut invite = Box::new(InviteThrough {
             from: known.from,
+            over: None,
             client: None,
             server: InviteServer::new(timers, near),
             request: Box::new(request),
@@ -226,7 +234,9 @@ impl Call {
         });
         if known.is_pending() {
             let to = known.from.other();
-            let bytes = self.passed(ctx, to, dialog, &invite.request.message, None);
+            let (bytes, hop) = self.passed(ctx, to, dialog, &invite.request.message, None);
+            invite.over = (hop != dialog.hop).then_some(hop);
+            let far = hop.transport.is_reliable();
             invite.client = Some(InviteClient::recover_calling(now, timers, far, bytes, resend_at));
         } else {
             let answer = Message::parse(known.response.clone())?;

@@ -1,6 +1,8 @@
 //! Answers of peers to our requests, by the branch that they bring back.
 
-use holdline_model::{Hop, Phase, Side};
+use std::net::SocketAddr;
+
+use holdline_model::{Hop, Phase, Side, Transport};
 use holdline_sip::message::{Message, Method};
 use holdline_sip::transaction::{
     InviteClientInput, InviteClientState, NonInviteClient, NonInviteClientInput, ResponseClass,
@@ -58,12 +60,44 @@ impl Call {
         }
     }
 
+    /// Who was tried over TCP because a request was too large for UDP, if that one was.
+    pub(crate) fn tried_over_tcp(&self, suffix: &str) -> Option<SocketAddr> {
+        let (tried, otherwise) = match Answered::from_suffix(suffix)? {
+            Answered::Invite(attempt) => {
+                let target = |index: u16| self.record.targets.get(usize::from(index));
+                (target(attempt)?.hop, target(attempt.checked_add(1)?)?.hop)
+            }
+            Answered::Through(to, number) => {
+                let dialog = self.dialog_within(to)?;
+                let mut through = self.legs.through.iter();
+                let exchange = through.find(|exchange| exchange.is(to.other(), number));
+                let reinvite = self.legs.reinvite.as_deref();
+                let reinvite = reinvite.filter(|_| self.is_current(to.other(), number));
+                let tried = exchange.map(|exchange| exchange.hop);
+                (tried.or_else(|| reinvite?.over)?, dialog.hop)
+            }
+            Answered::Bye(_) | Answered::Fork | Answered::Own(..) => return None,
+        };
+        let is_other_way = tried.transport == Transport::Tcp
+            && otherwise.transport == Transport::Udp
+            && tried.peer == otherwise.peer;
+        is_other_way.then_some(tried.peer)
+    }
+
     /// A request of ours did not leave: its transaction need not wait for an answer (section 8.1.3.1).
     pub(crate) fn unsent(&mut self, ctx: &mut Ctx<'_>, method: &Method, suffix: &str) {
-        let Some(Answered::Invite(attempt)) = Answered::from_suffix(suffix) else { return };
-        if *method != Method::Invite {
-            return;
-        }
+        let attempt = match (Answered::from_suffix(suffix), method) {
+            (Some(Answered::Invite(attempt)), Method::Invite) => attempt,
+            (Some(Answered::Through(to, number)), Method::Invite) => {
+                self.reinvite_again(ctx, to, number);
+                return;
+            }
+            (Some(Answered::Through(to, number)), _) => {
+                self.pass_again(ctx, to, number);
+                return;
+            }
+            _ => return,
+        };
         if let Some(branch) = self.branch(attempt)
             && branch.client.state() == InviteClientState::Calling
         {

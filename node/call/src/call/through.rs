@@ -52,6 +52,8 @@ pub(crate) struct Exchange {
     pub(crate) request: Box<Request>,
     /// How it goes on.
     pub(crate) hop: Hop,
+    /// Of a PRACK, what it acknowledges.
+    pub(crate) rack: Option<(u32, u16)>,
     /// Ours.
     pub(crate) client: NonInviteClient,
     /// The answer that its sender got; empty before.
@@ -250,12 +252,13 @@ impl Call {
         rack: Option<(u32, u16)>,
     ) {
         let to = side.other();
-        let bytes = self.passed(ctx, to, dialog, &request.message, rack);
-        let reliable = dialog.hop.transport.is_reliable();
+        let (bytes, hop) = self.passed(ctx, to, dialog, &request.message, rack);
+        let reliable = hop.transport.is_reliable();
         self.used(to, dialog.passed_cseq(request.message.cseq().number));
         let exchange = Exchange {
             from: side,
-            hop: dialog.hop,
+            hop,
+            rack,
             client: NonInviteClient::new(ctx.now, ctx.options.timers, reliable, bytes),
             request: Box::new(request),
             answer: Bytes::new(),
@@ -265,7 +268,7 @@ impl Call {
         self.drain_through(ctx);
     }
 
-    /// A request as it goes on.
+    /// A request as it goes on, and how.
     pub(super) fn passed(
         &self,
         ctx: &Ctx<'_>,
@@ -273,13 +276,36 @@ impl Call {
         dialog: &Dialog,
         request: &Message,
         rack: Option<(u32, u16)>,
-    ) -> Bytes {
+    ) -> (Bytes, Hop) {
         let (method, cseq) = (request.method().as_str(), dialog.passed_cseq(request.cseq().number));
         let credentials = self.credentials_within(ctx, to, method, cseq);
         let there = self.dialog_within(to.other()).map(|there| self.record.seen(there.hop).local);
         let credentials = credentials.as_deref();
-        let with = messages::through::With { rack, credentials, there };
-        messages::through::request(&self.record, to, dialog, request, with)
+        let with = messages::through::With { rack, credentials, there, over: None };
+        let bytes = messages::through::request(&self.record, to, dialog, request, with);
+        let Some(hop) = ctx.large.instead(ctx.now, dialog.hop, bytes.len()) else {
+            return (bytes, dialog.hop);
+        };
+        let with = messages::through::With { over: Some(hop), ..with };
+        (messages::through::request(&self.record, to, dialog, request, with), hop)
+    }
+
+    /// A request to `to` did not leave over TCP, to which it had grown: it goes over UDP.
+    pub(super) fn pass_again(&mut self, ctx: &mut Ctx<'_>, to: Side, number: u32) {
+        let Some(dialog) = self.dialog_within(to).map(Cow::into_owned) else { return };
+        let mut known = self.legs.through.iter();
+        let Some(index) = known.position(|exchange| exchange.is(to.other(), number)) else { return };
+        let Some(exchange) = self.legs.through.get(index) else { return };
+        if exchange.hop == dialog.hop || !exchange.is_pending() {
+            return;
+        }
+        let (bytes, hop) = self.passed(ctx, to, &dialog, &exchange.request.message, exchange.rack);
+        let reliable = hop.transport.is_reliable();
+        let client = NonInviteClient::new(ctx.now, ctx.options.timers, reliable, bytes);
+        if let Some(exchange) = self.legs.through.get_mut(index) {
+            (exchange.hop, exchange.client) = (hop, client);
+        }
+        self.drain_through(ctx);
     }
 
     /// An answer to a request that was passed on to `to`.

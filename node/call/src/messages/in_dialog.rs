@@ -1,7 +1,7 @@
 //! Requests within a dialog: the ACK of a 2xx (RFC 3261 section 13.2.2.4) and the BYE (section 15).
 
 use bytes::Bytes;
-use holdline_model::{CallRecord, Dialog, Side, Token};
+use holdline_model::{CallRecord, Dialog, Hop, Side, Token};
 use holdline_sip::message::{Builder, HeaderName, Message, Method};
 
 use super::invite::{DEFAULT_MAX_FORWARDS, invite_cseq};
@@ -160,9 +160,22 @@ pub(super) fn head(
     branch: &str,
     max_forwards: u32,
 ) -> Builder {
+    head_over(record, dialog, dialog.hop, method, cseq, branch, max_forwards)
+}
+
+/// The same of one that goes over `via`.
+pub(super) fn head_over(
+    record: &CallRecord,
+    dialog: &Dialog,
+    via: Hop,
+    method: &Method,
+    cseq: u32,
+    branch: &str,
+    max_forwards: u32,
+) -> Builder {
     let addressing = dialogs::address(dialog);
     let builder = Builder::request(method, addressing.uri)
-        .header_display(HeaderName::Via, OurVia(record.seen(dialog.hop), branch));
+        .header_display(HeaderName::Via, OurVia(record.seen(via), branch));
     let builder = addressing
         .routes
         .iter()

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use holdline_model::{CallRecord, Dialog, Hop, Millis, Reinvite, SessionTimer, Side, Token};
 use holdline_sip::message::{Builder, HeaderName, Message, Method};
 
-use super::in_dialog::{carry_body, head, with_field};
+use super::in_dialog::{carry_body, head, head_over, with_field};
 use super::invite::{DEFAULT_MAX_FORWARDS, invite_cseq};
 use super::{OurContact, is_sips, pass, reason_of, status_of, suffix};
 use crate::replaces::refer_to;
@@ -23,6 +23,8 @@ pub(crate) struct With<'a> {
     pub(crate) credentials: Option<&'a str>,
     /// The address of ours that its sender knows.
     pub(crate) there: Option<SocketAddr>,
+    /// How it goes, if not as the dialog says.
+    pub(crate) over: Option<Hop>,
 }
 
 /// A request, passed on to `to` within its dialog.
@@ -38,7 +40,8 @@ pub(crate) fn request(
     let branch = Token::branch(record.call, &suffix::through(to, number));
     let hops = request.max_forwards().unwrap_or(DEFAULT_MAX_FORWARDS).saturating_sub(1);
     let cseq = dialog.passed_cseq(number);
-    let builder = head(record, dialog, request.method(), cseq, &branch, hops);
+    let via = with.over.unwrap_or(dialog.hop);
+    let builder = head_over(record, dialog, via, request.method(), cseq, &branch, hops);
     let builder = with_contact(builder, record, dialog, request);
     let builder = match with.rack {
         Some((rseq, attempt)) => {
@@ -60,20 +63,39 @@ pub(crate) fn request(
     pass::through(builder, request, pass::Kind::Within, timer).body(request.body())
 }
 
-/// The CANCEL of an INVITE that was passed on.
-pub(crate) fn cancel(record: &CallRecord, to: Side, dialog: &Dialog, number: u32) -> Bytes {
-    sibling(record, to, dialog, number, &Method::Cancel)
+/// The CANCEL of an INVITE that was passed on over `via`.
+pub(crate) fn cancel(
+    record: &CallRecord,
+    to: Side,
+    dialog: &Dialog,
+    via: Hop,
+    number: u32,
+) -> Bytes {
+    sibling(record, to, dialog, via, number, &Method::Cancel)
 }
 
-/// The ACK of the failure of an INVITE that was passed on.
-pub(crate) fn failure_ack(record: &CallRecord, to: Side, dialog: &Dialog, number: u32) -> Bytes {
-    sibling(record, to, dialog, number, &Method::Ack)
+/// The ACK of the failure of an INVITE that was passed on over `via`.
+pub(crate) fn failure_ack(
+    record: &CallRecord,
+    to: Side,
+    dialog: &Dialog,
+    via: Hop,
+    number: u32,
+) -> Bytes {
+    sibling(record, to, dialog, via, number, &Method::Ack)
 }
 
-fn sibling(record: &CallRecord, to: Side, dialog: &Dialog, number: u32, method: &Method) -> Bytes {
+fn sibling(
+    record: &CallRecord,
+    to: Side,
+    dialog: &Dialog,
+    via: Hop,
+    number: u32,
+    method: &Method,
+) -> Bytes {
     let branch = Token::branch(record.call, &suffix::through(to, number));
     let cseq = dialog.passed_cseq(number);
-    head(record, dialog, method, cseq, &branch, DEFAULT_MAX_FORWARDS).finish()
+    head_over(record, dialog, via, method, cseq, &branch, DEFAULT_MAX_FORWARDS).finish()
 }
 
 /// The ACK of the 2xx of an INVITE that was passed on; with a late offer it carries the SDP of the
