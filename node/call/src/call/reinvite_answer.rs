@@ -104,8 +104,7 @@ impl Call {
 
     fn ack_refused(&self, ctx: &mut Ctx<'_>, to: Side, number: u32) {
         let Some(dialog) = self.dialog(to) else { return };
-        let bytes =
-            messages::through::failure_ack(&self.record, to, dialog, dialog.hop, number);
+        let bytes = messages::through::failure_ack(&self.record, to, dialog, dialog.hop, number);
         ctx.send(self.hop_to(to, dialog.hop), bytes);
     }
 

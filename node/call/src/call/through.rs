@@ -294,7 +294,9 @@ impl Call {
     pub(super) fn pass_again(&mut self, ctx: &mut Ctx<'_>, to: Side, number: u32) {
         let Some(dialog) = self.dialog_within(to).map(Cow::into_owned) else { return };
         let mut known = self.legs.through.iter();
-        let Some(index) = known.position(|exchange| exchange.is(to.other(), number)) else { return };
+        let Some(index) = known.position(|exchange| exchange.is(to.other(), number)) else {
+            return;
+        };
         let Some(exchange) = self.legs.through.get(index) else { return };
         if exchange.hop == dialog.hop || !exchange.is_pending() {
             return;
