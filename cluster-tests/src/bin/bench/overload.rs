@@ -24,7 +24,7 @@ pub(crate) struct Overload {
     pub(crate) steps: Vec<Step>,
     /// The most calls per second that were served at any rate.
     pub(crate) peak_per_s: f64,
-    /// What was served at the last rate, at least twice the peak, as a share of it; `None`: the nodes
+    /// What was served at the last rate, twice the peak, as a share of it; `None`: the nodes
     /// were never saturated.
     pub(crate) at_twice: Option<f64>,
 }
@@ -53,6 +53,8 @@ pub(crate) struct Step {
 const FIRST_RATE: u32 = 200;
 /// More than SIPp can place beside three nodes.
 const LAST_RATE: u32 = 12_800;
+/// What counts as twice: SIPp places a little less than it was asked for.
+const TWICE: f64 = 1.95;
 /// Calls that are up while a rate is offered.
 const HELD: usize = 20;
 /// How long the last calls may take.
@@ -94,7 +96,7 @@ pub(crate) async fn measure(
 impl Overload {
     fn add(&mut self, step: Step) {
         self.peak_per_s = self.peak_per_s.max(step.served_per_s);
-        if step.refused_per_s > 0.0 && step.offered_per_s >= 2.0 * self.peak_per_s {
+        if step.refused_per_s > 0.0 && step.offered_per_s >= TWICE * self.peak_per_s {
             self.at_twice = Some(round(step.served_per_s / self.peak_per_s));
         }
         self.steps.push(step);
