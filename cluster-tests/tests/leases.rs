@@ -38,6 +38,10 @@ async fn limited(operation: &str, rate: u32, burst: u32, options: ClusterOptions
     let cluster = Cluster::start(&options).await.unwrap();
     let matches = format!("match = {{ operation = [\"{operation}\"] }}\nstatus = 429\n");
     set_limits(&cluster, &format!("{}{matches}", one_class(rate, burst)));
+    // A node that has not applied them yet, some milliseconds later than another, limits nothing.
+    for node in 1..=3 {
+        cluster.admin(node).document("/v1/limits").await.unwrap();
+    }
     cluster
 }
 
