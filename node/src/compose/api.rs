@@ -14,7 +14,7 @@ use holdline_cluster::gossip::{ClusterView, Heard};
 use holdline_model::limit::LimitConfig;
 use holdline_model::{
     Aor, CallId, CallRecord, Cdr, CdrId, Command, Listener, LocationRecord, Millis, Name, NodeId,
-    Rejection, Reply, SetTrunk, SlotRecord, Transport, UserRecord,
+    Rejection, SetTrunk, SlotRecord, Transport, UserRecord,
 };
 use holdline_raft::{Changed, MemberChange, RaftHandle, Verdict};
 use holdline_sip::locate::Location;
@@ -354,19 +354,10 @@ impl Api {
 
     /// Commits an administrator's change; the index of its entry.
     async fn change(&self, command: &Command) -> Result<u64, ClusterApiError> {
-        match self.commit(command).await? {
-            Reply::Rejected(Rejection::UnknownNode { node }) => {
-                Err(ClusterApiError::UnknownNode(node))
-            }
-            Reply::At(index) => Ok(index),
-            Reply::Rejected(_)
-            | Reply::Done
-            | Reply::Count(_)
-            | Reply::Ended(_)
-            | Reply::Admitted(_)
-            | Reply::Refused(_)
-            | Reply::Leased(_)
-            | Reply::Node(_) => Err(ClusterApiError::NoMajority),
+        match self.commit(command).await?.entry() {
+            Some(Ok(index)) => Ok(index),
+            Some(Err(Rejection::UnknownNode { node })) => Err(ClusterApiError::UnknownNode(node)),
+            Some(Err(_)) | None => Err(ClusterApiError::NoMajority),
         }
     }
 

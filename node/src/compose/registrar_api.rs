@@ -63,22 +63,11 @@ impl Api {
     }
 
     async fn index_of(&self, command: &Command) -> Result<u64, ClusterApiError> {
-        match self.commit(command).await? {
-            Reply::At(index) => {
-                self.apply_up_to(index).await;
-                Ok(index)
-            }
-            Reply::Rejected(Rejection::UnknownUser) => Err(ClusterApiError::UnknownUser),
-            Reply::Rejected(Rejection::UserExists) => Err(ClusterApiError::UserExists),
-            Reply::Rejected(rejection) => Err(ClusterApiError::Refused(rejection)),
-            Reply::Done
-            | Reply::Count(_)
-            | Reply::Ended(_)
-            | Reply::Admitted(_)
-            | Reply::Refused(_)
-            | Reply::Leased(_)
-            | Reply::Node(_) => Err(ClusterApiError::NoMajority),
-        }
+        self.committed(command).await.map_err(|error| match error {
+            ClusterApiError::Refused(Rejection::UnknownUser) => ClusterApiError::UnknownUser,
+            ClusterApiError::Refused(Rejection::UserExists) => ClusterApiError::UserExists,
+            error => error,
+        })
     }
 
     /// Waits a moment until this node has applied an entry, so that whoever wrote it here reads it here.
@@ -93,20 +82,10 @@ impl Api {
 
     /// Commits a change whose reply is its place in the log, and waits until this node has applied it.
     pub(super) async fn committed(&self, command: &Command) -> Result<u64, ClusterApiError> {
-        match self.commit(command).await? {
-            Reply::At(index) => {
-                self.apply_up_to(index).await;
-                Ok(index)
-            }
-            Reply::Rejected(rejection) => Err(ClusterApiError::Refused(rejection)),
-            Reply::Done
-            | Reply::Count(_)
-            | Reply::Ended(_)
-            | Reply::Admitted(_)
-            | Reply::Refused(_)
-            | Reply::Leased(_)
-            | Reply::Node(_) => Err(ClusterApiError::NoMajority),
-        }
+        let entry = self.commit(command).await?.entry().ok_or(ClusterApiError::NoMajority)?;
+        let index = entry.map_err(ClusterApiError::Refused)?;
+        self.apply_up_to(index).await;
+        Ok(index)
     }
 
     pub(super) async fn commit(&self, command: &Command) -> Result<Reply, ClusterApiError> {

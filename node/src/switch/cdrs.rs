@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use holdline_model::{CdrCommand, CdrId, Command, Millis, PurgeCdrs, Reply, limits};
+use holdline_model::{CdrCommand, CdrId, Command, Millis, PurgeCdrs, limits};
 use holdline_raft::{RaftHandle, offload};
 use holdline_storage::{Oldest, StateError, StateReader};
 use metrics::{counter, gauge};
@@ -155,22 +155,12 @@ pub(crate) async fn purge(
     }
     let (floor, version) = (keeping.floor, keeping.version);
     let purge = PurgeCdrs { before, records, floor, version, forced, at };
-    match raft.propose(&Command::Cdr(CdrCommand::Purge(purge))).await? {
-        Reply::At(index) => {
-            counter!("holdline_cdrs_purged_total").increment(u64::from(records));
-            info!(records, %before, forced, "old CDRs are purged");
-            wait_for_floor(state, before).await;
-            Ok(Lot { records: records as usize, index: Some(index) })
-        }
-        Reply::Rejected(rejection) => Err(PurgeError::Rejected(rejection)),
-        Reply::Done
-        | Reply::Count(_)
-        | Reply::Ended(_)
-        | Reply::Admitted(_)
-        | Reply::Refused(_)
-        | Reply::Leased(_)
-        | Reply::Node(_) => Err(PurgeError::Unknown),
-    }
+    let reply = raft.propose(&Command::Cdr(CdrCommand::Purge(purge))).await?;
+    let index = reply.entry().ok_or(PurgeError::Unknown)?.map_err(PurgeError::Rejected)?;
+    counter!("holdline_cdrs_purged_total").increment(u64::from(records));
+    info!(records, %before, forced, "old CDRs are purged");
+    wait_for_floor(state, before).await;
+    Ok(Lot { records: records as usize, index: Some(index) })
 }
 
 /// Until this node has applied a purge, the next lot would be decided by an old floor.

@@ -31,6 +31,24 @@ pub enum Reply {
     Node(NodeId),
 }
 
+impl Reply {
+    /// The entry of an administrator's write, or why it took no effect; `None`: this is no reply to one.
+    #[must_use]
+    pub fn entry(self) -> Option<Result<u64, Rejection>> {
+        match self {
+            Self::At(index) => Some(Ok(index)),
+            Self::Rejected(rejection) => Some(Err(rejection)),
+            Self::Done
+            | Self::Ended(_)
+            | Self::Count(_)
+            | Self::Admitted(_)
+            | Self::Refused(_)
+            | Self::Leased(_)
+            | Self::Node(_) => None,
+        }
+    }
+}
+
 /// Why a command took no effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Rejection {
