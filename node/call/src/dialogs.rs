@@ -135,7 +135,7 @@ pub(crate) fn address(dialog: &Dialog) -> Addressing<'_> {
 
 /// A URI as it may stand in a start line: without the header fields that a Contact or a route may carry
 /// (RFC 3261 section 19.1.1). With them the peer would refuse our ACK and our BYE.
-fn as_request_uri(uri: &str) -> &str {
+pub(crate) fn as_request_uri(uri: &str) -> &str {
     let headers = Uri::parse(uri).ok().and_then(|uri| uri.headers);
     let without = headers.and_then(|headers| uri.strip_suffix(headers)?.strip_suffix('?'));
     without.unwrap_or(uri)

@@ -10,6 +10,7 @@
 use holdline_model::{CallId, CallRecord, Hop, Millis, Target, Transport, limits};
 use holdline_sip::message::{Address, HeaderName, Message, Method, Uri};
 
+use crate::dialogs::as_request_uri;
 use crate::messages::Answered;
 use crate::registrar::Located;
 use crate::routing::{Ask, Choice, Redirect, is_number};
@@ -99,8 +100,7 @@ impl CallEngine {
         Some(Target {
             trunk: trunk.name.clone(),
             hop: Hop { transport, local: hop.local, peer: address },
-            // A Contact may carry header fields, which a Request-URI may not (section 19.1.1).
-            uri: uri.split('?').next().unwrap_or(uri).to_owned(),
+            uri: as_request_uri(uri).to_owned(),
             together: false,
             routes: Vec::new(),
             fields: Vec::new(),

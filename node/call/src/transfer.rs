@@ -3,7 +3,7 @@
 //!
 //! The call that is named may be anybody's: its ids are looked up in the replicated state.
 
-use holdline_model::{CallId, CallRecord, Side, Target};
+use holdline_model::{CallId, CallRecord, Target};
 use holdline_sip::message::{HeaderName, Message};
 
 use crate::call::Request;
@@ -55,10 +55,7 @@ impl CallEngine {
             // It is up.
             return None;
         }
-        let trunk = match side {
-            Side::Caller => record.admission.trunk.clone(),
-            Side::Callee => record.targets.get(usize::from(record.attempt))?.trunk.clone(),
-        };
+        let trunk = record.trunk(side)?.clone();
         fields.push(format!("Replaces: {}", replaces::replaces(dialog, false)?));
         Some(Target {
             trunk,

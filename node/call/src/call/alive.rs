@@ -53,12 +53,7 @@ impl Watch {
 impl Call {
     /// How a side is asked, if it is.
     fn asking(&self, ctx: &Ctx<'_>, side: Side) -> Option<Asking> {
-        let target = || self.record.targets.get(usize::from(self.record.attempt));
-        let trunk = match side {
-            Side::Caller => Some(&self.record.admission.trunk),
-            Side::Callee => target().map(|target| &target.trunk),
-        };
-        let trunk = trunk.and_then(|trunk| ctx.routing.trunk(trunk));
+        let trunk = self.record.trunk(side).and_then(|trunk| ctx.routing.trunk(trunk));
         let alive = trunk.and_then(|trunk| trunk.policy.alive);
         let expires = session_timer::is_ours(&self.record).then_some(ctx.options.session_expires);
         let refresh_s = expires.map(|expires| expires.as_secs());
@@ -75,11 +70,7 @@ impl Call {
     }
 
     const fn watch(&mut self, side: Side) -> &mut Option<Box<Watch>> {
-        let [caller, callee] = &mut self.legs.watches;
-        match side {
-            Side::Caller => caller,
-            Side::Callee => callee,
-        }
+        side.of_mut(&mut self.legs.watches)
     }
 
     /// The call is up, was taken over while it is, or its session has changed: each side that is to be asked
@@ -129,11 +120,7 @@ impl Call {
             if let Some(watch) = self.watch(to) {
                 watch.ask_at = None;
             }
-            let [caller, callee] = self.seen_cseq;
-            let seen = match to {
-                Side::Caller => callee,
-                Side::Callee => caller,
-            };
+            let seen = *to.other().of(&self.seen_cseq);
             let asked = Asked { to, cseq: self.own_cseq(to), seen };
             self.propose(ctx, CallChange::Asked(asked), None);
             return true;
@@ -161,11 +148,7 @@ impl Call {
     pub(super) fn on_asked(&mut self, ctx: &mut Ctx<'_>, asked: Asked) {
         let Asked { to, cseq, .. } = asked;
         self.used(to, cseq);
-        let [caller, callee] = &mut self.recovered;
-        *match to {
-            Side::Caller => caller,
-            Side::Callee => callee,
-        } = false;
+        *to.of_mut(&mut self.recovered) = false;
         let refresh_s = self.asking(ctx, to).and_then(|asking| asking.refresh_s);
         let no_update = self.watch(to).as_ref().is_some_and(|watch| watch.no_update);
         let question = match refresh_s.filter(|_| !no_update) {

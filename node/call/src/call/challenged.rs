@@ -55,7 +55,7 @@ impl Call {
         let known = self.record.targets.iter().filter(|other| {
             (&other.trunk, other.hop, &other.uri) == (&target.trunk, target.hop, &target.uri)
         });
-        let before = answered_in(target);
+        let before = credentials_in(target).and_then(answered_by);
         let is_new = before
             .as_ref()
             .is_none_or(|before| challenge.stale && challenge.nonce() != before.nonce());
@@ -84,8 +84,8 @@ impl Call {
             return None;
         }
         let target = self.record.targets.get(usize::from(self.record.attempt))?;
-        let field = target.fields.iter().find(|field| is_credentials(field))?;
-        let challenge = answered_in(target)?;
+        let field = credentials_in(target)?;
+        let challenge = answered_by(field)?;
         let credentials = ctx.credentials(&target.trunk)?;
         let dialog = self.dialog(Side::Callee)?;
         let uri = crate::dialogs::address(dialog).uri;
@@ -97,8 +97,7 @@ impl Call {
 
     /// The header field with which the INVITE to a target proves who we are.
     pub(super) fn credentials_of(&self, attempt: u16) -> Option<&str> {
-        let target = self.record.targets.get(usize::from(attempt))?;
-        target.fields.iter().find(|field| is_credentials(field)).map(String::as_str)
+        credentials_in(self.record.targets.get(usize::from(attempt))?)
     }
 
     /// A BYE of ours was challenged: it is sent once more, with credentials.
@@ -106,14 +105,8 @@ impl Call {
         if !is_challenge(status_of(message)) || self.is_bye_repeated(side) {
             return;
         }
-        let trunk = match side {
-            Side::Caller => Some(self.record.admission.trunk.clone()),
-            Side::Callee => {
-                let target = self.record.targets.get(usize::from(self.record.attempt));
-                target.map(|target| target.trunk.clone())
-            }
-        };
-        let Some(credentials) = trunk.as_ref().and_then(|trunk| ctx.credentials(trunk)) else {
+        let trunk = self.record.trunk(side);
+        let Some(credentials) = trunk.and_then(|trunk| ctx.credentials(trunk)) else {
             return;
         };
         let challenge = challenge_in(message, credentials);
@@ -174,9 +167,13 @@ fn is_credentials(field: &str) -> bool {
         .any(|name| field.strip_prefix(name).is_some_and(|rest| rest.starts_with(": ")))
 }
 
-/// The challenge that a target's credentials answer, read back from them.
-fn answered_in(target: &Target) -> Option<Challenge> {
-    let field = target.fields.iter().find(|field| is_credentials(field))?;
+/// The header field that has a target's credentials.
+fn credentials_in(target: &Target) -> Option<&str> {
+    target.fields.iter().map(String::as_str).find(|field| is_credentials(field))
+}
+
+/// The challenge that credentials answer, read back from them.
+fn answered_by(field: &str) -> Option<Challenge> {
     let (_, value) = field.split_once(": ")?;
     Challenge::best(std::iter::once(value.as_bytes()))
 }

@@ -77,11 +77,7 @@ impl Call {
     /// How a request's CSeq compares with the highest one seen from that side. It is remembered.
     fn order(&mut self, side: Side, request: &Message) -> Ordering {
         let number = request.cseq().number;
-        let [caller, callee] = &mut self.seen_cseq;
-        let seen = match side {
-            Side::Caller => caller,
-            Side::Callee => callee,
-        };
+        let seen = side.of_mut(&mut self.seen_cseq);
         let order = number.cmp(seen);
         *seen = (*seen).max(number);
         order

@@ -259,26 +259,17 @@ impl Call {
     /// A side's message came over a connection: requests to it go over the same.
     fn heard_over(&mut self, side: Side, hop: Hop) {
         if hop.transport.is_reliable() {
-            let [caller, callee] = &mut self.flows;
-            *match side {
-                Side::Caller => caller,
-                Side::Callee => callee,
-            } = Some(hop);
+            *side.of_mut(&mut self.flows) = Some(hop);
         }
     }
 
     /// How a request within a dialog goes: over the connection that its peer was last heard over, if
     /// the record would use one of the same kind from the same host, else as the record says.
     fn hop_to(&self, side: Side, recorded: Hop) -> Hop {
-        let [caller, callee] = self.flows;
-        let flow = match side {
-            Side::Caller => caller,
-            Side::Callee => callee,
-        };
         let is_same_peer = |flow: &Hop| {
             flow.transport == recorded.transport && flow.peer.ip() == recorded.peer.ip()
         };
-        flow.filter(is_same_peer).unwrap_or(recorded)
+        side.of(&self.flows).filter(is_same_peer).unwrap_or(recorded)
     }
 
     /// An administrator hangs up.

@@ -301,7 +301,14 @@ impl Call {
         let to = invite.from.other();
         let Some(dialog) = self.dialog(to) else { return };
         let via = invite.over.unwrap_or(dialog.hop);
-        let bytes = messages::through::cancel(&self.record, to, dialog, via, invite.number());
+        let bytes = messages::through::sibling(
+            &self.record,
+            to,
+            dialog,
+            via,
+            invite.number(),
+            &Method::Cancel,
+        );
         let (timers, reliable) = (ctx.options.timers, via.transport.is_reliable());
         if let Some(invite) = &mut self.legs.reinvite {
             if let Some(client) = &mut invite.client {

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use holdline_model::{AckSeen, CallChange, HangupBy, Millis, Reinvite, Reinvited, Side};
-use holdline_sip::message::Message;
+use holdline_sip::message::{Message, Method};
 use holdline_sip::transaction::{InviteClient, InviteServer, InviteServerInput};
 
 use super::reinvite::InviteThrough;
@@ -104,7 +104,8 @@ impl Call {
 
     fn ack_refused(&self, ctx: &mut Ctx<'_>, to: Side, number: u32) {
         let Some(dialog) = self.dialog(to) else { return };
-        let bytes = messages::through::failure_ack(&self.record, to, dialog, dialog.hop, number);
+        let bytes =
+            messages::through::sibling(&self.record, to, dialog, dialog.hop, number, &Method::Ack);
         ctx.send(self.hop_to(to, dialog.hop), bytes);
     }
 
@@ -128,7 +129,8 @@ impl Call {
         let current = current.filter(|_| self.is_current(known.from, known.cseq));
         let over = current.and_then(|invite| invite.over);
         let via = over.unwrap_or(dialog.hop);
-        let bytes = messages::through::failure_ack(&self.record, to, dialog, via, known.cseq);
+        let bytes =
+            messages::through::sibling(&self.record, to, dialog, via, known.cseq, &Method::Ack);
         ctx.send(over.unwrap_or_else(|| self.hop_to(to, dialog.hop)), bytes);
     }
 

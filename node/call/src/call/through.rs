@@ -482,11 +482,7 @@ impl Call {
 
     /// A number was used in the dialog with a side.
     pub(super) fn used(&mut self, side: Side, cseq: u32) {
-        let [caller, callee] = &mut self.used_cseq;
-        let used = match side {
-            Side::Caller => caller,
-            Side::Callee => callee,
-        };
+        let used = side.of_mut(&mut self.used_cseq);
         *used = (*used).max(cseq);
     }
 
@@ -494,12 +490,8 @@ impl Call {
     /// predecessors, of whom only what is committed is known.
     pub(super) fn own_cseq(&self, side: Side) -> u32 {
         let Some(dialog) = self.dialog(side) else { return 0 };
-        let ([caller, callee], [of_caller, of_callee]) = (self.used_cseq, self.recovered);
-        let (used, recovered) = match side {
-            Side::Caller => (caller, of_caller),
-            Side::Callee => (callee, of_callee),
-        };
-        let ahead = if recovered { limits::CSEQ_AHEAD } else { 0 };
+        let ahead = if *side.of(&self.recovered) { limits::CSEQ_AHEAD } else { 0 };
+        let used = *side.of(&self.used_cseq);
         let next = dialog.local_cseq.saturating_add(ahead).max(used).saturating_add(1);
         next.min(Dialog::MAX_CSEQ)
     }

@@ -152,20 +152,16 @@ impl Call {
         let bye = messages::bye_again(&self.record, side, dialog, credentials);
         let (timers, reliable) = (ctx.options.timers, dialog.hop.transport.is_reliable());
         let client = Some(Box::new(NonInviteClient::new(ctx.now, timers, reliable, bye)));
-        let [caller, callee] = &mut self.bye_repeated;
+        *side.of_mut(&mut self.bye_repeated) = true;
         match side {
-            Side::Caller => (*caller, self.legs.bye_caller) = (true, client),
-            Side::Callee => (*callee, self.legs.bye_callee) = (true, client),
+            Side::Caller => self.legs.bye_caller = client,
+            Side::Callee => self.legs.bye_callee = client,
         }
         self.drain_bye(ctx, side);
     }
 
     pub(super) const fn is_bye_repeated(&self, side: Side) -> bool {
-        let [caller, callee] = self.bye_repeated;
-        match side {
-            Side::Caller => caller,
-            Side::Callee => callee,
-        }
+        *side.of(&self.bye_repeated)
     }
 
     /// A known bug (`holdline_model::mutant`): a call that has lasted too long is hung up at once.

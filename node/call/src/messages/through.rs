@@ -28,7 +28,6 @@ pub(crate) struct With<'a> {
 }
 
 /// A request, passed on to `to` within its dialog.
-///
 pub(crate) fn request(
     record: &CallRecord,
     to: Side,
@@ -63,29 +62,9 @@ pub(crate) fn request(
     pass::through(builder, request, pass::Kind::Within, timer).body(request.body())
 }
 
-/// The CANCEL of an INVITE that was passed on over `via`.
-pub(crate) fn cancel(
-    record: &CallRecord,
-    to: Side,
-    dialog: &Dialog,
-    via: Hop,
-    number: u32,
-) -> Bytes {
-    sibling(record, to, dialog, via, number, &Method::Cancel)
-}
-
-/// The ACK of the failure of an INVITE that was passed on over `via`.
-pub(crate) fn failure_ack(
-    record: &CallRecord,
-    to: Side,
-    dialog: &Dialog,
-    via: Hop,
-    number: u32,
-) -> Bytes {
-    sibling(record, to, dialog, via, number, &Method::Ack)
-}
-
-fn sibling(
+/// The CANCEL of an INVITE that was passed on over `via`, or the ACK of its failure: what has the INVITE's branch
+/// and number.
+pub(crate) fn sibling(
     record: &CallRecord,
     to: Side,
     dialog: &Dialog,

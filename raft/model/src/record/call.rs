@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::limit::{Demand, Passage};
-use crate::record::{Branches, Cause, Dialog, HangupBy, SessionState};
+use crate::record::{Branches, Cause, Dialog, HangupBy, SessionState, Side};
 use crate::{Admit, CallId, CdrId, Epoch, Hop, Listener, Millis, Name, Step};
 
 /// Everything that another node needs to go on with a call.
@@ -49,6 +49,15 @@ pub struct CallRecord {
 }
 
 impl CallRecord {
+    /// The trunk on a side; `None` if no target was tried.
+    #[must_use]
+    pub fn trunk(&self, side: Side) -> Option<&Name> {
+        match side {
+            Side::Caller => Some(&self.admission.trunk),
+            Side::Callee => self.targets.get(usize::from(self.attempt)).map(|target| &target.trunk),
+        }
+    }
+
     /// A hop of this call as its peer sees it: with the address where the peer reaches us.
     #[must_use]
     pub fn seen(&self, hop: Hop) -> Hop {

@@ -22,6 +22,22 @@ impl Side {
             Self::Callee => Self::Caller,
         }
     }
+
+    /// What is its own of a pair, of which the caller's comes first.
+    pub const fn of<T>(self, [caller, callee]: &[T; 2]) -> &T {
+        match self {
+            Self::Caller => caller,
+            Self::Callee => callee,
+        }
+    }
+
+    /// The same, to be changed.
+    pub const fn of_mut<T>(self, [caller, callee]: &mut [T; 2]) -> &mut T {
+        match self {
+            Self::Caller => caller,
+            Self::Callee => callee,
+        }
+    }
 }
 
 /// What is needed to send a request within a dialog, and to judge one received.
