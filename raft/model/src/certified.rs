@@ -8,10 +8,11 @@ use crate::NodeId;
 pub struct Certified(pub NodeId);
 
 impl Certified {
-    /// Whether somebody with this certificate (`None`: connections have none) may speak as `from`.
+    /// Who really speaks, if it is not `from`, by the certificate that was shown (`None`: connections have
+    /// none).
     #[must_use]
-    pub fn permits(shown: Option<Self>, from: NodeId) -> bool {
-        shown.is_none_or(|shown| shown.0 == from)
+    pub fn other_than(shown: Option<Self>, from: NodeId) -> Option<NodeId> {
+        shown.map(|shown| shown.0).filter(|node| *node != from)
     }
 }
 
@@ -21,8 +22,9 @@ mod tests {
 
     #[test]
     fn a_certificate_permits_its_own_node_only() {
-        assert!(Certified::permits(Some(Certified(NodeId(2))), NodeId(2)));
-        assert!(!Certified::permits(Some(Certified(NodeId(2))), NodeId(1)));
-        assert!(Certified::permits(None, NodeId(1)), "without certificates the token decides");
+        assert_eq!(Certified::other_than(Some(Certified(NodeId(2))), NodeId(2)), None);
+        assert_eq!(Certified::other_than(Some(Certified(NodeId(2))), NodeId(1)), Some(NodeId(2)));
+        let none = Certified::other_than(None, NodeId(1));
+        assert_eq!(none, None, "without certificates the token decides");
     }
 }

@@ -152,7 +152,7 @@ pub(crate) fn open<T>(
     shown: Option<Certified>,
     envelope: Envelope<T>,
 ) -> Result<T, Status> {
-    if let Some(Certified(node)) = shown.filter(|_| !Certified::permits(shown, envelope.from)) {
+    if let Some(node) = Certified::other_than(shown, envelope.from) {
         let from = envelope.from;
         metrics::counter!("holdline_rpc_refused_total", "reason" => "impostor").increment(1);
         tracing::warn!(%node, %from, "a node is refused: it speaks as another than its certificate");

@@ -99,7 +99,7 @@ struct Counters {
 impl Inbox {
     /// Refuses what is not for this node of this cluster, or not from whom it says.
     fn check(&self, shown: Option<Certified>, route: Route) -> Result<(), Status> {
-        if let Some(Certified(node)) = shown.filter(|_| !Certified::permits(shown, route.from)) {
+        if let Some(node) = Certified::other_than(shown, route.from) {
             counter!(REFUSED, "reason" => "impostor").increment(1);
             warn!(%node, from = %route.from, "a node is refused: it speaks as another than its certificate");
             let text = format!(
