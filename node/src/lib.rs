@@ -23,6 +23,8 @@ pub mod cli;
 pub mod clock;
 pub mod compose;
 pub mod config;
+mod files;
+mod hex;
 pub mod node_runner;
 pub mod panic_hook;
 mod protect;

@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::CliError;
 use super::args::DevArgs;
 use super::output::Output;
+use crate::hex::hex;
 use children::Children;
 pub(super) use error::DevError;
 use plan::Plan;
@@ -107,7 +108,7 @@ fn folder(wanted: Option<&Path>) -> Result<(PathBuf, bool), DevError> {
 fn key() -> Result<String, DevError> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(DevError::Random)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&bytes))
 }
 
 /// How long the cluster may take until every node is ready.

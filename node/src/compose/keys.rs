@@ -1,13 +1,12 @@
 //! What is derived from the cluster key, each with its own label, so that no use of the key says
 //! anything about another.
 
-use std::fmt::Write as _;
-
 use hmac::{Hmac, Mac};
 use holdline_sip::digest::NonceKey;
 use sha2::Sha256;
 
 use crate::config::ClusterKey;
+use crate::hex::hex;
 
 /// The bearer token of calls between nodes, as 64 hexadecimal digits.
 pub(super) fn rpc_token(key: &ClusterKey) -> String {
@@ -25,11 +24,7 @@ pub(super) fn nonce_key(key: &ClusterKey) -> NonceKey {
 }
 
 fn derive(key: &ClusterKey, label: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in mac(key, label) {
-        write!(text, "{byte:02x}").expect("writing to a string does not fail");
-    }
-    text
+    hex(&mac(key, label))
 }
 
 fn mac(key: &ClusterKey, label: &[u8]) -> [u8; 32] {

@@ -4,10 +4,8 @@
 //! A folder holds `ca.pem`, `ca.key`, `node-N.pem` and `node-N.key`, and `issued`: a line for each
 //! certificate. Keys are readable by their owner alone.
 
-use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use holdline_model::{ClusterId, NodeId};
@@ -19,6 +17,8 @@ use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
 use super::name;
+use crate::files;
+use crate::hex::hex;
 
 /// The authority's certificate: every node has it.
 pub const CA: &str = "ca.pem";
@@ -137,9 +137,9 @@ impl Authority {
         let certificate = params.signed_by(&key, &issuer)?;
         let issued = Issued {
             node,
-            serial: hexadecimal(&serial),
+            serial: hex(&serial),
             not_after: rfc3339(params.not_after),
-            fingerprint: hexadecimal(&Sha256::digest(certificate.der())),
+            fingerprint: hex(&Sha256::digest(certificate.der())),
         };
         // The key first: a node that reads the files in between finds the old pair or no pair.
         write(&self.folder.join(format!("node-{node}.key")), &key.serialize_pem(), 0o600)?;
@@ -213,27 +213,12 @@ fn called(name: &str) -> DistinguishedName {
     called
 }
 
-/// Writes a file so that it is there whole or as it was.
 fn write(path: &Path, text: &str, mode: u32) -> Outcome<()> {
-    let temporary = path.with_extension("tmp");
-    let opened =
-        File::options().create(true).truncate(true).write(true).mode(mode).open(&temporary);
-    let written = opened
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|error| AuthorityError::Io(path.to_owned(), error))
+    files::replace(path, text, mode).map_err(|error| AuthorityError::Io(path.to_owned(), error))
 }
 
 fn read(path: &Path) -> Outcome<String> {
     fs::read_to_string(path).map_err(|error| AuthorityError::Io(path.to_owned(), error))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("writing to a string does not fail");
-    }
-    text
 }
 
 fn rfc3339(at: OffsetDateTime) -> String {

@@ -3,9 +3,7 @@
 //! A file has a key a line. The first one writes, all of them read. What is taken out by `prune` is
 //! kept beside the file, so that nothing is lost by a mistake.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,6 +13,8 @@ use crate::cli::CliError;
 use crate::cli::args::KeyCommand;
 use crate::cli::output::Output;
 use crate::config::read_secret;
+use crate::files;
+use crate::hex::hex;
 
 pub(in crate::cli) fn run(command: &KeyCommand, output: &mut Output) -> Result<ExitCode, CliError> {
     let line = match command {
@@ -67,7 +67,7 @@ fn aside(file: &Path) -> PathBuf {
 fn fresh() -> Result<String, CliError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| CliError::Output(io::Error::other(error)))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&bytes))
 }
 
 fn id(key: &str) -> Result<String, CliError> {
@@ -93,22 +93,7 @@ fn write(file: &Path, keys: &[String], new: bool) -> Result<(), CliError> {
     if new && file.exists() {
         return Err(failed(io::Error::from(io::ErrorKind::AlreadyExists)));
     }
-    let mut temporary = file.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let temporary = PathBuf::from(temporary);
-    let opened =
-        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary);
-    let text = keys.join("\n") + "\n";
-    opened
-        .and_then(|mut open| open.write_all(text.as_bytes()).and_then(|()| open.sync_all()))
-        .and_then(|()| std::fs::rename(&temporary, file))
-        .and_then(|()| {
-            File::open(
-                file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")),
-            )
-        })
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)
+    files::replace(file, &(keys.join("\n") + "\n"), 0o600).map_err(failed)
 }
 
 #[cfg(test)]

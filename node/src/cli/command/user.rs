@@ -16,6 +16,7 @@ use crate::cli::args::{Format, PasswordArgs, Target, UserAddArgs, UserCommand};
 use crate::cli::client::{Client, encoded};
 use crate::cli::output::Output;
 use crate::cli::{CliError, human};
+use crate::hex::hex;
 
 pub(in crate::cli) fn run(
     target: &Target,
@@ -92,10 +93,6 @@ impl Written<'_> {
         }
         Ok(client.put(&path(aor.as_str()), &body.to_string())?.body)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read_aor(text: &str) -> Result<Aor, CliError> {
