@@ -69,16 +69,16 @@ impl DataDir {
             fs::remove_dir_all(&aside).map_err(failed(&aside))?;
         }
         fs::create_dir_all(&aside).map_err(failed(&aside))?;
-        for name in STORE.into_iter().chain([NOTE]) {
+        let set = |name: &str| {
             let from = self.path().join(name);
             match fs::rename(&from, aside.join(name)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                moved => moved.map_err(failed(&from))?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                moved => moved.map_err(failed(&from)),
             }
-            if name == STORE[STORE.len() - 1] {
-                sync(&aside)?;
-            }
-        }
+        };
+        STORE.into_iter().try_for_each(set)?;
+        sync(&aside)?;
+        set(NOTE)?;
         sync(&aside)?;
         sync(self.path())?;
         Ok(aside)

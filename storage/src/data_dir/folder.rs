@@ -89,9 +89,7 @@ impl DataDir {
 
     /// Bytes that this process may still write to the folder's file system.
     pub fn free_bytes(&self) -> Result<u64, DataDirError> {
-        let space =
-            rustix::fs::statvfs(&self.path).map_err(|error| io(&self.path, error.into()))?;
-        Ok(space.f_bavail.saturating_mul(space.f_frsize))
+        Ok(self.space().room().map_err(|error| io(&self.path, error))?.free_bytes)
     }
 }
 

@@ -8,8 +8,8 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use holdline_model::{GroupId, mutant};
 use rocksdb::{
@@ -33,7 +33,7 @@ pub struct RocksEngine {
     failed: AtomicBool,
     floors: Arc<CdrFloors>,
     /// Is told, once, what is damaged.
-    told: OnceLock<OnDamage>,
+    told: Option<OnDamage>,
     damaged: AtomicBool,
 }
 
@@ -60,15 +60,14 @@ impl RocksEngine {
         let db = DB::open_cf_descriptors(&database_options(options), path, tables)
             .map_err(|cause| describe(path, cause))?;
         let (failed, damaged) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Self { db, path: path.to_owned(), failed, floors, told: OnceLock::new(), damaged })
+        Ok(Self { db, path: path.to_owned(), failed, floors, told: None, damaged })
     }
 
     /// Has `told` called, once, when stored bytes are found not to be what was written: nothing is
     /// written any more then.
     #[must_use]
-    pub fn telling(self, told: OnDamage) -> Self {
-        // It was not set before: this is the only place, and takes the engine.
-        let _first = self.told.set(told);
+    pub fn telling(mut self, told: OnDamage) -> Self {
+        self.told = Some(told);
         self
     }
 
@@ -79,7 +78,7 @@ impl RocksEngine {
             && !self.damaged.swap(true, Ordering::AcqRel)
         {
             self.failed.store(true, Ordering::Release);
-            if let Some(told) = self.told.get() {
+            if let Some(told) = &self.told {
                 told(&cause.to_string());
             }
         }
