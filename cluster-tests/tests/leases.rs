@@ -10,6 +10,7 @@ use holdline_cluster_tests::cluster::{Admin, Cluster, ClusterOptions};
 use holdline_cluster_tests::limited::{Span, excess, ms_since, one_class, set_limits};
 use holdline_cluster_tests::phone::Phone;
 use tokio::net::UdpSocket;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 /// What came of a storm.
@@ -18,7 +19,22 @@ struct Storm {
     refused: usize,
 }
 
+/// From when to when each request that passed was under way, and how many were refused.
+type Asked = (Vec<(Instant, Instant)>, usize);
+
 impl Storm {
+    /// Waits until all who ask have ended.
+    async fn end(begun: Instant, askers: Vec<JoinHandle<Asked>>) -> Self {
+        let mut storm = Self { passed: Vec::new(), refused: 0 };
+        for asker in askers {
+            let (passed, refused) = asker.await.unwrap();
+            let since = |(from, to)| (ms_since(begun, from), ms_since(begun, to));
+            storm.passed.extend(passed.into_iter().map(since));
+            storm.refused += refused;
+        }
+        storm
+    }
+
     /// No window passed more than it may, and a dead node's slice and little else is lost.
     fn judge(&self, rate: u32, burst: u32, least_per_cent: u64) {
         let worst = excess(&self.passed, rate.into(), burst.into(), 0);
@@ -38,10 +54,8 @@ async fn limited(operation: &str, rate: u32, burst: u32, options: ClusterOptions
     let cluster = Cluster::start(&options).await.unwrap();
     let matches = format!("match = {{ operation = [\"{operation}\"] }}\nstatus = 429\n");
     set_limits(&cluster, &format!("{}{matches}", one_class(rate, burst)));
-    // A node that has not applied them yet, some milliseconds later than another, limits nothing.
-    for node in 1..=3 {
-        cluster.admin(node).document("/v1/limits").await.unwrap();
-    }
+    // A node that has not applied them yet limits nothing.
+    cluster.settle().await.unwrap();
     cluster
 }
 
@@ -60,12 +74,7 @@ async fn bring_back(mut cluster: Cluster, victim: u64) {
 
 /// Sends OPTIONS evenly, from a port of its own of the trunk's; from when to when each that got a 200 was
 /// under way, and how many 429 came.
-async fn options(
-    from: SocketAddr,
-    to: SocketAddr,
-    rate: u32,
-    seconds: u32,
-) -> (Vec<(Instant, Instant)>, usize) {
+async fn options(from: SocketAddr, to: SocketAddr, rate: u32, seconds: u32) -> Asked {
     let socket = UdpSocket::bind(from).await.unwrap();
     let (mut answered, mut refused) = (Vec::new(), 0);
     let mut buffer = [0_u8; 2_048];
@@ -118,14 +127,7 @@ async fn options_are_never_answered_more_often_than_leased_though_a_node_dies() 
     let askers: Vec<_> = (1..=3).map(asker).collect();
     tokio::time::sleep(Duration::from_secs(3)).await;
     let victim = kill_a_follower(&mut cluster).await;
-    let mut storm = Storm { passed: Vec::new(), refused: 0 };
-    for asker in askers {
-        let (answered, refused) = asker.await.unwrap();
-        let since = |(from, to)| (ms_since(begun, from), ms_since(begun, to));
-        storm.passed.extend(answered.into_iter().map(since));
-        storm.refused += refused;
-    }
-    storm.judge(RATE, RATE, 93);
+    Storm::end(begun, askers).await.judge(RATE, RATE, 93);
     let leader = cluster.leader().await.unwrap();
     let admin = cluster.admin(leader);
     let state = admin.document("/v1/protection").await.unwrap();
@@ -138,11 +140,7 @@ async fn options_are_never_answered_more_often_than_leased_though_a_node_dies() 
 
 /// Registers again and again at one node until `end`; from when to when each that was accepted was under
 /// way, and how many were refused.
-async fn register(
-    mut phone: Phone,
-    to: SocketAddr,
-    end: Instant,
-) -> (Vec<(Instant, Instant)>, usize) {
+async fn register(mut phone: Phone, to: SocketAddr, end: Instant) -> Asked {
     let (mut accepted, mut refused) = (Vec::new(), 0);
     while Instant::now() < end {
         let begun = Instant::now();
@@ -170,6 +168,7 @@ async fn registrations_are_never_accepted_more_often_than_leased_though_a_node_d
     let import = ["user", "import", file.to_str().unwrap()];
     let import = cluster.operator(&import).output().unwrap();
     assert!(import.status.success(), "{}", String::from_utf8_lossy(&import.stderr));
+    cluster.settle().await.unwrap();
     let local = cluster.site().callee();
     let begun = Instant::now();
     let end = begun + Duration::from_secs(8);
@@ -181,19 +180,12 @@ async fn registrations_are_never_accepted_more_often_than_leased_though_a_node_d
     }
     tokio::time::sleep(Duration::from_secs(3)).await;
     let victim = kill_a_follower(&mut cluster).await;
-    let mut storm = Storm { passed: Vec::new(), refused: 0 };
-    for phone in phones {
-        let (accepted, refused) = phone.await.unwrap();
-        let since = |(from, to)| (ms_since(begun, from), ms_since(begun, to));
-        storm.passed.extend(accepted.into_iter().map(since));
-        storm.refused += refused;
-    }
-    storm.judge(RATE, RATE, 80);
+    Storm::end(begun, phones).await.judge(RATE, RATE, 80);
     bring_back(cluster, victim).await;
 }
 
 /// Asks for the nodes again and again until `end`, or the node is gone; as [`register`].
-async fn ask(admin: Admin, end: Instant) -> (Vec<(Instant, Instant)>, usize) {
+async fn ask(admin: Admin, end: Instant) -> Asked {
     let (mut answered, mut refused) = (Vec::new(), 0);
     while Instant::now() < end {
         let begun = Instant::now();
@@ -227,14 +219,7 @@ async fn the_api_answers_no_more_often_than_leased_though_a_node_dies() {
     // Whoever has locked himself out sees and changes the limits all the same.
     let limits = cluster.admin(1).request("GET", "/v1/limits").await.unwrap();
     assert_eq!(limits.status, 200, "{}", limits.body);
-    let mut storm = Storm { passed: Vec::new(), refused: 0 };
-    for asker in askers {
-        let (answered, refused) = asker.await.unwrap();
-        let since = |(from, to)| (ms_since(begun, from), ms_since(begun, to));
-        storm.passed.extend(answered.into_iter().map(since));
-        storm.refused += refused;
-    }
-    storm.judge(RATE, RATE, 80);
+    Storm::end(begun, askers).await.judge(RATE, RATE, 80);
     set_limits(&cluster, "");
     bring_back(cluster, victim).await;
 }

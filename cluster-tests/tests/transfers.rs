@@ -176,9 +176,8 @@ async fn attended_and_blind_transfers_go_through_also_when_an_owner_dies() {
     assert!(!secrets.iter().any(|secret| refer.contains(secret)), "it tells bob too much: {refer}");
     bob.answer(&refer, peer, "202 Accepted", "").await;
     alice.hear("SIP/2.0 202").await;
-    // Another node looks the call up that is to be replaced; it has applied what was decided when a
-    // linearizable read returns. People take longer than that to transfer a call.
-    cluster.admin(1).document("/v1/calls").await.unwrap();
+    // Another node looks the call up that is to be replaced. People take longer to transfer a call.
+    cluster.settle().await.unwrap();
     // The node that owns alice's call to carol dies; that call is what bob's INVITE is to replace.
     cluster.kill(2).unwrap();
     let referred =

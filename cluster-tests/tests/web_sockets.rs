@@ -213,14 +213,9 @@ fn md5(text: &str) -> String {
     Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The trunk `caller` calls the user, whose client takes the call.
-///
-/// The node that answers a REGISTER has applied it; another, to which the call may belong, some
-/// milliseconds later. A linearizable read returns when its node has.
+/// The trunk `caller` calls the user, who has registered, and whose client takes the call.
 async fn called(stage: &Stage, client: &mut Client, user: &str) {
-    for node in stage.cluster.running() {
-        stage.cluster.admin(node).document("/v1/registrations").await.unwrap();
-    }
+    stage.cluster.settle().await.unwrap();
     let plan = CallerPlan::hold(user, stage.cluster.sip(1)).hang_up_after_ms(200);
     stage.caller.order(vec![Order::Place(plan)]).await.unwrap();
     client.take_call().await;

@@ -424,6 +424,18 @@ impl Cluster {
         self.passed = quiet;
     }
 
+    /// Returns when every node that runs has applied what was decided before: the node that answers a
+    /// request has, the others some milliseconds later. A linearizable read returns when its node has.
+    ///
+    /// # Errors
+    /// If a node does not answer, or there is no majority.
+    pub async fn settle(&self) -> Result<(), ClusterError> {
+        for id in self.running() {
+            self.admin(id).document("/v1/limits").await?;
+        }
+        Ok(())
+    }
+
     /// Numbers of the nodes that were started and not killed.
     pub fn running(&self) -> impl Iterator<Item = u64> + use<> {
         let ids: Vec<u64> = self.nodes.values().filter(|n| n.started()).map(|n| n.id).collect();

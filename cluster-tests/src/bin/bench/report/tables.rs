@@ -290,21 +290,11 @@ impl Report {
         let rate = self.transports.first().map_or(0, |over| over.rate);
         Grid {
             title: format!("Three nodes at {rate} calls/s over each transport"),
-            head: vec![
-                "transport",
-                "calls /\nfailed",
-                "CPU s\nper 1,000 calls",
-                "user",
-                "system",
-                "INVITE→200\np50 ms",
-                "p95",
-                "p99",
-                "max",
-                "BYE→200\np50 ms",
-                "p95",
-                "p99",
-                "max",
-            ],
+            head: [
+                &["transport", "calls /\nfailed", "CPU s\nper 1,000 calls", "user", "system"][..],
+                &LATENCIES,
+            ]
+            .concat(),
             rows: self.transports.iter().map(row).collect(),
             notes: vec![
                 "The same transport on both sides, one connection each; callers and callees are agents \
@@ -329,20 +319,11 @@ impl Report {
         };
         Grid {
             title: "Call detail records exported by the called node, beside the base rate".into(),
-            head: vec![
-                "MiB/s",
-                "reached",
-                "calls /\nfailed",
-                "CPU s\nper 1,000 calls",
-                "INVITE→200\np50 ms",
-                "p95",
-                "p99",
-                "max",
-                "BYE→200\np50 ms",
-                "p95",
-                "p99",
-                "max",
-            ],
+            head: [
+                &["MiB/s", "reached", "calls /\nfailed", "CPU s\nper 1,000 calls"][..],
+                &LATENCIES,
+            ]
+            .concat(),
             rows: self.export.iter().map(row).collect(),
             notes: vec!["CPU: that of the export included. 0 MiB/s: without one.".into()],
         }
@@ -525,6 +506,10 @@ impl Report {
         lines.join("\n")
     }
 }
+
+/// The columns of both [`percentiles`].
+const LATENCIES: [&str; 8] =
+    ["INVITE→200\np50 ms", "p95", "p99", "max", "BYE→200\np50 ms", "p95", "p99", "max"];
 
 fn percentiles(times: Option<Times>) -> [String; 4] {
     times.map_or(["–"; 4].map(str::to_owned), |times| {
