@@ -46,6 +46,8 @@ pub struct SippPlan {
     pub hold_ms: u32,
     /// Messages that its scenario does not expect are passed over: repetitions that a takeover causes.
     pub lenient: bool,
+    /// The processors that it may use, as `taskset -c` takes them; `None`: all.
+    pub processors: Option<String>,
 }
 
 /// A run.
@@ -121,6 +123,7 @@ impl SippPlan {
             calls: None,
             hold_ms: 0,
             lenient: false,
+            processors: None,
         }
     }
 
@@ -143,6 +146,7 @@ impl SippPlan {
             calls,
             hold_ms: 500,
             lenient: false,
+            processors: None,
         }
     }
 
@@ -155,7 +159,14 @@ impl SippPlan {
         fs::create_dir_all(&folder).map_err(SippError::Process)?;
         let output = fs::File::create(folder.join("output")).map_err(SippError::Process)?;
         let errors = output.try_clone().map_err(SippError::Process)?;
-        let mut command = Command::new(PROGRAM);
+        let mut command = match &self.processors {
+            Some(processors) => {
+                let mut command = Command::new("taskset");
+                command.args(["-c", processors, PROGRAM]);
+                command
+            }
+            None => Command::new(PROGRAM),
+        };
         match &self.scenario {
             Scenario::BuiltIn(name) => command.arg("-sn").arg(name),
             Scenario::Ours(file) => command.arg("-sf").arg(scenario_file(file)),

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use super::node::Node;
 use super::site::Site;
 use crate::ua::{AUTHORITY, CERTIFICATE, KEY};
 
@@ -74,10 +75,14 @@ pub struct ClusterOptions {
     pub more: String,
     /// How the caller's trunk is reached.
     pub caller_over: Transport,
+    /// The domain whose certificate alone proves the caller's calls; `None`: its address does.
+    pub caller_certificate: Option<String>,
     /// How the callee's trunk is reached.
     pub callee_over: Transport,
     /// Every node listens for WebSockets, too, at [`WS_PORT`].
     pub web_sockets: bool,
+    /// The processors that the nodes may use, as `taskset -c` takes them; `None`: all.
+    pub processors: Option<String>,
     /// Every node listens at `[::1]`, too, over UDP and TCP, at [`V6_PORT`] + its id.
     pub v6: bool,
 }
@@ -181,14 +186,25 @@ impl Default for ClusterOptions {
             registrar: false,
             more: String::new(),
             caller_over: Transport::Udp,
+            caller_certificate: None,
             callee_over: Transport::Udp,
             web_sockets: false,
+            processors: None,
             v6: false,
         }
     }
 }
 
 impl ClusterOptions {
+    /// Node `id`, not started yet.
+    pub(super) fn node(&self, id: u64, folder: &Path) -> Node {
+        let mut node = Node::new(id, folder);
+        if let Some(processors) = &self.processors {
+            node.wrapper = ["taskset", "-c", processors].map(Into::into).into();
+        }
+        node
+    }
+
     /// The configuration file of node `id`, or of a node that joins and will be in its place.
     pub(super) fn toml(
         &self,
@@ -288,6 +304,11 @@ impl ClusterOptions {
             };
             writeln!(text, "[[trunk]]\nname = \"{name}\"\ntenant = \"{name}\"")?;
             writeln!(text, "address = \"{address}\"\nsources = [\"{ip}\"]")?;
+            if name == "caller"
+                && let Some(domain) = &self.caller_certificate
+            {
+                writeln!(text, "auth = [\"certificate\"]\ntls_name = \"{domain}\"")?;
+            }
             writeln!(text, "transport = \"{}\"\n", over.param())?;
         }
         for (prefix, trunks) in ROUTES {
@@ -365,6 +386,9 @@ impl ClusterOptions {
             let (certificate, key, ca) = (path(CERTIFICATE), path(KEY), path(AUTHORITY));
             writeln!(text, "\n[sip.tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"")?;
             writeln!(text, "ca = \"{ca}\"")?;
+            if self.caller_certificate.is_some() {
+                writeln!(text, "clients = \"required\"")?;
+            }
         }
         for over in [Transport::Tcp, Transport::Tls] {
             if [self.caller_over, self.callee_over].contains(&over) {

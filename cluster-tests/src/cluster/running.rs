@@ -122,7 +122,7 @@ impl Cluster {
         }
         let mut nodes = BTreeMap::new();
         for id in 1..=u64::from(options.nodes) {
-            let node = Node::new(id, folder.path());
+            let node = options.node(id, folder.path());
             let text = options.toml(&site, id, &node.data_dir, None);
             fs::write(&node.config, text).map_err(|cause| file(&node.config, cause))?;
             nodes.insert(id, node);
@@ -154,7 +154,7 @@ impl Cluster {
     /// # Errors
     /// If there is no room.
     pub fn prepare_join(&mut self, place: u64, joiner: &Joiner) -> Result<(), ClusterError> {
-        let node = Node::new(place, self.folder());
+        let node = self.options.node(place, self.folder());
         let text = self.options.toml(&self.site, place, &node.data_dir, Some(joiner));
         let file = |cause| ClusterError::File { path: node.config.clone(), cause };
         fs::write(&node.config, text).map_err(file)?;

@@ -74,6 +74,8 @@ pub struct CdrView {
     pub id: String,
     /// The call's id.
     pub call: String,
+    /// The trunk it came from.
+    pub trunk_in: String,
     /// The dialled URI.
     pub to: String,
     /// Call-ID of the caller's leg.

@@ -34,4 +34,4 @@ pub use ledger::{Anomaly, Entry, Event, Kind, Ledger, Role, Stray, Way};
 pub use message::{Draft, Malformed, Message, Method, Start};
 pub use plan::{CalleeScript, CallerPlan, Last, Order, Tell, When};
 pub use stream::Over;
-pub use tls::{AUTHORITY, CERTIFICATE, Certificates, KEY};
+pub use tls::{AUTHORITY, CERTIFICATE, Certificates, DOMAIN, KEY};

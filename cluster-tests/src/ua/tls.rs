@@ -1,5 +1,5 @@
-//! Certificates for a test: one authority, one certificate for every address of a site, shared by
-//! nodes and agents.
+//! Certificates for a test: one authority, one certificate for every address of a site and for [`DOMAIN`],
+//! shared by nodes and agents.
 
 use std::io;
 use std::net::IpAddr;
@@ -14,6 +14,8 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 /// The file with the certificate of everybody.
 pub const CERTIFICATE: &str = "certificate.pem";
+/// The domain that it is for.
+pub const DOMAIN: &str = "agents.test";
 /// The file with its key.
 pub const KEY: &str = "key.pem";
 /// The file with the authority's certificate.
@@ -38,7 +40,8 @@ impl Certificates {
         authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let authority_pem = authority.self_signed(&authority_key).map_err(failed)?.pem();
         let issuer = rcgen::Issuer::new(authority, authority_key);
-        let names = addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let mut names = addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+        names.push(DOMAIN.to_owned());
         let key = rcgen::KeyPair::generate().map_err(failed)?;
         let leaf = rcgen::CertificateParams::new(names).map_err(failed)?;
         let leaf = leaf.signed_by(&key, &issuer).map_err(failed)?;
@@ -63,13 +66,14 @@ impl Certificates {
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
             .with_no_client_auth()
-            .with_single_cert(chain, key)
+            .with_single_cert(chain.clone(), key.clone_key())
             .map_err(io::Error::other)?;
         let client = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
             .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_client_auth_cert(chain, key)
+            .map_err(io::Error::other)?;
         Ok(Self { server: Arc::new(server), client: Arc::new(client) })
     }
 

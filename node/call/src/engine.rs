@@ -9,7 +9,6 @@
 //! Invariant: every call of a slot that is not ours has been forgotten.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,8 +34,8 @@ use crate::routing::Selector;
 use crate::timers::Timers;
 use crate::trunk_calls::TrunkCalls;
 use crate::{
-    DropReason, Emergency, Event, Input, Listeners, Names, NoEmergency, NoNames, Options, Output,
-    Refusal, Routing, Trunk, Undecided,
+    Certificates, DropReason, Emergency, Event, Input, Listeners, Names, NoCertificates,
+    NoEmergency, NoNames, Options, Output, Refusal, Routing, Sender, Trunk, Undecided,
 };
 
 /// All calls of the slots that this shard of this node owns.
@@ -45,6 +44,7 @@ pub struct CallEngine {
     pub(crate) options: Options,
     pub(crate) routing: Arc<Routing>,
     pub(crate) names: Arc<dyn Names>,
+    pub(crate) certificates: Arc<dyn Certificates>,
     pub(crate) registrar: Registrar,
     pub(crate) allowance: Arc<dyn Allowance>,
     /// Requests that wait for tokens.
@@ -79,6 +79,7 @@ impl CallEngine {
             options,
             routing,
             names: Arc::new(NoNames),
+            certificates: Arc::new(NoCertificates),
             registrar: Registrar::none(),
             allowance: Arc::new(Unlimited),
             held: HeldRequests::default(),
@@ -126,9 +127,22 @@ impl CallEngine {
         self
     }
 
-    /// The trunk that a source address belongs to.
-    pub(crate) fn source(&self, address: IpAddr) -> Option<&Trunk> {
-        self.routing.source(address, &*self.names)
+    /// Lets it know the certificates that peers have shown.
+    #[must_use]
+    pub fn with_certificates(mut self, certificates: Arc<dyn Certificates>) -> Self {
+        self.certificates = certificates;
+        self
+    }
+
+    /// The trunk that what comes over a connection belongs to.
+    pub(crate) fn source(&self, hop: Hop) -> Option<&Trunk> {
+        self.routing.source(&self.sender(hop), &*self.names)
+    }
+
+    pub(crate) fn sender(&self, hop: Hop) -> Sender {
+        let secure = hop.transport.is_secure();
+        let identities = if secure { self.certificates.identities(hop) } else { None };
+        Sender { address: hop.peer.ip(), identities }
     }
 
     /// Tells it which numbers are of emergency.

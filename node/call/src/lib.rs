@@ -41,6 +41,7 @@ mod refused;
 mod registrar;
 mod replaces;
 mod routing;
+mod sender;
 mod session_timer;
 mod shed;
 mod timers;
@@ -66,6 +67,7 @@ pub use routing::{
     Routing, RoutingError, Trunk, TrunkAddress, TrunkCredentials, TrunkGroup, TrunkPolicy,
     TrunkProxy, TrunkSecret, WhenDown,
 };
+pub use sender::{Certificates, NoCertificates, Sender};
 pub use shed::NewCall;
 pub use trunks::{
     BreakerOptions, ClusterSays, Gate, Heard, InvalidReport, ProbeId, ProbeOptions, Standing,

@@ -100,7 +100,7 @@ impl CallEngine {
         operation: Operation,
         request: &Request,
     ) -> bool {
-        let trunk = self.source(request.hop.peer.ip());
+        let trunk = self.source(request.hop);
         let (tenant, trunk) =
             trunk.map(|trunk| (trunk.tenant.clone(), trunk.name.clone())).unwrap_or_default();
         self.allows(now, slot, operation, (&tenant, &trunk), request)

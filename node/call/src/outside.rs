@@ -97,7 +97,7 @@ impl CallEngine {
     }
 
     fn options(&mut self, now: Millis, request: &Request, slot: SlotId) {
-        if self.source(request.hop.peer.ip()).is_none() {
+        if self.source(request.hop).is_none() {
             self.refuse(request, Refuse::Forbidden, Refusal::UnknownSource);
             return;
         }
@@ -219,7 +219,7 @@ impl CallEngine {
     fn identify(&mut self, now: Millis, request: &Request, slot: SlotId) -> Option<Caller> {
         let epoch = self.slots.get(&slot).copied()?;
         let routing = Arc::clone(&self.routing);
-        if let Some(trunk) = routing.source(request.hop.peer.ip(), &*self.names) {
+        if let Some(trunk) = routing.source(&self.sender(request.hop), &*self.names) {
             let Some(secret) = &trunk.policy.proof.by_digest else {
                 return Some(Caller { tenant: trunk.tenant.clone(), trunk: trunk.name.clone() });
             };

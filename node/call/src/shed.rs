@@ -31,7 +31,7 @@ impl CallEngine {
         if !is_invite || message.to().tag.is_some() {
             return None;
         }
-        let tenant = match self.source(hop.peer.ip()) {
+        let tenant = match self.source(*hop) {
             Some(trunk) => trunk.tenant.clone(),
             None if has_credentials(message) => {
                 self.registrar.tenant_of(message.from().uri).unwrap_or_default()

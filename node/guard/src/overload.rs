@@ -4,7 +4,7 @@
 //! What is measured is delay, not utilisation: as in `CoDel` (RFC 8289), the *least* delay within
 //! an interval, because a queue that is empty once per interval only evens out bursts, and one that never is, is
 //! standing. The delays are those of the shards' and the dispatcher's queues, of commits, and the lateness of a
-//! timer. What is controlled is the rate of new calls, not their share: when offered load doubles
+//! timer, and of the kernel's queue; what that has no room for counts too. What is controlled is the rate of new calls, not their share: when offered load doubles
 //! again, the rate stays right. It falls by a factor, no more often than its effect can be seen, and
 //! rises by a step while calls are refused (AIMD); when none have been for a while, the gate opens.
 //!
@@ -52,8 +52,10 @@ impl Default for OverloadOptions {
 /// The least delays seen within an interval; 0 where nothing was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
-    /// Of a message in this node's queues; the highest of all queues.
+    /// Of a message in this node's queues, the kernel's among them; the highest of all queues.
     pub queue_ns: u64,
+    /// Messages for which a queue had no room.
+    pub dropped: u64,
     /// Of a timer.
     pub lag_ns: u64,
     /// From proposing to the reply.
@@ -111,7 +113,8 @@ impl Overload {
     /// Whether delays are above their targets.
     #[must_use]
     pub const fn is_over(&self, load: Load) -> bool {
-        load.queue_ns > self.options.queue_target_ns
+        load.dropped > 0
+            || load.queue_ns > self.options.queue_target_ns
             || load.lag_ns > self.options.lag_target_ns
             || load.commit_ns > self.options.commit_target_ns
     }
@@ -344,9 +347,11 @@ mod tests {
     }
 
     #[test]
-    fn each_of_the_three_delays_counts() {
+    fn each_of_the_three_delays_counts_and_so_does_what_was_dropped() {
         let control = Overload::new(OverloadOptions::default());
-        assert!(!control.is_over(Load { queue_ns: 20 * MS, lag_ns: 50 * MS, commit_ns: 500 * MS }));
+        let most = Load { queue_ns: 20 * MS, dropped: 0, lag_ns: 50 * MS, commit_ns: 500 * MS };
+        assert!(!control.is_over(most));
+        assert!(control.is_over(Load { dropped: 1, ..Load::default() }));
         assert!(control.is_over(Load { queue_ns: 21 * MS, ..Load::default() }));
         assert!(control.is_over(Load { lag_ns: 51 * MS, ..Load::default() }));
         assert!(control.is_over(Load { commit_ns: 501 * MS, ..Load::default() }));

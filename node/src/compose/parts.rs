@@ -48,7 +48,7 @@ use crate::switch::lookups::Lookups;
 use crate::switch::names::{self, KnownNames};
 use crate::switch::ownership::{self, Keeper, Progress};
 use crate::switch::shard::{self, ToShard};
-use crate::switch::tls_peers::TlsPeers;
+use crate::switch::tls_peers::{Shown, TlsPeers};
 use crate::switch::trunks::{self, TellTrunks, Wires};
 
 /// A running node.
@@ -238,6 +238,7 @@ impl Shared<'_> {
                 engine: engine
                     .with_emergency(emergency)
                     .with_allowance(allowance)
+                    .with_certificates(Arc::new(Shown(self.ports.clone())))
                     .with_names(Arc::new(KnownNames(self.locator.clone()))),
                 inputs,
                 raft: self.raft.clone(),
@@ -346,7 +347,7 @@ impl Shared<'_> {
         let raft = self.raft.clone();
         tasks.spawn(round_trips::tell(raft, bulletin.clone(), election_min, halt.clone()));
         tasks.spawn(keeper::run(protection(), news, bulletin, halt.clone()));
-        tasks.spawn(pace::run(protection(), halt.clone()));
+        tasks.spawn(pace::run(protection(), self.ports.clone(), halt.clone()));
         let (me, raft) = (self.config().node.id, self.raft.clone());
         let keeper = lender::Keeper { me, incarnation, protection: protection(), raft };
         tasks.spawn(lender::run(keeper, halt.clone()));

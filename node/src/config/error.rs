@@ -280,6 +280,9 @@ pub enum Fault {
     /// A password is to be asked for that nobody could know.
     #[error("auth asks for \"digest\", and there is no password")]
     NeedsPeer,
+    /// Certificates are to prove whose calls are whose, and nobody is asked for one.
+    #[error("auth asks for \"certificate\", and [sip.tls] asks no client for one")]
+    NobodyAsked,
     /// Calls would need no proof at all.
     #[error("auth asks for nothing: anybody could call")]
     NoProof,
@@ -453,7 +456,12 @@ impl Fault {
             Self::NeedsPeer => {
                 "add peer = { username = \"…\", password_file = \"…\" }".to_owned()
             }
-            Self::NoProof => "write [\"source\"], [\"digest\"] or both".to_owned(),
+            Self::NobodyAsked => {
+                "set clients = \"asked\" or \"required\", and ca, in [sip.tls]".to_owned()
+            }
+            Self::NoProof => {
+                "write [\"source\"], [\"digest\"], [\"certificate\"] or several".to_owned()
+            }
             Self::NotHa1 { .. } => {
                 "make it with: printf '%s' 'USER:REALM:PASSWORD' | md5sum, or sha256sum".to_owned()
             }

@@ -81,7 +81,7 @@ pub(super) fn build_all(
     tls: Option<&TlsFiles>,
 ) -> Vec<TrunkConfig> {
     let mut trunks: Vec<TrunkConfig> = Vec::with_capacity(raw.len());
-    let mut claimed: Vec<(Cidr, Name)> = Vec::new();
+    let mut claimed = Claims::default();
     if let Some(beyond) = raw.get(MAX_TRUNKS) {
         let count = Spanned::new(beyond.span(), u64::try_from(raw.len()).unwrap_or(u64::MAX));
         let max = u64::try_from(MAX_TRUNKS).unwrap_or(u64::MAX);
@@ -103,7 +103,7 @@ impl RawTrunk {
     fn build(
         self,
         check: &mut Checker<'_>,
-        claimed: &mut Vec<(Cidr, Name)>,
+        claimed: &mut Claims,
         listeners: &[Listener],
         tls: Option<&TlsFiles>,
     ) -> TrunkConfig {
@@ -135,22 +135,7 @@ impl RawTrunk {
             }
             TrunkAddress::Name(_) => None,
         };
-        let given = self.sources.or(implied);
-        let is_known = given.is_some();
-        let mut sources = Vec::new();
-        for text in given.unwrap_or_default() {
-            match text.get_ref().parse::<Cidr>() {
-                Ok(source) => {
-                    claim(check, claimed, &name, source, text.span());
-                    sources.push(source);
-                }
-                Err(error) => check.fault("trunk.sources", text.span(), Fault::NotASource(error)),
-            }
-        }
-        let tenant = self.tenant.map_or(Name::from(DEFAULT_TENANT), |t| Name::from(t.into_inner()));
-        let sources = is_known.then_some(sources);
-        let transport = of_address.unwrap_or_default();
-        let ca = tls.and_then(|files| files.ca.clone());
+        let (ca, clients) = tls.map(|files| (files.ca.clone(), files.clients)).unwrap_or_default();
         let tls = trunk_tls::build(check, self.tls_name, self.tls_certificate, self.tls_key, ca);
         let raw = RawPolicy {
             auth: self.auth,
@@ -159,7 +144,24 @@ impl RawTrunk {
             redirect: self.redirect,
             alive: self.alive,
         };
-        let policy = raw.build(check);
+        let domain = tls.name.clone().unwrap_or_else(|| host(next));
+        let policy = raw.build(check, domain, clients);
+        let given = self.sources.or(implied);
+        let is_known = given.is_some();
+        let mut sources = Vec::new();
+        for text in given.unwrap_or_default() {
+            match text.get_ref().parse::<Cidr>() {
+                Ok(source) => {
+                    let by = policy.proof.by_certificate.clone();
+                    claimed.add(check, &name, (by, source), text.span());
+                    sources.push(source);
+                }
+                Err(error) => check.fault("trunk.sources", text.span(), Fault::NotASource(error)),
+            }
+        }
+        let tenant = self.tenant.map_or(Name::from(DEFAULT_TENANT), |t| Name::from(t.into_inner()));
+        let sources = is_known.then_some(sources);
+        let transport = of_address.unwrap_or_default();
         let probe = self.probe;
         TrunkConfig { name, tenant, address, transport, proxy, sources, probe, tls, policy }
     }
@@ -208,20 +210,35 @@ pub(super) fn transport(
     })
 }
 
-/// Blocks may nest (the smaller one wins), but two trunks may not share one.
-fn claim(
-    check: &mut Checker<'_>,
-    claimed: &mut Vec<(Cidr, Name)>,
-    trunk: &Name,
-    source: Cidr,
-    span: std::ops::Range<usize>,
-) {
-    let first = claimed.iter().find(|(block, other)| *block == source && other != trunk);
-    if let Some((_, first)) = first {
-        let (first, second) = (first.to_string(), trunk.to_string());
-        check.fault("trunk.sources", span, Fault::AmbiguousSource { block: source, first, second });
-    } else {
-        claimed.push((source, trunk.clone()));
+/// Whose sources are whose. Blocks may nest (the smaller one wins), but two trunks may not share one, unless
+/// they are told apart by the domains of their certificates.
+#[derive(Debug, Default)]
+struct Claims(Vec<((Option<String>, Cidr), Name)>);
+
+impl Claims {
+    fn add(
+        &mut self,
+        check: &mut Checker<'_>,
+        trunk: &Name,
+        claim: (Option<String>, Cidr),
+        span: std::ops::Range<usize>,
+    ) {
+        let first = self.0.iter().find(|(known, other)| *known == claim && other != trunk);
+        if let Some((_, first)) = first {
+            let (first, second) = (first.to_string(), trunk.to_string());
+            let fault = Fault::AmbiguousSource { block: claim.1, first, second };
+            check.fault("trunk.sources", span, fault);
+        } else {
+            self.0.push((claim, trunk.clone()));
+        }
+    }
+}
+
+/// Whose certificate is expected where nothing else is said.
+fn host(next: &TrunkAddress) -> String {
+    match next {
+        TrunkAddress::Socket(address) => address.ip().to_canonical().to_string(),
+        TrunkAddress::Name(asked) => asked.host.to_ascii_lowercase(),
     }
 }
 

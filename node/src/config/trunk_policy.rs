@@ -11,6 +11,7 @@ use holdline_call::{
 };
 use holdline_model::Name;
 use holdline_sip::digest::ha1;
+use holdline_transport::ClientCertificates;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -26,6 +27,8 @@ pub(super) enum RawProof {
     Source,
     /// They know a password.
     Digest,
+    /// They come over connections whose peer has shown its certificate.
+    Certificate,
 }
 
 /// What we answer a trunk's challenges with.
@@ -79,7 +82,13 @@ pub(super) struct RawPolicy {
 }
 
 impl RawPolicy {
-    pub(super) fn build(self, check: &mut Checker<'_>) -> TrunkPolicy {
+    /// `domain`: whose certificate is expected; `clients`: of whom certificates are asked.
+    pub(super) fn build(
+        self,
+        check: &mut Checker<'_>,
+        domain: String,
+        clients: ClientCertificates,
+    ) -> TrunkPolicy {
         let credentials = self.credentials.and_then(|raw| {
             let span = raw.span();
             raw.into_inner().build(check, span)
@@ -89,7 +98,13 @@ impl RawPolicy {
             RawRedirect::Follow => Redirect::Follow,
         };
         let alive = self.alive.map(|raw| raw.build(check));
-        let proof = proof(check, self.auth, self.peer);
+        let auth = self.auth.as_ref();
+        let certificate = auth.filter(|auth| auth.get_ref().contains(&RawProof::Certificate));
+        if let Some(auth) = certificate.filter(|_| clients == ClientCertificates::Ignored) {
+            check.fault("trunk.auth", auth.span(), Fault::NobodyAsked);
+        }
+        let by_certificate = certificate.map(|_| domain);
+        let proof = proof(check, self.auth, by_certificate, self.peer);
         TrunkPolicy { proof, credentials, redirect, alive }
     }
 }
@@ -97,6 +112,7 @@ impl RawPolicy {
 fn proof(
     check: &mut Checker<'_>,
     auth: Option<Spanned<Vec<RawProof>>>,
+    by_certificate: Option<String>,
     peer: Option<Spanned<RawPeer>>,
 ) -> Proof {
     let Some(auth) = auth else {
@@ -107,7 +123,7 @@ fn proof(
     };
     let asked = |proof| auth.get_ref().contains(&proof);
     let (by_source, by_digest) = (asked(RawProof::Source), asked(RawProof::Digest));
-    if !by_source && !by_digest {
+    if !by_source && !by_digest && by_certificate.is_none() {
         check.fault("trunk.auth", auth.span(), Fault::NoProof);
     }
     let by_digest = match (by_digest, peer) {
@@ -125,7 +141,7 @@ fn proof(
         }
         (false, None) => None,
     };
-    Proof { by_source, by_digest }
+    Proof { by_source, by_certificate, by_digest }
 }
 
 impl RawAlive {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdline_guard::{Load, Overload, OverloadState};
+use holdline_transport::{KernelQueues, Ports};
 use metrics::gauge;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -13,7 +14,7 @@ use super::Protection;
 use super::pressure::nanos;
 
 /// Runs until `stop` is cancelled.
-pub(crate) async fn run(protection: Arc<Protection>, stop: CancellationToken) {
+pub(crate) async fn run(protection: Arc<Protection>, ports: Ports, stop: CancellationToken) {
     let Some(options) = protection.config.overload else { return };
     let mut control = Overload::new(options);
     loop {
@@ -29,11 +30,18 @@ pub(crate) async fn run(protection: Arc<Protection>, stop: CancellationToken) {
             let lag_ns = slept_ns.saturating_sub(tick_ns);
             least_lag_ns = Some(least_lag_ns.map_or(lag_ns, |least: u64| least.min(lag_ns)));
         }
-        let load = Load { lag_ns: least_lag_ns.unwrap_or(0), ..protection.pressure.take() };
+        let load = load(&protection, ports.kernel_queues(), least_lag_ns.unwrap_or(0));
         let before = control.state();
         let after = control.interval(protection.clock.elapsed_ns(), load, protection.gate.counts());
         apply(&protection, load, before, after);
     }
+}
+
+/// What this interval was like.
+fn load(protection: &Protection, kernel: KernelQueues, lag_ns: u64) -> Load {
+    let own = protection.pressure.take();
+    let wait_ns = u64::try_from(kernel.least_wait.as_nanos()).unwrap_or(u64::MAX);
+    Load { queue_ns: own.queue_ns.max(wait_ns), dropped: kernel.dropped, lag_ns, ..own }
 }
 
 fn apply(protection: &Protection, load: Load, before: OverloadState, after: OverloadState) {
@@ -52,6 +60,7 @@ fn apply(protection: &Protection, load: Load, before: OverloadState, after: Over
         (OverloadState::Open, OverloadState::Limited { per_second }) => warn!(
             per_second,
             queue_ms = load.queue_ns / 1_000_000,
+            dropped = load.dropped,
             lag_ms = load.lag_ns / 1_000_000,
             commit_ms = load.commit_ns / 1_000_000,
             "this node is overloaded: it answers new calls 503 beyond this rate; calls up go on"

@@ -50,7 +50,7 @@ impl Pressure {
     /// The least delays since the last time, without the timer's.
     pub(super) fn take(&self) -> Load {
         let queue_ns = self.queues.iter().map(Least::take).max().unwrap_or(0);
-        Load { queue_ns, lag_ns: 0, commit_ns: self.commits.take() }
+        Load { queue_ns, commit_ns: self.commits.take(), ..Load::default() }
     }
 
     fn note(&self, queue: usize, delay_ns: u64) {
@@ -152,7 +152,7 @@ mod tests {
         fast.taken(&pressure, start + Duration::from_millis(1), false);
         pressure.committed(7);
         pressure.committed(5);
-        assert_eq!(pressure.take(), Load { queue_ns: 30_000_000, lag_ns: 0, commit_ns: 5 });
+        assert_eq!(pressure.take(), Load { queue_ns: 30_000_000, commit_ns: 5, ..Load::default() });
         assert_eq!(pressure.take(), Load::default());
     }
 }

@@ -1,4 +1,5 @@
-//! Whom we expect behind a TLS connection that we open, and with which certificate we come.
+//! Whom we expect behind a TLS connection that we open, and with which certificate we come; and who peers are
+//! by the certificates that they have shown.
 //!
 //! A trunk is found by the host in the request's Route or Request-URI, which is what its configuration
 //! names; else by its address. Everybody else is expected to have the name that the request was
@@ -6,11 +7,24 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use holdline_call::Certificates;
+use holdline_model::Hop;
 use holdline_sip::message::Message;
-use holdline_transport::Tls;
+use holdline_transport::{Ports, Tls};
 
 use super::next_hop;
+
+/// The certificates that peers have shown on the connections of this node.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown(pub(crate) Ports);
+
+impl Certificates for Shown {
+    fn identities(&self, hop: Hop) -> Option<Arc<[String]>> {
+        self.0.identities(&hop)
+    }
+}
 
 /// What is known of TLS peers.
 #[derive(Clone, Debug, Default)]

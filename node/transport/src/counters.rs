@@ -6,6 +6,7 @@ use metrics::{Counter, Gauge, counter, gauge};
 pub(crate) struct Counters {
     pub(crate) received: Counter,
     pub(crate) received_bytes: Counter,
+    pub(crate) dropped_by_kernel: Counter,
     pub(crate) dropped_queue_full: Counter,
     pub(crate) dropped_truncated: Counter,
     pub(crate) dropped_empty: Counter,
@@ -30,6 +31,7 @@ impl Counters {
         Self {
             received: counter!("holdline_transport_received_total"),
             received_bytes: counter!("holdline_transport_received_bytes_total"),
+            dropped_by_kernel: dropped("kernel"),
             dropped_queue_full: dropped("queue_full"),
             dropped_truncated: dropped("truncated"),
             dropped_empty: dropped("empty"),

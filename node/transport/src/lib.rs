@@ -21,6 +21,7 @@ mod receive_many;
 mod send_many;
 mod sockets;
 mod stream;
+mod waiting;
 mod wire;
 
 pub use datagram::Datagram;
@@ -31,4 +32,5 @@ pub use stream::{
     CertificateFacts, ClientCertificates, Packet, StreamEvents, StreamOptions, StreamOutcome,
     Streams, Tls, TlsError, TlsFiles, Unsent,
 };
+pub use waiting::KernelQueues;
 pub use wire::Wire;

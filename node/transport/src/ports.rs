@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use holdline_model::Transport;
+use holdline_model::{Hop, Transport};
 
-use crate::{BindError, Sockets, Streams};
+use crate::{BindError, KernelQueues, Sockets, Streams};
 
 /// The transports of each address; an address that is not named has UDP alone.
 pub type Plan = BTreeMap<SocketAddr, BTreeSet<Transport>>;
@@ -71,6 +71,18 @@ impl Ports {
             }
         }
         was_open
+    }
+
+    /// What waits in the kernel for this node. See [`Sockets::kernel_queues`].
+    #[must_use]
+    pub fn kernel_queues(&self) -> KernelQueues {
+        self.sockets.kernel_queues()
+    }
+
+    /// Who the peer of a connection is by its certificate. See [`Streams::identities`].
+    #[must_use]
+    pub fn identities(&self, hop: &Hop) -> Option<Arc<[String]>> {
+        self.streams.as_ref()?.identities(hop)
     }
 
     /// True if everything at `addr` is open.

@@ -16,6 +16,7 @@ use tracing::warn;
 
 use crate::counters::Counters;
 use crate::receive_many::{BatchSize, receive_many};
+use crate::waiting::Waiting;
 use crate::{Datagram, SocketOptions};
 
 /// Reads one socket until it is told to stop.
@@ -25,6 +26,7 @@ pub(crate) struct Receiver {
     pub(crate) options: SocketOptions,
     pub(crate) batches: mpsc::Sender<Vec<Datagram>>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) waiting: Arc<Waiting>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -56,9 +58,10 @@ impl Receiver {
             bytes: self.options.max_datagram_bytes.saturating_add(1),
         };
         let read = self.socket.try_io(Interest::READABLE, || {
-            let count = receive_many(&*self.socket, self.local, size, |peer, payload| {
+            let (count, stamp) = receive_many(&*self.socket, self.local, size, |peer, payload| {
                 batch.extend(self.accept(peer, payload));
             })?;
+            self.counters.dropped_by_kernel.increment(self.waiting.read(stamp).into());
             // Fewer than would fit: the kernel has no more. To say so now, and not to ask again, is
             // right because what arrives from here on makes the socket readable anew, and because a
             // socket without a peer of its own has no errors that could end a batch early.

@@ -10,6 +10,8 @@ use std::os::fd::AsRawFd;
 
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg};
 
+use crate::waiting::{self, Stamp};
+
 /// How much one call takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BatchSize {
@@ -20,7 +22,7 @@ pub(crate) struct BatchSize {
 }
 
 /// Reads what the socket, bound to `local`, has now. Returns how many datagrams that was, each
-/// given to `take` with its sender; never waits.
+/// given to `take` with its sender, and the first one's stamp; never waits.
 ///
 /// # Errors
 /// As of `recvmmsg`; `WouldBlock` if there is nothing.
@@ -29,7 +31,7 @@ pub(crate) fn receive_many(
     local: SocketAddr,
     size: BatchSize,
     take: impl FnMut(SocketAddr, &[u8]),
-) -> io::Result<usize> {
+) -> io::Result<(usize, Stamp)> {
     BUFFERS.with_borrow_mut(|kept| {
         if kept.as_ref().is_none_or(|buffers| buffers.size != size) {
             *kept = Some(Buffers::new(size));
@@ -43,7 +45,7 @@ pub(crate) fn receive_many(
                 let peer = |peer: SockaddrIn6| SocketAddrV6::from(peer).into();
                 read(socket, &mut buffers.from_v6, &mut buffers.space, size, peer, take)
             }
-            (None, _) => Ok(0),
+            (None, _) => Ok((0, Stamp::default())),
         }
     })
 }
@@ -61,8 +63,8 @@ impl Buffers {
         Self {
             size,
             space: vec![0; size.datagrams.saturating_mul(size.bytes)],
-            from_v4: MultiHeaders::preallocate(size.datagrams, None),
-            from_v6: MultiHeaders::preallocate(size.datagrams, None),
+            from_v4: MultiHeaders::preallocate(size.datagrams, Some(waiting::room())),
+            from_v6: MultiHeaders::preallocate(size.datagrams, Some(waiting::room())),
         }
     }
 }
@@ -74,18 +76,22 @@ fn read<S: SockaddrLike + Copy>(
     size: BatchSize,
     address: impl Fn(S) -> SocketAddr,
     mut take: impl FnMut(SocketAddr, &[u8]),
-) -> io::Result<usize> {
+) -> io::Result<(usize, Stamp)> {
     let mut slices: Vec<_> =
         space.chunks_exact_mut(size.bytes).map(|space| [IoSliceMut::new(space)]).collect();
     let fd = socket.as_raw_fd();
     let received = recvmmsg(fd, headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
-    let mut count = 0;
+    let (mut count, mut stamp) = (0, Stamp::default());
     for message in received {
+        // It waited longest of them, and came before what was dropped for want of its room.
+        if count == 0 {
+            stamp = message.cmsgs().map(Stamp::read).unwrap_or_default();
+        }
         count += 1;
         let Some(peer) = message.address.map(&address) else { continue };
         take(peer, message.iovs().next().unwrap_or_default());
     }
-    Ok(count)
+    Ok((count, stamp))
 }
 
 thread_local! {

@@ -25,6 +25,7 @@ use tracing::{info, warn};
 use crate::counters::Counters;
 use crate::receive::Receiver;
 use crate::send_many::send_many;
+use crate::waiting::{KernelQueues, Waiting, ask_for_stamps};
 use crate::{Datagram, SocketOptions, Wire};
 
 /// All UDP sockets of a node. Cloning gives another handle to the same sockets.
@@ -56,7 +57,7 @@ struct Bound {
 /// What an address is bound to.
 #[derive(Clone)]
 enum Port {
-    Kernel(Arc<UdpSocket>),
+    Kernel(Arc<UdpSocket>, Arc<Waiting>),
     Wire(Arc<dyn Wire>),
 }
 
@@ -193,16 +194,18 @@ impl Sockets {
         let socket = open(addr, self.inner.options).map_err(refused)?;
         let local = socket.local_addr().map_err(refused)?;
         let socket = Arc::new(UdpSocket::from_std(socket).map_err(refused)?);
+        let waiting = Arc::new(Waiting::default());
         let receiver = Receiver {
             local,
             socket: Arc::clone(&socket),
             options: self.inner.options,
             batches: self.inner.batches.clone(),
             counters: Arc::clone(&self.inner.counters),
+            waiting: Arc::clone(&waiting),
             stop: stop.clone(),
         };
         self.inner.tasks.spawn(receiver.run());
-        Ok((local, Port::Kernel(socket)))
+        Ok((local, Port::Kernel(socket, waiting)))
     }
 
     /// Stops receiving on `addr` and sending from it; false if it was not bound. From its return
@@ -234,6 +237,17 @@ impl Sockets {
         self.inner.table.load().contains_key(&addr)
     }
 
+    /// What waits in the kernel's queues of all addresses, since it was asked last.
+    #[must_use]
+    pub fn kernel_queues(&self) -> KernelQueues {
+        let table = self.inner.table.load();
+        let waiting = table.values().filter_map(|bound| match &bound.port {
+            Port::Kernel(_, waiting) => Some(waiting.take()),
+            Port::Wire(_) => None,
+        });
+        waiting.fold(KernelQueues::default(), KernelQueues::and)
+    }
+
     /// Sends one datagram from the bound address `from`. Never blocks and never waits.
     pub fn send(&self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> SendOutcome {
         self.send_on(&self.inner.table.load(), from, to, bytes)
@@ -250,8 +264,8 @@ impl Sockets {
                 continue;
             };
             match (&bound.port, run) {
-                (Port::Kernel(socket), [_, _, ..]) => self.send_run(socket, run),
-                (Port::Kernel(_) | Port::Wire(_), run) => {
+                (Port::Kernel(socket, _), [_, _, ..]) => self.send_run(socket, run),
+                (Port::Kernel(..) | Port::Wire(_), run) => {
                     for Datagram { local, peer, bytes } in run {
                         self.send_on(&table, *local, *peer, bytes);
                     }
@@ -287,7 +301,7 @@ impl Sockets {
             return SendOutcome::UnknownFrom;
         };
         let result = match &bound.port {
-            Port::Kernel(socket) => self.send_by_kernel(socket, to, bytes),
+            Port::Kernel(socket, _) => self.send_by_kernel(socket, to, bytes),
             Port::Wire(wire) => wire.send(from, to, bytes),
         };
         self.sent(from, bytes.len(), result)
@@ -368,6 +382,7 @@ fn open(addr: SocketAddr, options: SocketOptions) -> io::Result<std::net::UdpSoc
             SocketAddr::V6(_) => socket.set_freebind_v6(true)?,
         }
     }
+    ask_for_stamps(&socket)?;
     socket.set_recv_buffer_size(options.receive_buffer_bytes)?;
     socket.set_send_buffer_size(options.send_buffer_bytes)?;
     // Linux doubles what is asked for, to allow for its own bookkeeping, and caps it silently.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use holdline_transport::{BindError, Datagram, SendOutcome, SocketOptions, Sockets};
+use holdline_transport::{BindError, Datagram, KernelQueues, SendOutcome, SocketOptions, Sockets};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -215,6 +215,47 @@ async fn too_long_and_empty_datagrams_are_dropped_and_counted() {
     assert_eq!(counted.total("received", ""), 1);
     let too_long = sockets.send(local, peer.local_addr().unwrap(), &[0; 65_508]);
     assert_eq!(too_long, SendOutcome::TooLong);
+}
+
+/// Waits without letting the runtime do anything, as a node does whose processors are busy.
+fn busy_for(peer: &std::net::UdpSocket, time: Duration) {
+    peer.set_read_timeout(Some(time)).unwrap();
+    peer.recv(&mut [0; 16]).unwrap_err();
+}
+
+#[tokio::test]
+async fn what_waits_in_the_kernel_is_told() {
+    let (sockets, mut batches) = sockets(SocketOptions::default());
+    let local = sockets.bind(addr("127.0.1.40:0")).unwrap();
+    let peer = client("127.0.1.40");
+    peer.send_to(b"1", local).unwrap();
+    busy_for(&peer, Duration::from_millis(80));
+    next(&mut batches).await;
+    let waited = sockets.kernel_queues().least_wait;
+    assert!(waited >= Duration::from_millis(80), "{waited:?}");
+    peer.send_to(b"2", local).unwrap();
+    next(&mut batches).await;
+    let waited = sockets.kernel_queues().least_wait;
+    assert!(!waited.is_zero() && waited < Duration::from_millis(80), "{waited:?}");
+    assert_eq!(sockets.kernel_queues(), KernelQueues::default(), "nothing came since");
+}
+
+#[tokio::test]
+async fn what_the_kernel_had_no_room_for_is_counted() {
+    let options = SocketOptions { receive_buffer_bytes: 8 << 10, ..SocketOptions::default() };
+    let ((sockets, mut batches), counted) = counted(|| sockets(options));
+    let local = sockets.bind(addr("127.0.1.41:0")).unwrap();
+    let peer = client("127.0.1.41");
+    for _ in 0..200 {
+        peer.send_to(&[7; 1_000], local).unwrap();
+    }
+    let kept = batches.recv().await.unwrap().len();
+    assert!((1..200).contains(&kept), "{kept} of 200");
+    peer.send_to(b"and one more, with which the kernel tells", local).unwrap();
+    next(&mut batches).await;
+    let lost = 200 - u64::try_from(kept).unwrap();
+    assert_eq!(sockets.kernel_queues().dropped, lost);
+    assert_eq!(counted.total("receive_dropped", "kernel"), lost);
 }
 
 #[tokio::test]

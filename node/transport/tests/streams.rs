@@ -312,8 +312,29 @@ async fn a_trunk_is_shown_a_certificate_of_its_own() {
     let hop = Hop { transport: Transport::Tls, local, peer };
     let message = Bytes::from_static(OPTIONS.as_bytes());
     near.streams.dial_as(hop, None, Some(identity), message);
-    assert_eq!(far.packet().await.1, OPTIONS);
+    let (came_over, packet) = far.packet().await;
+    assert_eq!(packet, OPTIONS);
     assert!(near.events.unsent.try_recv().is_err());
+    for (side, hop) in [(&near, hop), (&far, came_over)] {
+        let identities = side.streams.identities(&hop);
+        assert_eq!(
+            identities.as_deref(),
+            Some(&["127.0.0.1".to_owned()][..]),
+            "each knows the other"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_shows_no_certificate_is_nobody() {
+    let mut bench = Bench::new(StreamOptions::default());
+    let files = TlsFiles { clients: ClientCertificates::Asked, ..bench.files.clone() };
+    bench.streams.tls().load(&files).unwrap();
+    let local = bench.streams.listen(Transport::Tls, HERE).unwrap();
+    let mut client = Client::connect(Transport::Tls, local, bench.folder.path()).await;
+    client.send(OPTIONS).await;
+    let (hop, _) = bench.packet().await;
+    assert_eq!(bench.streams.identities(&hop), None);
 }
 
 #[tokio::test]

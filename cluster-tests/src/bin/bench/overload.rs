@@ -1,13 +1,13 @@
 //! More calls than the cluster can serve: how many it serves all the same, and whether calls that are up
 //! notice.
 //!
-//! The rate is doubled until it is twice what was served at best. Callers and callees are on the same
-//! processors as the nodes, so they take from them what they need for themselves: the more they
-//! offer, the less is left. What is served at twice the peak is worth that much more.
+//! The rate is doubled until the nodes are saturated; then twice what was served at best is offered.
+//! Callers and callees have the last processor to themselves and the nodes have the others, because
+//! the more is offered, the more the callers would take from the nodes.
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use holdline_cluster_tests::cluster::ClusterOptions;
 use holdline_cluster_tests::sipp::{Scenario, SippPlan, SippReport};
 use holdline_cluster_tests::stage::{Stage, Victim};
@@ -20,6 +20,8 @@ use super::{note, say};
 /// What was served at each rate.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Overload {
+    /// Who had which processors.
+    pub(crate) shares: Shares,
     /// The rates, rising.
     pub(crate) steps: Vec<Step>,
     /// The most calls per second that were served at any rate.
@@ -27,6 +29,15 @@ pub(crate) struct Overload {
     /// What was served at the last rate, twice the peak, as a share of it; `None`: the nodes
     /// were never saturated.
     pub(crate) at_twice: Option<f64>,
+}
+
+/// The processors of each, as `taskset -c` takes them; `None`: all, together with the others.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Shares {
+    /// The nodes'.
+    pub(crate) nodes: Option<String>,
+    /// The callers' and callees'.
+    pub(crate) callers: Option<String>,
 }
 
 /// One rate.
@@ -51,69 +62,108 @@ pub(crate) struct Step {
 }
 
 const FIRST_RATE: u32 = 200;
-/// More than SIPp can place beside three nodes.
+/// More than SIPp can place.
 const LAST_RATE: u32 = 12_800;
-/// What counts as twice: SIPp places a little less than it was asked for.
-const TWICE: f64 = 1.95;
+/// Of what is offered, less than this is served: the nodes are saturated.
+const SATURATED: f64 = 0.95;
+/// How often the peak may turn out to be higher than it was thought to be.
+const MAX_CORRECTIONS: usize = 3;
 /// Calls that are up while a rate is offered.
 const HELD: usize = 20;
 /// How long the last calls may take.
 const GRACE: Duration = Duration::from_secs(40);
 
-/// Doubles the rate until it is twice the peak.
+/// Doubles the rate until the nodes are saturated, then offers twice the peak.
 pub(crate) async fn measure(
     options: &ClusterOptions,
     plan: &Plan,
     broken: &mut Vec<String>,
 ) -> Option<Overload> {
-    let mut all = Overload { steps: Vec::new(), peak_per_s: 0.0, at_twice: None };
-    let mut rate = FIRST_RATE;
-    while rate <= LAST_RATE && all.at_twice.is_none() {
-        match step(rate, options, plan).await {
-            Ok(step) => {
-                say(&format!(
-                    "overload {rate}/s: {} offered, {} served, {} refused per second, {} failed; \
-                     {} of {} calls up lost",
-                    short(step.offered_per_s),
-                    short(step.served_per_s),
-                    short(step.refused_per_s),
-                    step.failed,
-                    step.held_lost,
-                    step.held
-                ));
-                all.add(step);
-            }
-            Err(error) => {
-                note(broken, format!("overload {rate}/s: {error:#}"));
-                break;
-            }
-        }
-        rate *= 2;
+    let shares = Shares::of(std::thread::available_parallelism().map_or(1, usize::from));
+    let options = ClusterOptions { processors: shares.nodes.clone(), ..options.clone() };
+    let mut all = Overload { shares, steps: Vec::new(), peak_per_s: 0.0, at_twice: None };
+    if let Err(error) = all.steps(&options, plan).await {
+        note(broken, format!("overload: {error:#}"));
     }
     (!all.steps.is_empty()).then_some(all)
 }
 
-impl Overload {
-    fn add(&mut self, step: Step) {
-        self.peak_per_s = self.peak_per_s.max(step.served_per_s);
-        if step.refused_per_s > 0.0 && step.offered_per_s >= TWICE * self.peak_per_s {
-            self.at_twice = Some(round(step.served_per_s / self.peak_per_s));
+impl Shares {
+    fn of(processors: usize) -> Self {
+        match processors {
+            0 | 1 => Self { nodes: None, callers: None },
+            2 => Self { nodes: Some("0".into()), callers: Some("1".into()) },
+            many => Self {
+                nodes: Some(format!("0-{}", many - 2)),
+                callers: Some((many - 1).to_string()),
+            },
         }
-        self.steps.push(step);
     }
 }
 
+impl Overload {
+    async fn steps(&mut self, options: &ClusterOptions, plan: &Plan) -> Result<()> {
+        let mut rate = FIRST_RATE;
+        while rate <= LAST_RATE && !self.step(rate, options, plan).await?.is_saturated() {
+            rate *= 2;
+        }
+        for _ in 0..=MAX_CORRECTIONS {
+            let (peak, rate) = (self.peak_per_s, twice(self.peak_per_s));
+            let step = self.step(rate, options, plan).await?;
+            let at_twice = step.is_saturated().then(|| round(step.served_per_s / peak));
+            // What was served at twice the peak was more: then it was not the peak.
+            self.at_twice = at_twice;
+            if at_twice.is_none_or(|share| share <= 1.0) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, rate: u32, options: &ClusterOptions, plan: &Plan) -> Result<&Step> {
+        let step = step(rate, options, plan, self.shares.callers.clone()).await;
+        let step = step.with_context(|| format!("at {rate}/s"))?;
+        say(&format!(
+            "overload {rate}/s: {} offered, {} served, {} refused per second, {} failed; \
+             {} of {} calls up lost",
+            short(step.offered_per_s),
+            short(step.served_per_s),
+            short(step.refused_per_s),
+            step.failed,
+            step.held_lost,
+            step.held
+        ));
+        self.peak_per_s = self.peak_per_s.max(step.served_per_s);
+        self.steps.push(step);
+        self.steps.last().context("a step was just added")
+    }
+}
+
+fn twice(per_s: f64) -> u32 {
+    let twice = (2.0 * per_s).round().clamp(1.0, 1_000_000.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped above")]
+    let twice = twice as u32;
+    twice
+}
+
 /// One rate on a fresh cluster; in the middle of it, calls that were up before are hung up.
-async fn step(rate: u32, options: &ClusterOptions, plan: &Plan) -> Result<Step> {
+async fn step(
+    rate: u32,
+    options: &ClusterOptions,
+    plan: &Plan,
+    processors: Option<String>,
+) -> Result<Step> {
     let mut stage = Stage::open(options, 1).await?;
     let node = stage.choose(Victim::Follower).await?;
-    let callee = SippPlan::callee(Scenario::Ours("uas.xml"), stage.cluster.site().sipp_callee());
+    let mut callee =
+        SippPlan::callee(Scenario::Ours("uas.xml"), stage.cluster.site().sipp_callee());
+    callee.processors.clone_from(&processors);
     let callee = callee.start(stage.cluster.folder(), "callee")?;
     let held = stage.bring_up(HELD, node).await?;
     let scenario = Scenario::Ours("uac_limited.xml");
     let (local, to) = (stage.cluster.site().sipp_caller(), stage.cluster.sip(node));
     let mut caller = SippPlan::caller(scenario, local, to, rate * plan.seconds, rate);
-    caller.hold_ms = plan.hold_ms;
+    (caller.hold_ms, caller.processors) = (plan.hold_ms, processors);
     let caller = caller.start(stage.cluster.folder(), "caller")?;
     tokio::time::sleep(Duration::from_secs(u64::from(plan.seconds) / 2)).await;
     let hung_up = stage.hang_up(&held).await;
@@ -127,6 +177,11 @@ async fn step(rate: u32, options: &ClusterOptions, plan: &Plan) -> Result<Step> 
 }
 
 impl Step {
+    /// Whether more was offered than could be served.
+    fn is_saturated(&self) -> bool {
+        self.served_per_s < SATURATED * self.offered_per_s
+    }
+
     fn of(rate: u32, report: &SippReport, held_lost: usize) -> Self {
         let times = |name: &str| report.response_times.get(name).map_or(&[][..], Vec::as_slice);
         let placed = report.successful + report.failed + report.unfinished;

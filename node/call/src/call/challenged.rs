@@ -10,11 +10,10 @@
 //! all the same is sent once more: as a function of the challenge, which the trunk repeats to whoever sends
 //! the BYE.
 
-use holdline_model::{Attempt, CallChange, Side, Target, limits};
+use holdline_model::{Side, Target, limits};
 use holdline_sip::digest::{Answer, Challenge};
 use holdline_sip::message::{HeaderName, Message};
 
-use super::work::Work;
 use super::{Call, Ctx};
 use crate::messages::{self, status_of};
 use crate::routing::TrunkCredentials;
@@ -28,27 +27,13 @@ pub(super) const fn is_challenge(status: u16) -> bool {
 }
 
 impl Call {
-    /// Tries a target once more with the credentials that it asks for; false if there are none, or if it
-    /// had them.
-    pub(super) fn answer_challenge(
-        &mut self,
-        ctx: &mut Ctx<'_>,
+    /// A target once more with the credentials that it asks for; `None` if there are none, or if it had them.
+    pub(super) fn challenged(
+        &self,
+        ctx: &Ctx<'_>,
         attempt: u16,
         message: &Message,
-    ) -> bool {
-        if self.is_forking() || self.is_given_up() {
-            return false;
-        }
-        let Some(target) = self.challenged(ctx, attempt, message) else { return false };
-        let index = self.record.round().end;
-        let change = Attempt { index, targets: vec![target], best: None };
-        let trigger = Work::Failure { attempt, message: message.clone() };
-        self.propose(ctx, CallChange::Attempt(Box::new(change)), Some(trigger));
-        true
-    }
-
-    /// The target that follows from a challenge.
-    fn challenged(&self, ctx: &Ctx<'_>, attempt: u16, message: &Message) -> Option<Target> {
+    ) -> Option<Target> {
         let target = self.record.targets.get(usize::from(attempt))?;
         let credentials = ctx.credentials(&target.trunk)?;
         let challenge = challenge_in(message, credentials)?;

@@ -126,55 +126,48 @@ impl Call {
             self.ack_failure(ctx, attempt, &message);
             return;
         }
-        let (mut status, response) = (status_of(&message), message.bytes().clone());
-        if self.follow_redirection(ctx, attempt, &message) {
+        let targets = self.led_to(ctx, attempt, &message);
+        if !targets.is_empty() {
+            let change = Attempt { index: self.record.round().end, targets, best: None };
+            let trigger = Work::Failure { attempt, message };
+            self.propose(ctx, CallChange::Attempt(Box::new(change)), Some(trigger));
             return;
         }
-        if status == 422 && self.ask_for_longer(ctx, attempt, &message) {
-            return;
-        }
-        if is_challenge(status) {
-            if self.answer_challenge(ctx, attempt, &message) {
-                return;
-            }
+        let status = match status_of(&message) {
             // The caller has nothing to do with who we are to a trunk.
-            status = 500;
-        }
-        let failure = BranchFailure { attempt, status, response };
+            status if is_challenge(status) => 500,
+            status => status,
+        };
+        let failure = BranchFailure { attempt, status, response: message.bytes().clone() };
         self.branch_failed(ctx, failure, Work::Failure { attempt, message });
     }
 
-    /// Tries a target once more with the session timer that it wants; false if it was not ours that it refused.
-    fn ask_for_longer(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: &Message) -> bool {
-        let target = self.record.targets.get(usize::from(attempt));
-        let is_full = self.record.targets.len() >= limits::MAX_TARGETS;
-        let (Some(target), false) = (target, is_full || self.is_forking() || self.is_given_up())
-        else {
-            return false;
+    /// The targets that a failure itself leads to: those of a redirection, or the same once more with what
+    /// it asks for.
+    fn led_to(&mut self, ctx: &Ctx<'_>, attempt: u16, message: &Message) -> Vec<Target> {
+        if self.is_forking() || self.is_given_up() {
+            return Vec::new();
+        }
+        if is_redirection(message) {
+            let redirected = self.redirected.take().filter(|(other, _)| *other == attempt);
+            return redirected.map(|(_, targets)| targets).unwrap_or_default();
+        }
+        let again = match status_of(message) {
+            422 => self.with_longer_timer(attempt, message),
+            status if is_challenge(status) => self.challenged(ctx, attempt, message),
+            _ => None,
         };
-        let Some(fields) = session_timer::longer(target, message) else { return false };
-        let again = Target { fields, together: false, ..target.clone() };
-        let index = self.record.round().end;
-        let change = Attempt { index, targets: vec![again], best: None };
-        let trigger = Work::Failure { attempt, message: message.clone() };
-        self.propose(ctx, CallChange::Attempt(Box::new(change)), Some(trigger));
-        true
+        again.into_iter().collect()
     }
 
-    /// Tries the targets that a redirection leads to; false if there are none.
-    fn follow_redirection(&mut self, ctx: &mut Ctx<'_>, attempt: u16, message: &Message) -> bool {
-        if !is_redirection(message) || self.is_forking() || self.is_given_up() {
-            return false;
+    /// A target with the session timer that it wants; `None` if it was not ours that it refused.
+    fn with_longer_timer(&self, attempt: u16, message: &Message) -> Option<Target> {
+        if self.record.targets.len() >= limits::MAX_TARGETS {
+            return None;
         }
-        let redirected = self.redirected.take().filter(|(other, _)| *other == attempt);
-        let targets = redirected.map(|(_, targets)| targets).unwrap_or_default();
-        if targets.is_empty() {
-            return false;
-        }
-        let change = Attempt { index: self.record.round().end, targets, best: None };
-        let trigger = Work::Failure { attempt, message: message.clone() };
-        self.propose(ctx, CallChange::Attempt(Box::new(change)), Some(trigger));
-        true
+        let target = self.record.targets.get(usize::from(attempt))?;
+        let fields = session_timer::longer(target, message)?;
+        Some(Target { fields, together: false, ..target.clone() })
     }
 
     fn target_silent(&mut self, ctx: &mut Ctx<'_>, attempt: u16) {

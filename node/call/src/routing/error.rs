@@ -39,6 +39,19 @@ pub enum RoutingError {
         /// What both claim.
         block: Cidr,
     },
+    /// Two trunks are known by the same certificate, and by nothing else that is apart.
+    #[error(
+        "trunks \"{first}\" and \"{second}\" are both known by a certificate for {domain} alone: it must tell \
+         whose a call is"
+    )]
+    SharedCertificate {
+        /// One trunk.
+        first: Name,
+        /// The other trunk.
+        second: Name,
+        /// What the certificate is for.
+        domain: String,
+    },
     /// A route names a trunk that does not exist.
     #[error("route \"{prefix}\" names trunk \"{trunk}\", which is not defined")]
     UnknownTrunk {

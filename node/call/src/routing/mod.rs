@@ -18,7 +18,7 @@ mod select;
 mod trunk;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use holdline_model::{Name, Target, Transport, limits};
 
@@ -33,6 +33,7 @@ pub use trunk::{Trunk, TrunkAddress, TrunkProxy};
 
 use crate::Names;
 use crate::nonce::Nonces;
+use crate::sender::Sender;
 use dialled::Dialled;
 
 /// All trunks, groups and routes.
@@ -131,16 +132,18 @@ impl Routing {
 
     /// The trunks that are known by their password alone, wherever their calls come from.
     pub(crate) fn known_by_digest(&self) -> impl Iterator<Item = (&Trunk, &PeerSecret)> {
-        let trunks = self.trunks.iter().filter(|trunk| !trunk.policy.proof.by_source);
+        let alone = |proof: &Proof| !proof.by_source && proof.by_certificate.is_none();
+        let trunks = self.trunks.iter().filter(move |trunk| alone(&trunk.policy.proof));
         trunks.filter_map(|trunk| Some((trunk, trunk.policy.proof.by_digest.as_ref()?)))
     }
 
-    /// The trunk that a source address belongs to: the one with the smallest block around it.
+    /// The trunk that a sender belongs to: one that its certificate is for before others, and of those
+    /// the one with the smallest block around its address.
     #[must_use]
-    pub fn source(&self, address: IpAddr, names: &dyn Names) -> Option<&Trunk> {
+    pub fn source(&self, sender: &Sender, names: &dyn Names) -> Option<&Trunk> {
         let claims =
-            self.trunks.iter().filter_map(|trunk| Some((trunk.claims(address, names)?, trunk)));
-        claims.max_by_key(|(prefix, _)| *prefix).map(|(_, trunk)| trunk)
+            self.trunks.iter().filter_map(|trunk| Some((trunk.claims(sender, names)?, trunk)));
+        claims.max_by_key(|(claim, _)| *claim).map(|(_, trunk)| trunk)
     }
 
     /// The number in a URI, as limits look at it: the user part without visual separators, or the whole
@@ -224,10 +227,22 @@ fn check_trunks(trunks: &[Trunk]) -> Result<HashMap<&str, usize>, RoutingError> 
     Ok(index)
 }
 
-/// Two trunks may nest their blocks (the smaller one wins), but not share one.
+/// Two trunks may nest their blocks (the smaller one wins), but not share one, unless certificates tell
+/// them apart; nor may they share a certificate that is all they are known by.
 fn check_sources(trunks: &[Trunk]) -> Result<(), RoutingError> {
-    let mut seen: HashMap<Cidr, &Name> = HashMap::new();
-    for trunk in trunks.iter().filter(|trunk| trunk.policy.proof.by_source) {
+    let mut seen: HashMap<(Option<&str>, Cidr), &Name> = HashMap::new();
+    let mut certificates: HashMap<&str, &Name> = HashMap::new();
+    for trunk in trunks {
+        let domain = trunk.policy.proof.by_certificate.as_deref();
+        if !trunk.policy.proof.by_source {
+            let Some(domain) = domain else { continue };
+            if let Some(first) = certificates.insert(domain, &trunk.name) {
+                let (first, second) = (first.clone(), trunk.name.clone());
+                let domain = domain.to_owned();
+                return Err(RoutingError::SharedCertificate { first, second, domain });
+            }
+            continue;
+        }
         let next = trunk.proxy.as_ref().map_or(&trunk.address, |proxy| &proxy.address);
         let implied = match next {
             TrunkAddress::Socket(address) => Some(Cidr::host(address.ip().to_canonical())),
@@ -236,7 +251,7 @@ fn check_sources(trunks: &[Trunk]) -> Result<(), RoutingError> {
         };
         let implied = implied.filter(|_| trunk.sources.is_empty());
         for block in trunk.sources.iter().chain(&implied) {
-            let Some(first) = seen.insert(*block, &trunk.name) else { continue };
+            let Some(first) = seen.insert((domain, *block), &trunk.name) else { continue };
             if *first != trunk.name {
                 let (first, second) = (first.clone(), trunk.name.clone());
                 return Err(RoutingError::SharedSource { first, second, block: *block });

@@ -40,20 +40,20 @@ pub struct Alive {
     pub failures: NonZeroU16,
 }
 
-/// How calls from a trunk prove that they are its own. Every proof that is asked for must hold. What
-/// else could prove it, the certificate of the connection that it comes over, would be one more field here,
-/// looked at in [`crate::CallEngine`]'s `identify` beside these.
+/// How calls from a trunk prove that they are its own. Every proof that is asked for must hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
     /// It comes from one of the trunk's sources.
     pub by_source: bool,
+    /// It comes over a connection whose peer has shown a certificate that is good for this domain.
+    pub by_certificate: Option<String>,
     /// It knows a password.
     pub by_digest: Option<PeerSecret>,
 }
 
 impl Default for Proof {
     fn default() -> Self {
-        Self { by_source: true, by_digest: None }
+        Self { by_source: true, by_certificate: None, by_digest: None }
     }
 }
 

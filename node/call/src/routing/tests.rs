@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use holdline_model::Transport;
 
 use super::*;
@@ -66,12 +68,64 @@ fn a_source_belongs_to_the_trunk_with_the_smallest_block_around_it() {
     )
     .unwrap();
     let name = |ip: &str| {
-        routing.source(ip.parse().unwrap(), &crate::NoNames).map(|trunk| trunk.name.to_string())
+        routing
+            .source(&ip.parse::<IpAddr>().unwrap().into(), &crate::NoNames)
+            .map(|trunk| trunk.name.to_string())
     };
     assert_eq!(name("10.2.3.4").as_deref(), Some("wide"));
     assert_eq!(name("10.1.3.4").as_deref(), Some("narrow"));
     assert_eq!(name("192.0.2.9").as_deref(), Some("implied"));
     assert_eq!(name("192.0.2.10"), None);
+}
+
+/// A trunk that is known by a certificate for this domain, and by its sources if it is to be.
+fn certified(name: &str, domain: &str, by_source: bool, sources: &[&str]) -> Trunk {
+    let mut trunk = trunk(name, "10.0.0.1:5060", sources);
+    trunk.policy.proof =
+        Proof { by_source, by_certificate: Some(domain.to_owned()), ..Proof::default() };
+    trunk
+}
+
+#[test]
+fn a_certificate_tells_whose_a_call_is() {
+    let routing = Routing::new(
+        vec![
+            trunk("plain", "10.0.0.1:5060", &["10.0.0.0/8"]),
+            certified("anywhere", "a.test", false, &[]),
+            certified("here", "b.test", true, &["10.0.0.0/8"]),
+            certified("here, too", "c.test", true, &["10.0.0.0/8"]),
+        ],
+        vec![],
+    )
+    .unwrap();
+    let name = |ip: &str, shown: &[&str]| {
+        let identities = shown.iter().map(|&name| name.to_owned()).collect();
+        let sender = Sender { address: ip.parse().unwrap(), identities: Some(identities) };
+        routing.source(&sender, &crate::NoNames).map(|trunk| trunk.name.to_string())
+    };
+    assert_eq!(name("192.0.2.1", &["x.test", "A.test"]).as_deref(), Some("anywhere"));
+    assert_eq!(name("10.1.2.3", &["a.test"]).as_deref(), Some("anywhere"));
+    assert_eq!(name("10.1.2.3", &["b.test"]).as_deref(), Some("here"));
+    assert_eq!(name("10.1.2.3", &["c.test"]).as_deref(), Some("here, too"));
+    assert_eq!(name("192.0.2.1", &["b.test"]), None, "from elsewhere");
+    assert_eq!(name("10.1.2.3", &["d.test"]).as_deref(), Some("plain"));
+    let uncertified: Sender = "10.1.2.3".parse::<IpAddr>().unwrap().into();
+    let found = routing.source(&uncertified, &crate::NoNames).map(|trunk| trunk.name.as_str());
+    assert_eq!(found, Some("plain"));
+}
+
+#[test]
+fn two_trunks_cannot_share_all_that_they_are_known_by() {
+    let fault = |one, two| Routing::new(vec![one, two], vec![]).unwrap_err().to_string();
+    let alone = |name| certified(name, "a.test", false, &[]);
+    let found = fault(alone("a"), alone("b"));
+    assert!(
+        found.contains("\"a\" and \"b\" are both known by a certificate for a.test"),
+        "{found}"
+    );
+    let there = |name| certified(name, "a.test", true, &["10.0.0.0/8"]);
+    let found = fault(there("a"), there("b"));
+    assert!(found.contains("both claim the source 10.0.0.0/8"), "{found}");
 }
 
 #[test]

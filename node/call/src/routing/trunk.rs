@@ -10,7 +10,8 @@ use holdline_sip::locate::{Asked, InvalidHost, Location, Place};
 
 use crate::Names;
 use crate::nonce::Nonces;
-use crate::routing::{Cidr, TrunkPolicy};
+use crate::routing::{Cidr, Proof, TrunkPolicy};
+use crate::sender::Sender;
 
 /// A peer we exchange calls with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,11 +51,20 @@ pub struct TrunkProxy {
 }
 
 impl Trunk {
-    /// How specifically the trunk claims a source address: the longest prefix that contains it.
-    pub(crate) fn claims(&self, source: IpAddr, names: &dyn Names) -> Option<u8> {
-        if !self.policy.proof.by_source {
-            return None;
+    /// How specifically the trunk claims a sender: by its certificate or not, and by the longest prefix
+    /// that contains its address. `None`: it is somebody else, or cannot be told from anybody by these.
+    pub(crate) fn claims(&self, sender: &Sender, names: &dyn Names) -> Option<(bool, u8)> {
+        let Proof { by_source, by_certificate, .. } = &self.policy.proof;
+        let certified = by_certificate.as_ref().map(|domain| sender.is(domain));
+        match (by_source, certified) {
+            (_, Some(false)) | (false, None) => None,
+            (false, Some(true)) => Some((true, 0)),
+            (true, _) => Some((certified.is_some(), self.block_around(sender.address, names)?)),
         }
+    }
+
+    /// The length of the longest prefix among its sources that contains an address.
+    fn block_around(&self, source: IpAddr, names: &dyn Names) -> Option<u8> {
         if !self.sources.is_empty() {
             let blocks = self.sources.iter().filter(|block| block.contains(source));
             return blocks.map(Cidr::prefix).max();

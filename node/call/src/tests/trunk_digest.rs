@@ -205,7 +205,10 @@ fn peer(by_source: bool) -> World {
         };
         let by_digest = (name == "pbx").then_some(secret);
         let by_source = by_source || name != "pbx";
-        TrunkPolicy { proof: Proof { by_source, by_digest }, ..TrunkPolicy::default() }
+        TrunkPolicy {
+            proof: Proof { by_source, by_certificate: None, by_digest },
+            ..TrunkPolicy::default()
+        }
     }));
     world
 }

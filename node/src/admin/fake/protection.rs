@@ -38,7 +38,12 @@ impl ProtectionApi for Fake {
             node: NodeId(1),
             now: START,
             overload: OverloadState::Limited { per_second: 450 },
-            load: Load { queue_ns: 21_000_000, lag_ns: 1_000_000, commit_ns: 4_000_000 },
+            load: Load {
+                queue_ns: 21_000_000,
+                dropped: 0,
+                lag_ns: 1_000_000,
+                commit_ns: 4_000_000,
+            },
             calls: GateCounts { admitted: 1_000, refused: 20, emergencies: 1 },
             sources: 12,
             max_sources: 65_536,

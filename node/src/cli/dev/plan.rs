@@ -181,8 +181,9 @@ mod tests {
                 routing.targets("sip:4969@127.0.0.11", "127.0.0.11:5060".parse().unwrap());
             let targets: Vec<_> = targets.iter().map(|target| target.hop.peer.port()).collect();
             assert_eq!(targets, [5070, 5071]);
-            let source =
-                routing.source("127.0.0.1".parse().unwrap(), &holdline_call::NoNames).unwrap();
+            let source = routing
+                .source(&std::net::IpAddr::from([127, 0, 0, 1]).into(), &holdline_call::NoNames)
+                .unwrap();
             assert_eq!(source.name.as_str(), "caller");
         }
     }

@@ -1,6 +1,7 @@
 //! Each fault with its whole message: file, line, column, key, cause, next step.
 
 use std::fs;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
@@ -203,7 +204,8 @@ fn one_source_belongs_to_one_trunk() {
     let silent = second.replace("\n[[route]]", "\nsources = []\n[[route]]");
     let config = load(&VALID.replacen("[[route]]", &silent, 1)).unwrap();
     let routing = config.routing().unwrap();
-    let source = routing.source("127.0.0.1".parse().unwrap(), &holdline_call::NoNames).unwrap();
+    let source =
+        routing.source(&IpAddr::from([127, 0, 0, 1]).into(), &holdline_call::NoNames).unwrap();
     assert_eq!(source.name.as_str(), "carrier-a", "the other trunk claims nothing");
 }
 
@@ -551,6 +553,10 @@ fn contradictions_in_how_a_trunk_is_dealt_with_are_named() {
         ),
         ("redirect = \"ask\"", "unknown variant `ask`"),
         ("alive = { interval_s = 1 }", "trunk.alive.interval_s: "),
+        (
+            "auth = [\"certificate\"]",
+            "trunk.auth: auth asks for \"certificate\", and [sip.tls] asks no client for one; set clients",
+        ),
     ] {
         let error = with_policy(keys).expect_err(keys).to_string();
         assert!(error.contains(expected), "{keys}: {error}");

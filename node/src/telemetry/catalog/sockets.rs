@@ -22,7 +22,7 @@ pub(super) const METRICS: &[Metric] = &[
         Kind::Counter,
         "holdline_transport_receive_dropped_total",
         &["reason"],
-        "SIP datagrams dropped on receipt.",
+        "SIP datagrams dropped on receipt; `kernel`: it had no room until this node would read them.",
     ),
     metric(
         "sockets",

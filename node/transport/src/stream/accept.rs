@@ -89,7 +89,7 @@ async fn serve(
     let limit = inner.options.handshake_timeout;
     match connection.hop.transport {
         Transport::Udp | Transport::Tcp => connection.run_bytes(socket, queue).await,
-        Transport::Tls => match timeout(limit, encrypted(inner, socket)).await {
+        Transport::Tls => match timeout(limit, encrypted(inner, connection, socket)).await {
             Ok(Some(stream)) => connection.run_bytes(stream, queue).await,
             Ok(None) | Err(_) => End::Handshake,
         },
@@ -98,7 +98,8 @@ async fn serve(
             Ok(None) | Err(_) => End::Handshake,
         },
         Transport::Wss => {
-            let handshakes = async { web_socket(encrypted(inner, socket).await?).await };
+            let handshakes =
+                async { web_socket(encrypted(inner, connection, socket).await?).await };
             match timeout(limit, handshakes).await {
                 Ok(Some(stream)) => connection.run_web_socket(stream, queue).await,
                 Ok(None) | Err(_) => End::Handshake,
@@ -109,10 +110,13 @@ async fn serve(
 
 async fn encrypted(
     inner: &Inner,
+    connection: &Connection,
     socket: TcpStream,
 ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
     let tls = inner.tls.current()?;
-    TlsAcceptor::from(Arc::clone(&tls.server)).accept(socket).await.ok()
+    let stream = TlsAcceptor::from(Arc::clone(&tls.server)).accept(socket).await.ok()?;
+    connection.handle.certify(stream.get_ref().1.peer_certificates());
+    Some(stream)
 }
 
 /// The WebSocket handshake: the client has to ask for the subprotocol `sip` (RFC 7118 section 4).

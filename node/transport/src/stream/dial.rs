@@ -78,7 +78,10 @@ async fn serve(
     let Some(tls) = tls.current() else { return End::Handshake };
     let handshake = TlsConnector::from(Arc::clone(&tls.client)).connect(name, socket);
     match timeout(inner.options.handshake_timeout, handshake).await {
-        Ok(Ok(stream)) => connection.run_bytes(stream, queue).await,
+        Ok(Ok(stream)) => {
+            connection.handle.certify(stream.get_ref().1.peer_certificates());
+            connection.run_bytes(stream, queue).await
+        }
         Ok(Err(error)) => {
             counter!("holdline_tls_refused_total").increment(1);
             warn!(%hop, %error, "no TLS with a peer that we connected to");

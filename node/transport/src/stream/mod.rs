@@ -180,6 +180,13 @@ impl Streams {
         self.inner.read().only_one_from(hop)
     }
 
+    /// Who the peer of a connection is by the certificate that it has shown (RFC 5922 section 7.1), if it has
+    /// shown one and the connection is open.
+    #[must_use]
+    pub fn identities(&self, hop: &Hop) -> Option<Arc<[String]>> {
+        self.inner.read().get(hop)?.identities.get().cloned()
+    }
+
     /// The certificates.
     #[must_use]
     pub fn tls(&self) -> &Tls {

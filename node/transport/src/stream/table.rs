@@ -5,13 +5,16 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use holdline_model::{Hop, Transport};
+use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+use super::CertificateFacts;
 
 /// All of them.
 #[derive(Default)]
@@ -29,6 +32,8 @@ pub(super) struct Handle {
     pub(super) queue: mpsc::Sender<Bytes>,
     pub(super) queued_bytes: Arc<AtomicUsize>,
     pub(super) stop: CancellationToken,
+    /// Who the peer is, by its certificate; not known before the handshake is over.
+    pub(super) identities: Arc<OnceLock<Arc<[String]>>>,
 }
 
 /// Why there is no room for another connection.
@@ -79,7 +84,8 @@ impl Table {
     ) -> Handle {
         self.last_id += 1;
         let queued_bytes = Arc::new(AtomicUsize::new(0));
-        let handle = Handle { id: self.last_id, queue, queued_bytes, stop };
+        let identities = Arc::default();
+        let handle = Handle { id: self.last_id, queue, queued_bytes, stop, identities };
         match self.connections.insert(hop, handle.clone()) {
             Some(old) => old.stop.cancel(),
             None => *self.sources.entry(hop.peer.ip()).or_default() += 1,
@@ -104,6 +110,15 @@ impl Table {
 }
 
 impl Handle {
+    /// The peer has shown these certificates, its own first, and the handshake has checked them.
+    pub(super) fn certify(&self, chain: Option<&[CertificateDer<'_>]>) {
+        let own = chain.and_then(<[_]>::first);
+        if let Some(facts) = own.and_then(|der| CertificateFacts::read(der)) {
+            // Said once: a connection has one handshake.
+            let _known = self.identities.set(facts.identities().into());
+        }
+    }
+
     /// Puts a message in line; false if the line is too long.
     pub(super) fn enqueue(&self, bytes: Bytes, max_bytes: usize) -> bool {
         let length = bytes.len();

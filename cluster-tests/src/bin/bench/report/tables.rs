@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table};
 use super::super::export::Export;
 use super::super::figures::{Spread, Times, short};
 use super::super::load::{AddedByReplication, Load};
-use super::super::overload::Step;
+use super::super::overload::{Overload, Step};
 use super::super::ramp::Ramp;
 use super::super::run::Run;
 use super::super::system::Kind;
@@ -247,15 +247,21 @@ impl Report {
                 format!("{} of {}", step.held_lost, step.held),
             ]
         };
-        let word = |all: &super::super::overload::Overload| {
+        let word = |all: &Overload| {
             let peak = short(all.peak_per_s);
-            all.at_twice.map_or_else(
+            let served = all.at_twice.map_or_else(
                 || format!("At most {peak} calls/s were served; the nodes were never saturated."),
                 |share| {
                     let per_cent = (share * 100.0).round();
                     format!("At twice the peak of {peak} calls/s, {per_cent} % of it are served.")
                 },
-            )
+            );
+            match (&all.shares.nodes, &all.shares.callers) {
+                (Some(nodes), Some(callers)) => format!(
+                    "{served} Nodes on processors {nodes}, callers and callees on {callers}."
+                ),
+                _ => format!("{served} Nodes, callers and callees share one processor."),
+            }
         };
         Grid {
             title: "More calls than three nodes can serve, all to one of them".into(),
