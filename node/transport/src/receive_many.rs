@@ -63,10 +63,14 @@ impl Buffers {
         Self {
             size,
             space: vec![0; size.datagrams.saturating_mul(size.bytes)],
-            from_v4: MultiHeaders::preallocate(size.datagrams, Some(waiting::room())),
-            from_v6: MultiHeaders::preallocate(size.datagrams, Some(waiting::room())),
+            from_v4: headers(size),
+            from_v6: headers(size),
         }
     }
+}
+
+fn headers<S: SockaddrLike + Copy>(size: BatchSize) -> MultiHeaders<S> {
+    MultiHeaders::preallocate(size.datagrams, Some(waiting::room()))
 }
 
 fn read<S: SockaddrLike + Copy>(
@@ -91,8 +95,16 @@ fn read<S: SockaddrLike + Copy>(
         let Some(peer) = message.address.map(&address) else { continue };
         take(peer, message.iovs().next().unwrap_or_default());
     }
+    if count >= SEVERAL {
+        // What the kernel left of the room for a stamp is all that the next one will have: without a
+        // count of drops in this, there is none for it in the next. Drops come with long queues.
+        *headers = self::headers(size);
+    }
     Ok((count, stamp))
 }
+
+/// So many datagrams at once are worth new headers.
+const SEVERAL: usize = 4;
 
 thread_local! {
     static BUFFERS: RefCell<Option<Buffers>> = const { RefCell::new(None) };

@@ -85,6 +85,9 @@ struct Args {
     /// The rates that are tried with each round trip [default: 50,150,450,700,1000; quick: 50,150].
     #[arg(long, value_delimiter = ',')]
     pop_rates: Vec<u32>,
+    /// The first rate of the overload part, which is doubled until the nodes are saturated.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    overload_from: u32,
     /// Calls of the latency probe per second, beside SIPp's.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
     probes: u32,
@@ -206,7 +209,8 @@ async fn run(args: &Args) -> Result<bool> {
         write(args, &report)?;
     }
     if wanted(Part::Overload) {
-        report.overload = overload::measure(&options, &short, &mut broken).await;
+        let from = args.overload_from;
+        report.overload = overload::measure(from, &options, &short, &mut broken).await;
         write(args, &report)?;
     }
     if wanted(Part::Takeover) {

@@ -61,7 +61,6 @@ pub(crate) struct Step {
     pub(crate) held_lost: usize,
 }
 
-const FIRST_RATE: u32 = 200;
 /// More than SIPp can place.
 const LAST_RATE: u32 = 12_800;
 /// Of what is offered, less than this is served: the nodes are saturated.
@@ -75,6 +74,7 @@ const GRACE: Duration = Duration::from_secs(40);
 
 /// Doubles the rate until the nodes are saturated, then offers twice the peak.
 pub(crate) async fn measure(
+    first_rate: u32,
     options: &ClusterOptions,
     plan: &Plan,
     broken: &mut Vec<String>,
@@ -82,7 +82,7 @@ pub(crate) async fn measure(
     let shares = Shares::of(std::thread::available_parallelism().map_or(1, usize::from));
     let options = ClusterOptions { processors: shares.nodes.clone(), ..options.clone() };
     let mut all = Overload { shares, steps: Vec::new(), peak_per_s: 0.0, at_twice: None };
-    if let Err(error) = all.steps(&options, plan).await {
+    if let Err(error) = all.steps(first_rate, &options, plan).await {
         note(broken, format!("overload: {error:#}"));
     }
     (!all.steps.is_empty()).then_some(all)
@@ -102,8 +102,13 @@ impl Shares {
 }
 
 impl Overload {
-    async fn steps(&mut self, options: &ClusterOptions, plan: &Plan) -> Result<()> {
-        let mut rate = FIRST_RATE;
+    async fn steps(
+        &mut self,
+        first_rate: u32,
+        options: &ClusterOptions,
+        plan: &Plan,
+    ) -> Result<()> {
+        let mut rate = first_rate;
         while rate <= LAST_RATE && !self.step(rate, options, plan).await?.is_saturated() {
             rate *= 2;
         }

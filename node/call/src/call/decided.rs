@@ -54,7 +54,8 @@ impl Call {
             self.committed(ctx, &proposal.command, proposal.trigger, cdr);
         }
         let rings = self.ringing.is_some() && self.record.phase == Phase::Inviting;
-        if rings || self.reinvite_note().is_some() || self.settled_note().is_some() {
+        let is_noted = self.ack_note().or_else(|| self.reinvite_note()).is_none();
+        if rings || !is_noted || self.settled_note().is_some() {
             self.note(ctx);
         }
         self.run(ctx);

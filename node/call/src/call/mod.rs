@@ -323,8 +323,6 @@ impl Call {
     }
 
     fn propose(&mut self, ctx: &mut Ctx<'_>, change: CallChange, trigger: Option<Work>) {
-        // Nothing is left to note: the change says as much, or more.
-        self.note_at = None;
         let command = CallCommand {
             call: self.record.call,
             epoch: self.epoch,

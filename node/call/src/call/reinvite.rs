@@ -139,6 +139,9 @@ impl Call {
         let over = (hop != dialog.hop).then_some(hop);
         let passed = dialog.passed_cseq(number);
         self.used(to, passed);
+        if side == Side::Caller {
+            self.has_the_answer();
+        }
         self.reinvite_acked = false;
         self.legs.reinvite = Some(Box::new(InviteThrough {
             from: side,
@@ -332,7 +335,18 @@ impl Call {
     /// The call ends while an INVITE within it is pending (section 15.1.2: 487).
     pub(super) fn end_reinvite(&mut self, ctx: &mut Ctx<'_>, status: u16) {
         let Some(invite) = &mut self.legs.reinvite else { return };
-        let Some(_client) = invite.client.take() else { return };
+        let Some(_client) = invite.client.take() else {
+            let end = self.record.end.as_ref();
+            let awaits_bye = end.is_some_and(|end| match invite.from {
+                Side::Caller => end.bye_caller,
+                Side::Callee => end.bye_callee,
+            });
+            if !awaits_bye {
+                // Who has hung up wants no answer any more.
+                self.legs.reinvite = None;
+            }
+            return;
+        };
         invite.cancel = None;
         let Request { hop, message } = invite.request.as_ref();
         let response = messages::through::own_answer(message, *hop, status);

@@ -76,10 +76,23 @@ impl Call {
             return;
         }
         // Nothing hangs on it: a new owner that does not know repeats the answer, and is ACKed.
-        self.acked = true;
-        self.legs.caller = None;
-        self.invite = None;
+        self.has_the_answer();
         self.note(ctx);
+    }
+
+    /// The caller has the answer to its INVITE: it has acknowledged it, or begun the next.
+    pub(super) fn has_the_answer(&mut self) {
+        if self.record.phase == Phase::Answered {
+            self.acked = true;
+            self.legs.caller = None;
+            self.invite = None;
+        }
+    }
+
+    /// That the caller has acknowledged the answer, if the record does not know it yet.
+    pub(super) fn ack_note(&self) -> Option<CallChange> {
+        let is_new = self.acked && self.record.phase == Phase::Answered;
+        is_new.then(|| CallChange::AckSeen(AckSeen { ack: Bytes::new() }))
     }
 
     /// Proposes what is due in an answered call; false if there is nothing.
@@ -98,9 +111,7 @@ impl Call {
             return true;
         }
         if self.is_note_due(ctx.now) {
-            let seen = || CallChange::AckSeen(AckSeen { ack: Bytes::new() });
-            let is_acked = self.acked && self.record.phase == Phase::Answered;
-            let change = is_acked.then(seen).or_else(|| self.reinvite_note());
+            let change = self.ack_note().or_else(|| self.reinvite_note());
             if let Some(change) = change.or_else(|| self.settled_note()) {
                 self.propose(ctx, change, None);
                 return true;

@@ -64,3 +64,91 @@ fn the_next_owner_repeats_the_answer_of_a_call_whose_ack_was_not_noted() {
     world.pass(2 * EVERY);
     assert_eq!(world.record().phase, Phase::Confirmed);
 }
+
+#[test]
+fn a_change_of_the_session_does_not_make_it_forget_what_it_has_to_note() {
+    let mut world = world();
+    let (_, ok) = world.up();
+    world.pass(EVERY);
+    world.receive(caller(), request_from_caller("UPDATE", 2, &ok, SDP));
+    let passed = world.the("UPDATE > target0").message();
+    world.receive(target(0), response(&passed, 200, SDP));
+    world.the("200 UPDATE > caller");
+    world.pass(EVERY);
+    assert_eq!(
+        world.record().phase,
+        Phase::Confirmed,
+        "that the caller has acknowledged the answer"
+    );
+}
+
+#[test]
+fn both_acknowledgements_are_noted_at_the_same_moment() {
+    let mut world = world();
+    let (_, ok) = world.up();
+    world.receive(caller(), request_from_caller("INVITE", 2, &ok, SDP));
+    let passed = world.the("INVITE > target0").message();
+    world.receive(target(0), response(&passed, 200, SDP));
+    world.receive(caller(), request_from_caller("ACK", 2, &ok, ""));
+    world.sent();
+    world.pass(2 * EVERY);
+    let record = world.record();
+    let reinvite = record.session.as_ref().and_then(|session| session.reinvite.as_ref());
+    assert!(record.phase == Phase::Confirmed && reinvite.unwrap().acked, "{record:?}");
+}
+
+#[test]
+fn the_next_owner_does_not_acknowledge_again_what_is_noted() {
+    let mut world = world();
+    let (_, ok) = world.up();
+    world.receive(caller(), request_from_caller("INVITE", 2, &ok, SDP));
+    let passed = world.the("INVITE > target0").message();
+    world.receive(target(0), response(&passed, 200, SDP));
+    world.receive(caller(), request_from_caller("ACK", 2, &ok, ""));
+    world.pass(EVERY);
+    world.receive(caller(), request_from_caller("UPDATE", 3, &ok, SDP));
+    let update = world.the("UPDATE > target0").message();
+    world.receive(target(0), response(&update, 200, SDP));
+    world.pass(EVERY);
+    world.sent();
+    world.take_over();
+    world.pass(1_000);
+    assert_eq!(world.summaries(), Vec::<String>::new());
+}
+
+#[test]
+fn the_answer_to_a_reinvite_is_not_repeated_once_its_sender_has_hung_up() {
+    let mut world = world();
+    let (_, ok) = world.up();
+    world.receive(caller(), request_from_caller("INVITE", 2, &ok, SDP));
+    let passed = world.the("INVITE > target0").message();
+    world.receive(target(0), response(&passed, 200, SDP));
+    world.take_over();
+    world.pass(100);
+    world.sent();
+    world.receive(caller(), request_from_caller("BYE", 3, &ok, ""));
+    assert_eq!(world.summaries(), ["200 BYE > caller", "BYE > target0"]);
+    world.receive(target(0), response(&passed, 200, SDP));
+    world.sent();
+    world.pass(2_000);
+    let sent = world.summaries();
+    assert!(!sent.iter().any(|sent| sent.ends_with("INVITE > caller")), "{sent:?}");
+}
+
+#[test]
+fn a_reinvite_says_that_its_sender_has_the_answer_to_the_invite() {
+    let mut world = world();
+    let (_, ok) = world.up();
+    world.take_over();
+    world.pass(100);
+    assert!(world.summaries().contains(&"200 INVITE > caller".to_owned()));
+    world.receive(caller(), request_from_caller("INVITE", 2, &ok, SDP));
+    let passed = world.the("INVITE > target0").message();
+    world.pass(1_000);
+    let sent = world.summaries();
+    assert!(!sent.contains(&"200 INVITE > caller".to_owned()), "{sent:?}");
+    world.receive(target(0), response(&passed, 200, SDP));
+    world.receive(caller(), request_from_caller("ACK", 2, &ok, ""));
+    world.pass(2 * EVERY);
+    assert_eq!(world.record().phase, Phase::Confirmed);
+}
