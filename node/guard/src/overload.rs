@@ -4,8 +4,10 @@
 //! What is measured is delay, not utilisation: as in `CoDel` (RFC 8289), the *least* delay within
 //! an interval, because a queue that is empty once per interval only evens out bursts, and one that never is, is
 //! standing. The delays are those of the shards' and the dispatcher's queues, of commits, and the lateness of a
-//! timer, and of the kernel's queue; what that has no room for counts too. What is controlled is the rate of new calls, not their share: when offered load doubles
-//! again, the rate stays right. It falls by a factor, no more often than its effect can be seen, and
+//! timer, and of the kernel's queue; what a queue has no room for counts, too. A commit takes its time also when
+//! nothing waits, and how long depends on where the voters are: there, what counts is how much longer it takes
+//! than at its best. What is controlled is the rate of new calls, not their share: when offered load doubles
+//! again, the rate stays right. It begins with what is really decided, not with what is let in. It falls by a factor, no more often than its effect can be seen, and
 //! rises by a step while calls are refused (AIMD); when none have been for a while, the gate opens.
 //!
 //! Calls up are not touched: their messages are never refused, and what they cost is why fewer new
@@ -20,7 +22,8 @@ pub struct OverloadOptions {
     pub queue_target_ns: u64,
     /// A timer that is always this late means that the processors do not keep up.
     pub lag_target_ns: u64,
-    /// Commits that all take longer mean that the cluster or its disks do not keep up.
+    /// Commits that all take so much longer than they do at their best mean that the cluster or its disks do
+    /// not keep up.
     pub commit_target_ns: u64,
     /// How much of the rate is left after a decrease, in thousandths.
     pub decrease_permille: u64,
@@ -28,7 +31,7 @@ pub struct OverloadOptions {
     pub increase_permille: u64,
     /// The rate never falls below this.
     pub floor_per_second: u64,
-    /// So long after a decrease, its effect can be seen.
+    /// So long after a decrease, and after what waited then is served, its effect can be seen.
     pub settle_ns: u64,
     /// So long without a refusal, and the gate opens.
     pub calm_ns: u64,
@@ -39,7 +42,7 @@ impl Default for OverloadOptions {
         Self {
             queue_target_ns: 20_000_000,
             lag_target_ns: 50_000_000,
-            commit_target_ns: 500_000_000,
+            commit_target_ns: 60_000_000,
             decrease_permille: 900,
             increase_permille: 10,
             floor_per_second: 10,
@@ -60,6 +63,8 @@ pub struct Load {
     pub lag_ns: u64,
     /// From proposing to the reply.
     pub commit_ns: u64,
+    /// New calls that were decided about within the interval.
+    pub decided: u64,
 }
 
 /// What the gate is to do.
@@ -81,10 +86,21 @@ pub struct Overload {
     state: OverloadState,
     /// Calls let in per second lately, in thousandths.
     admitted_milli: u64,
+    /// Calls decided about per second lately, in thousandths.
+    decided_milli: u64,
+    /// How long a commit takes at its best.
+    base_ns: u64,
+    /// The rate when the gate was used.
+    limited_from: u64,
+    /// By how much commits took longer at the last decrease.
+    excess_before_ns: u64,
+    /// Decreases in a row that have changed nothing.
+    in_vain: u32,
     last: Option<(u64, GateCounts)>,
     /// Intervals in a row with delays above their targets.
     over: u32,
-    decreased_at_ns: u64,
+    /// When the effect of the last decrease can be seen.
+    settled_at_ns: u64,
     refused_at_ns: u64,
 }
 
@@ -97,9 +113,14 @@ impl Overload {
             options,
             state,
             admitted_milli: 0,
+            decided_milli: 0,
+            base_ns: 0,
+            limited_from: 0,
+            excess_before_ns: 0,
+            in_vain: 0,
             last: None,
             over: 0,
-            decreased_at_ns: 0,
+            settled_at_ns: 0,
             refused_at_ns: 0,
         }
     }
@@ -116,7 +137,12 @@ impl Overload {
         load.dropped > 0
             || load.queue_ns > self.options.queue_target_ns
             || load.lag_ns > self.options.lag_target_ns
-            || load.commit_ns > self.options.commit_target_ns
+            || self.excess_ns(load) > self.options.commit_target_ns
+    }
+
+    /// How much longer commits take than at their best.
+    const fn excess_ns(&self, load: Load) -> u64 {
+        load.commit_ns.saturating_sub(self.base_ns)
     }
 
     /// An interval has passed, with this load; `counts` are the gate's. Intervals of 50 to 200 ms
@@ -127,12 +153,9 @@ impl Overload {
         };
         let span_ns = now_ns.saturating_sub(before_ns).max(1);
         let admitted = counts.admitted.saturating_sub(before.admitted);
-        let rate_milli = per_second_milli(admitted, span_ns);
-        // Over about four intervals, because one holds few calls.
-        self.admitted_milli = match self.admitted_milli {
-            0 => rate_milli,
-            known => (known * 3).saturating_add(rate_milli) / 4,
-        };
+        self.admitted_milli = smoothed(self.admitted_milli, per_second_milli(admitted, span_ns));
+        self.decided_milli = smoothed(self.decided_milli, per_second_milli(load.decided, span_ns));
+        self.learn(load.commit_ns);
         let refused = counts.refused > before.refused;
         if refused {
             self.refused_at_ns = now_ns;
@@ -146,28 +169,55 @@ impl Overload {
         self.state
     }
 
+    /// How long commits take at their best; slowly forgotten, because a leader moves, and so may a disk.
+    const fn learn(&mut self, commit_ns: u64) {
+        if commit_ns == 0 {
+            return;
+        }
+        let older = self.base_ns.saturating_add(self.base_ns / FORGET + 1);
+        self.base_ns = if self.base_ns == 0 || commit_ns < older { commit_ns } else { older };
+    }
+
     fn decreased(&mut self, now_ns: u64, load: Load) -> OverloadState {
         let admitted = self.admitted_milli / 1000;
         let from = match self.state {
             // One slow interval may be somebody else's doing.
             OverloadState::Open if self.over < PATIENCE => return self.state,
-            OverloadState::Open => admitted,
-            OverloadState::Limited { .. }
-                if now_ns.saturating_sub(self.decreased_at_ns) < self.options.settle_ns =>
-            {
-                return self.state;
+            // What is let in and not decided about waits.
+            OverloadState::Open => {
+                self.limited_from = admitted.min(self.decided_milli / 1000);
+                self.limited_from
             }
+            // What waited already when the rate fell is served first: until then nothing can be seen.
+            OverloadState::Limited { .. } if now_ns < self.settled_at_ns => return self.state,
             // What was let in may be less, because fewer came.
             OverloadState::Limited { per_second } => per_second.min(admitted.max(1)),
         };
-        self.decreased_at_ns = now_ns;
+        let waits_ns = load.queue_ns.max(self.excess_ns(load)).max(load.lag_ns);
+        self.settled_at_ns = now_ns.saturating_add(self.options.settle_ns).saturating_add(waits_ns);
         self.refused_at_ns = now_ns;
         let mut left = from.saturating_mul(self.options.decrease_permille) / 1000;
         if self.is_far_over(load) {
             // A long queue must also be worked off.
             left = left.saturating_mul(self.options.decrease_permille) / 1000;
         }
+        if self.is_in_vain(load) {
+            self.base_ns = load.commit_ns;
+        }
         OverloadState::Limited { per_second: left.max(self.options.floor_per_second) }
+    }
+
+    /// Whether commits take as long as before the last decreases, each of which could be seen by then: it is
+    /// not these calls that make them slow.
+    fn is_in_vain(&mut self, load: Load) -> bool {
+        let (before_ns, now_ns) = (self.excess_before_ns, self.excess_ns(load));
+        self.excess_before_ns = now_ns;
+        let only_commits = load.queue_ns <= self.options.queue_target_ns
+            && load.lag_ns <= self.options.lag_target_ns
+            && load.dropped == 0;
+        let is_same = now_ns.abs_diff(before_ns) < before_ns / 4;
+        self.in_vain = if only_commits && is_same { self.in_vain.saturating_add(1) } else { 0 };
+        self.in_vain >= IN_VAIN
     }
 
     fn relaxed(&self, now_ns: u64, refused: bool) -> OverloadState {
@@ -178,14 +228,19 @@ impl Overload {
         if !refused {
             return self.state;
         }
-        let step = per_second.saturating_mul(self.options.increase_permille) / 1000;
+        let permille = match per_second < self.limited_from / 2 {
+            // Far from where it became too much, there is time to lose by being careful.
+            true => self.options.increase_permille.saturating_mul(FAST),
+            false => self.options.increase_permille,
+        };
+        let step = per_second.saturating_mul(permille) / 1000;
         OverloadState::Limited { per_second: per_second.saturating_add(step.max(1)) }
     }
 
     const fn is_far_over(&self, load: Load) -> bool {
         load.queue_ns > self.options.queue_target_ns.saturating_mul(FAR)
             || load.lag_ns > self.options.lag_target_ns.saturating_mul(FAR)
-            || load.commit_ns > self.options.commit_target_ns.saturating_mul(FAR)
+            || self.excess_ns(load) > self.options.commit_target_ns.saturating_mul(FAR)
     }
 }
 
@@ -193,6 +248,23 @@ fn per_second_milli(count: u64, span_ns: u64) -> u64 {
     let scaled = u128::from(count) * 1_000_000_000_000 / u128::from(span_ns.max(1));
     u64::try_from(scaled).unwrap_or(u64::MAX)
 }
+
+/// Over about four intervals, because one holds few calls.
+const fn smoothed(known: u64, rate_milli: u64) -> u64 {
+    match known {
+        0 => rate_milli,
+        known => known.saturating_mul(3).saturating_add(rate_milli) / 4,
+    }
+}
+
+/// In each interval the best time of a commit grows by this part of itself.
+const FORGET: u64 = 1_000;
+
+/// How much faster the rate rises while it is below half of what was too much.
+const FAST: u64 = 5;
+
+/// So many decreases in a row that change nothing are in vain.
+const IN_VAIN: u32 = 4;
 
 /// Intervals in a row before the gate is used.
 const PATIENCE: u32 = 2;
@@ -221,6 +293,7 @@ mod tests {
         free_at: u64,
         /// The least wait within the interval.
         least: Option<u64>,
+        decided: u64,
         good: u64,
         emergencies: u64,
         worst: u64,
@@ -235,6 +308,7 @@ mod tests {
                 queue: VecDeque::new(),
                 free_at: 0,
                 least: None,
+                decided: 0,
                 good: 0,
                 emergencies: 0,
                 worst: 0,
@@ -270,6 +344,7 @@ mod tests {
                 let cost = SECOND / self.capacity;
                 if self.gate.enter(begun, emergency).is_ok() {
                     self.free_at = begun + cost;
+                    self.decided += 1;
                     self.worst = self.worst.max(waited);
                     self.good += u64::from(waited <= 500 * MS);
                     self.emergencies += u64::from(emergency && waited <= 500 * MS);
@@ -280,7 +355,9 @@ mod tests {
         }
 
         fn interval(&mut self, now: u64) {
-            let load = Load { queue_ns: self.least.take().unwrap_or(0), ..Load::default() };
+            let decided = std::mem::take(&mut self.decided);
+            let load =
+                Load { queue_ns: self.least.take().unwrap_or(0), decided, ..Load::default() };
             match self.control.interval(now, load, self.gate.counts()) {
                 OverloadState::Open => self.gate.set(None),
                 OverloadState::Limited { per_second } => self.gate.set(Some(per_second)),
@@ -349,12 +426,144 @@ mod tests {
     #[test]
     fn each_of_the_three_delays_counts_and_so_does_what_was_dropped() {
         let control = Overload::new(OverloadOptions::default());
-        let most = Load { queue_ns: 20 * MS, dropped: 0, lag_ns: 50 * MS, commit_ns: 500 * MS };
+        let most =
+            Load { queue_ns: 20 * MS, dropped: 0, lag_ns: 50 * MS, commit_ns: 60 * MS, decided: 0 };
         assert!(!control.is_over(most));
         assert!(control.is_over(Load { dropped: 1, ..Load::default() }));
         assert!(control.is_over(Load { queue_ns: 21 * MS, ..Load::default() }));
         assert!(control.is_over(Load { lag_ns: 51 * MS, ..Load::default() }));
-        assert!(control.is_over(Load { commit_ns: 501 * MS, ..Load::default() }));
+        assert!(control.is_over(Load { commit_ns: 61 * MS, ..Load::default() }));
+    }
+
+    /// A second of intervals in which commits take so long and all calls are decided about.
+    fn second(control: &mut Overload, counts: &mut GateCounts, from: u64, commit_ms: u64) {
+        for interval in 0..10 {
+            counts.admitted += 50;
+            counts.refused += u64::from(control.state() != OverloadState::Open);
+            let load = Load { commit_ns: commit_ms * MS, decided: 50, ..Load::default() };
+            control.interval(from + interval * 100 * MS, load, *counts);
+        }
+    }
+
+    #[test]
+    fn commits_over_a_long_way_are_not_slow_but_those_that_wait_are() {
+        for base_ms in [2, 120, 400] {
+            let mut control = Overload::new(OverloadOptions::default());
+            let mut counts = GateCounts::default();
+            second(&mut control, &mut counts, SECOND, base_ms);
+            second(&mut control, &mut counts, 2 * SECOND, base_ms + 50);
+            assert_eq!(control.state(), OverloadState::Open, "{base_ms} ms");
+            second(&mut control, &mut counts, 3 * SECOND, base_ms + 80);
+            assert_ne!(control.state(), OverloadState::Open, "{base_ms} ms");
+        }
+    }
+
+    #[test]
+    fn commits_that_are_slow_whatever_is_let_in_do_not_keep_calls_out() {
+        let mut control = Overload::new(OverloadOptions::default());
+        let mut counts = GateCounts::default();
+        second(&mut control, &mut counts, 0, 2);
+        // The leader is far away now.
+        let mut least = u64::MAX;
+        for n in 1..60 {
+            second(&mut control, &mut counts, n * SECOND, 150);
+            if let OverloadState::Limited { per_second } = control.state() {
+                least = least.min(per_second);
+            }
+        }
+        assert!(least < 500 && least > 50, "{least} of 500 a second at worst");
+        let OverloadState::Limited { per_second } = control.state() else { return };
+        assert!(per_second > 500, "{per_second}: it has to rise again");
+    }
+
+    /// A cluster that decides in order: a call costs one decision when it comes and two when it ends, a second
+    /// later; so too many are let in for a second before it is seen.
+    struct Decider {
+        gate: Gate,
+        control: Overload,
+        /// When each was proposed, and whether it is a call that comes.
+        waiting: VecDeque<(u64, bool)>,
+        /// When those that are up end.
+        up: VecDeque<u64>,
+        free_at: u64,
+    }
+
+    impl Decider {
+        /// Offers calls for so long to one that decides about so much per second. Returns how many began in
+        /// the second half, and how long one waited at most then, in milliseconds.
+        fn offer(capacity: u64, per_second: u64, seconds: u64) -> (u64, u64) {
+            let control = Overload::new(OverloadOptions::default());
+            let (waiting, up) = (VecDeque::new(), VecDeque::new());
+            let mut this = Self { gate: Gate::new(2, 3), control, waiting, up, free_at: 0 };
+            let (mut begun, mut worst, mut next) = (0, 0, 0);
+            let half = seconds * SECOND / 2;
+            for interval in 0..seconds * 10 {
+                let (from, until) = (interval * 100 * MS, (interval + 1) * 100 * MS);
+                while next < until {
+                    if this.gate.enter(next, false).is_ok() {
+                        this.waiting.push_back((next, true));
+                    }
+                    next += SECOND / per_second;
+                }
+                while this.up.front().is_some_and(|at| *at < until) {
+                    let at = this.up.pop_front().unwrap().max(from);
+                    this.waiting.extend([(at, false); 2]);
+                }
+                let (mut least, mut decided) = (None, 0);
+                while this.free_at < until
+                    && let Some((at, comes)) = this.waiting.pop_front()
+                {
+                    this.free_at = this.free_at.max(at) + SECOND / capacity;
+                    let waited = this.free_at - at;
+                    least = Some(least.map_or(waited, |least: u64| least.min(waited)));
+                    if comes {
+                        decided += 1;
+                        this.up.push_back(this.free_at + SECOND);
+                    }
+                    if comes && from >= half {
+                        begun += 1;
+                        worst = worst.max(waited / MS);
+                    }
+                }
+                let load = Load { commit_ns: least.unwrap_or(0), decided, ..Load::default() };
+                match this.control.interval(until, load, this.gate.counts()) {
+                    OverloadState::Open => this.gate.set(None),
+                    OverloadState::Limited { per_second } => this.gate.set(Some(per_second)),
+                }
+            }
+            (begun / (seconds / 2), worst)
+        }
+    }
+
+    #[test]
+    fn a_cluster_that_decides_late_about_what_it_let_in_finds_its_pace() {
+        for capacity in [300, 3_000, 15_000] {
+            let most = capacity / 3;
+            for (times, share) in [(2, 90), (4, 90)] {
+                let (begun, worst) = Decider::offer(capacity, most * times, 60);
+                assert!(
+                    begun * 100 >= most * share,
+                    "{begun} of {most}, offered {times} times that"
+                );
+                assert!(worst < 1_000, "{worst} ms at {times} times {most}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_pace_begins_with_what_is_decided_about_not_with_what_is_let_in() {
+        let mut control = Overload::new(OverloadOptions::default());
+        let mut counts = GateCounts::default();
+        let mut now = 0;
+        while control.state() == OverloadState::Open {
+            now += 100 * MS;
+            counts.admitted += 1_000;
+            let load = Load { commit_ns: now.min(SECOND), decided: 300, ..Load::default() };
+            control.interval(now, load, counts);
+            assert!(now < SECOND, "it is never overloaded");
+        }
+        let OverloadState::Limited { per_second } = control.state() else { return };
+        assert!((2_000..3_000).contains(&per_second), "{per_second} of 3,000 that were decided");
     }
 
     #[test]

@@ -41,7 +41,8 @@ pub(crate) async fn run(protection: Arc<Protection>, ports: Ports, stop: Cancell
 fn load(protection: &Protection, kernel: KernelQueues, lag_ns: u64) -> Load {
     let own = protection.pressure.take();
     let wait_ns = u64::try_from(kernel.least_wait.as_nanos()).unwrap_or(u64::MAX);
-    Load { queue_ns: own.queue_ns.max(wait_ns), dropped: kernel.dropped, lag_ns, ..own }
+    let dropped = own.dropped.saturating_add(kernel.dropped);
+    Load { queue_ns: own.queue_ns.max(wait_ns), dropped, lag_ns, ..own }
 }
 
 fn apply(protection: &Protection, load: Load, before: OverloadState, after: OverloadState) {

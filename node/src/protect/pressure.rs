@@ -12,6 +12,10 @@ pub(crate) struct Pressure {
     /// Of the dispatcher and of each shard.
     queues: Vec<Least>,
     commits: Least,
+    /// Calls whose admission was decided.
+    admissions: AtomicU64,
+    /// Proposals for which there was no room.
+    unproposed: AtomicU64,
 }
 
 /// The least since it was asked last.
@@ -29,7 +33,12 @@ pub(crate) struct QueueWatch {
 
 impl Pressure {
     pub(super) fn new(shards: usize) -> Self {
-        Self { queues: (0..=shards).map(|_| Least::default()).collect(), commits: Least::default() }
+        Self {
+            queues: (0..=shards).map(|_| Least::default()).collect(),
+            commits: Least::default(),
+            admissions: AtomicU64::new(0),
+            unproposed: AtomicU64::new(0),
+        }
     }
 
     /// Watches the dispatcher's queue.
@@ -47,10 +56,25 @@ impl Pressure {
         self.commits.note(after_ns);
     }
 
-    /// The least delays since the last time, without the timer's.
+    /// The admission of a call was decided.
+    pub(crate) fn admitted(&self) {
+        self.admissions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// There was no room for a proposal.
+    pub(crate) fn unproposed(&self) {
+        self.unproposed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What was since the last time, without the timer's lateness.
     pub(super) fn take(&self) -> Load {
-        let queue_ns = self.queues.iter().map(Least::take).max().unwrap_or(0);
-        Load { queue_ns, commit_ns: self.commits.take(), ..Load::default() }
+        Load {
+            queue_ns: self.queues.iter().map(Least::take).max().unwrap_or(0),
+            dropped: self.unproposed.swap(0, Ordering::Relaxed),
+            lag_ns: 0,
+            commit_ns: self.commits.take(),
+            decided: self.admissions.swap(0, Ordering::Relaxed),
+        }
     }
 
     fn note(&self, queue: usize, delay_ns: u64) {

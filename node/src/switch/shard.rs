@@ -17,7 +17,8 @@ use holdline_call::{
     Authentication, CallEngine, Event, Input, Listeners, Output, TrunkView, Undecided,
 };
 use holdline_model::{
-    CallId, CallRecord, Command, Epoch, Hop, Millis, Name, Reply, SlotId, Step, Transport,
+    CallChange, CallId, CallRecord, Command, Epoch, Hop, Millis, Name, Reply, SlotId, Step,
+    Transport,
 };
 use holdline_raft::{Decided, Lease, RaftHandle, ReplyTo};
 use holdline_transport::Datagram;
@@ -101,14 +102,19 @@ pub(crate) async fn run(parts: Parts, stop: CancellationToken) {
 /// What a proposal was made for.
 #[derive(Clone, Copy, Debug)]
 enum Proposed {
-    Call(CallId, Step),
+    Call {
+        call: CallId,
+        step: Step,
+        /// It is the call's admission.
+        admits: bool,
+    },
     Register(u64),
 }
 
 impl Proposed {
     fn decided(self, outcome: Result<Reply, Undecided>) -> Input {
         match self {
-            Self::Call(call, step) => Input::Decided { call, step, outcome },
+            Self::Call { call, step, .. } => Input::Decided { call, step, outcome },
             Self::Register(ticket) => Input::Registered { ticket, outcome },
         }
     }
@@ -225,6 +231,9 @@ impl Shard {
         if decided.outcome.is_ok() {
             let took = nanos(self.parts.clock.monotonic(), since);
             self.parts.protection.pressure.committed(took);
+            if matches!(proposed, Proposed::Call { admits: true, .. }) {
+                self.parts.protection.pressure.admitted();
+            }
         }
         let outcome = decided.outcome.map_err(|_| Undecided);
         let now = self.parts.clock.now();
@@ -300,7 +309,9 @@ impl Shard {
             match output {
                 Output::Send { hop, bytes } => self.send(hop, bytes),
                 Output::Propose(command) => {
-                    let proposed = Proposed::Call(command.call, command.step);
+                    let admits = matches!(command.change, CallChange::Admit(_));
+                    let (call, step) = (command.call, command.step);
+                    let proposed = Proposed::Call { call, step, admits };
                     self.propose(now, &Command::Call(command), proposed);
                 }
                 Output::Register { ticket, command } => {
@@ -341,6 +352,7 @@ impl Shard {
             }
             Err(refused) => {
                 tracing::debug!(?proposed, error = %refused, "a proposal was refused");
+                self.parts.protection.pressure.unproposed();
                 self.parts.engine.handle(now, proposed.decided(Err(Undecided)));
             }
         }

@@ -46,7 +46,9 @@ impl Decider {
 
     /// Tries until everything in the batch is decided or out of time.
     pub(super) async fn decide(mut self, mut batch: Vec<Pending>, cancel: CancellationToken) {
-        loop {
+        // What has waited too long will be proposed again, or is wanted by nobody any more.
+        batch = self.drop_overdue(batch).await;
+        while !batch.is_empty() {
             let leader = self.leadership.borrow_and_update().clone();
             let attempt = tokio::select! {
                 attempt = self.attempt(&leader, &batch) => attempt,

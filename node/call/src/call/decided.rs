@@ -7,6 +7,10 @@ use crate::messages::{self, Refuse};
 use crate::options::millis;
 use crate::{DropReason, Event, Refusal, Undecided};
 
+/// How often the time is doubled after which an undecided proposal is made again: who cannot keep up is
+/// not asked more often.
+const MAX_DOUBLINGS: u32 = 4;
+
 /// Whether a call's machine stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -31,8 +35,9 @@ impl Call {
         match outcome {
             Err(Undecided) => {
                 // It may have been committed: nothing else may be proposed before this is known.
-                let retry_at = ctx.now.plus_ms(millis(ctx.options.propose_retry));
-                proposal.retry_at.get_or_insert(retry_at);
+                let doubled = proposal.retries.min(MAX_DOUBLINGS);
+                let pause_ms = millis(ctx.options.propose_retry).saturating_mul(1 << doubled);
+                proposal.retry_at.get_or_insert(ctx.now.plus_ms(pause_ms));
                 ctx.event(Event::Undecided { call: self.record.call });
                 Fate::Keep
             }

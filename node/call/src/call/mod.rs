@@ -98,6 +98,8 @@ struct Proposal {
     trigger: Option<Work>,
     /// When it is made again, its outcome being unknown.
     retry_at: Option<Millis>,
+    /// How often it has been made again.
+    retries: u32,
 }
 
 /// One call.
@@ -331,6 +333,6 @@ impl Call {
             change,
         };
         ctx.out.push_back(Output::Propose(command.clone()));
-        self.proposal = Some(Box::new(Proposal { command, trigger, retry_at: None }));
+        self.proposal = Some(Box::new(Proposal { command, trigger, retry_at: None, retries: 0 }));
     }
 }

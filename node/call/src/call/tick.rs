@@ -106,6 +106,7 @@ impl Call {
         let Some(proposal) = &mut self.proposal else { return };
         if proposal.retry_at.is_some_and(|at| at <= ctx.now) {
             proposal.retry_at = None;
+            proposal.retries = proposal.retries.saturating_add(1);
             ctx.out.push_back(Output::Propose(proposal.command.clone()));
         }
     }

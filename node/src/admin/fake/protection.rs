@@ -41,6 +41,7 @@ impl ProtectionApi for Fake {
             load: Load {
                 queue_ns: 21_000_000,
                 dropped: 0,
+                decided: 45,
                 lag_ns: 1_000_000,
                 commit_ns: 4_000_000,
             },
