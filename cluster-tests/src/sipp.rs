@@ -180,6 +180,8 @@ impl SippPlan {
             ("-stf", "statistics.csv".into()),
             ("-error_file", "errors.log".into()),
             ("-rtt_freq", "1".into()),
+            // By default it has room for about a hundred messages, and drops the rest of a burst.
+            ("-buff_size", "4194304".into()),
         ] {
             command.args([key.to_owned(), value]);
         }

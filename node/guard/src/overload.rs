@@ -25,7 +25,7 @@ pub struct OverloadOptions {
     /// Commits that all take so much longer than they do at their best mean that the cluster or its disks do
     /// not keep up.
     pub commit_target_ns: u64,
-    /// How much of the rate is left after a decrease, in thousandths.
+    /// How much of the rate is left after a decrease, in thousandths, if little waits.
     pub decrease_permille: u64,
     /// By how much the rate rises in an interval, in thousandths of itself.
     pub increase_permille: u64,
@@ -84,14 +84,17 @@ pub enum OverloadState {
 pub struct Overload {
     options: OverloadOptions,
     state: OverloadState,
-    /// Calls let in per second lately, in thousandths.
-    admitted_milli: u64,
-    /// Calls decided about per second lately, in thousandths.
-    decided_milli: u64,
+    /// Calls decided about per second in the last intervals, in thousandths. A short stop says nothing about
+    /// how many can be: the most counts.
+    decided: [u64; MEMORY],
     /// How long a commit takes at its best.
     base_ns: u64,
-    /// The rate when the gate was used.
-    limited_from: u64,
+    /// The rate that turned out to be too much last.
+    too_much: u64,
+    /// Whether the rate has risen since it fell last.
+    has_risen: bool,
+    /// How long what came then had to wait.
+    waited_ns: u64,
     /// By how much commits took longer at the last decrease.
     excess_before_ns: u64,
     /// Decreases in a row that have changed nothing.
@@ -112,10 +115,11 @@ impl Overload {
         Self {
             options,
             state,
-            admitted_milli: 0,
-            decided_milli: 0,
+            decided: [0; MEMORY],
             base_ns: 0,
-            limited_from: 0,
+            too_much: 0,
+            has_risen: true,
+            waited_ns: 0,
             excess_before_ns: 0,
             in_vain: 0,
             last: None,
@@ -152,9 +156,8 @@ impl Overload {
             return self.state;
         };
         let span_ns = now_ns.saturating_sub(before_ns).max(1);
-        let admitted = counts.admitted.saturating_sub(before.admitted);
-        self.admitted_milli = smoothed(self.admitted_milli, per_second_milli(admitted, span_ns));
-        self.decided_milli = smoothed(self.decided_milli, per_second_milli(load.decided, span_ns));
+        self.decided.rotate_right(1);
+        self.decided[0] = per_second_milli(load.decided, span_ns);
         self.learn(load.commit_ns);
         let refused = counts.refused > before.refused;
         if refused {
@@ -179,32 +182,45 @@ impl Overload {
     }
 
     fn decreased(&mut self, now_ns: u64, load: Load) -> OverloadState {
-        let admitted = self.admitted_milli / 1000;
-        let from = match self.state {
+        let decided = self.decided_per_s();
+        let (from, most_permille) = match self.state {
             // One slow interval may be somebody else's doing.
             OverloadState::Open if self.over < PATIENCE => return self.state,
-            // What is let in and not decided about waits.
-            OverloadState::Open => {
-                self.limited_from = admitted.min(self.decided_milli / 1000);
-                self.limited_from
-            }
+            // Of the calls that were let in, nothing is seen of what they will need later.
+            OverloadState::Open => (decided, FIRST_PERMILLE),
             // What waited already when the rate fell is served first: until then nothing can be seen.
             OverloadState::Limited { .. } if now_ns < self.settled_at_ns => return self.state,
-            // What was let in may be less, because fewer came.
-            OverloadState::Limited { per_second } => per_second.min(admitted.max(1)),
+            OverloadState::Limited { per_second } => {
+                (per_second.min(decided.max(1)), self.options.decrease_permille)
+            }
         };
         let waits_ns = load.queue_ns.max(self.excess_ns(load)).max(load.lag_ns);
-        self.settled_at_ns = now_ns.saturating_add(self.options.settle_ns).saturating_add(waits_ns);
+        let waited_ns = std::mem::replace(&mut self.waited_ns, waits_ns);
         self.refused_at_ns = now_ns;
-        let mut left = from.saturating_mul(self.options.decrease_permille) / 1000;
-        if self.is_far_over(load) {
-            // A long queue must also be worked off.
-            left = left.saturating_mul(self.options.decrease_permille) / 1000;
+        if !self.has_risen && waits_ns < waited_ns / 10 * 9 && load.dropped == 0 {
+            // It is being worked off.
+            self.settled_at_ns = now_ns.saturating_add(self.options.settle_ns);
+            return self.state;
         }
+        self.settled_at_ns = now_ns.saturating_add(self.options.settle_ns).saturating_add(waits_ns);
+        if self.has_risen {
+            // Further decreases would say how much waits, not how much is too much.
+            self.too_much = from;
+        }
+        self.has_risen = false;
+        // What waits must be worked off, too.
+        let drain = 1000_u64.saturating_sub(waits_ns / (DRAIN_NS / 1000));
+        let permille = drain.clamp(LEAST_PERMILLE, most_permille);
         if self.is_in_vain(load) {
             self.base_ns = load.commit_ns;
         }
+        let left = from.saturating_mul(permille) / 1000;
         OverloadState::Limited { per_second: left.max(self.options.floor_per_second) }
+    }
+
+    /// The most calls per second that were decided about in any of the last intervals.
+    fn decided_per_s(&self) -> u64 {
+        self.decided.iter().copied().max().unwrap_or(0) / 1000
     }
 
     /// Whether commits take as long as before the last decreases, each of which could be seen by then: it is
@@ -220,27 +236,24 @@ impl Overload {
         self.in_vain >= IN_VAIN
     }
 
-    fn relaxed(&self, now_ns: u64, refused: bool) -> OverloadState {
+    fn relaxed(&mut self, now_ns: u64, refused: bool) -> OverloadState {
         let OverloadState::Limited { per_second } = self.state else { return self.state };
         if now_ns.saturating_sub(self.refused_at_ns) >= self.options.calm_ns {
+            self.has_risen = true;
             return OverloadState::Open;
         }
-        if !refused {
+        // A pace that is not made use of says nothing about a higher one.
+        if !refused || per_second > self.decided_per_s().saturating_mul(2) {
             return self.state;
         }
-        let permille = match per_second < self.limited_from / 2 {
+        self.has_risen = true;
+        let permille = match per_second < self.too_much / 10 * 9 {
             // Far from where it became too much, there is time to lose by being careful.
             true => self.options.increase_permille.saturating_mul(FAST),
             false => self.options.increase_permille,
         };
         let step = per_second.saturating_mul(permille) / 1000;
         OverloadState::Limited { per_second: per_second.saturating_add(step.max(1)) }
-    }
-
-    const fn is_far_over(&self, load: Load) -> bool {
-        load.queue_ns > self.options.queue_target_ns.saturating_mul(FAR)
-            || load.lag_ns > self.options.lag_target_ns.saturating_mul(FAR)
-            || self.excess_ns(load) > self.options.commit_target_ns.saturating_mul(FAR)
     }
 }
 
@@ -249,28 +262,29 @@ fn per_second_milli(count: u64, span_ns: u64) -> u64 {
     u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
-/// Over about four intervals, because one holds few calls.
-const fn smoothed(known: u64, rate_milli: u64) -> u64 {
-    match known {
-        0 => rate_milli,
-        known => known.saturating_mul(3).saturating_add(rate_milli) / 4,
-    }
-}
-
 /// In each interval the best time of a commit grows by this part of itself.
 const FORGET: u64 = 1_000;
 
-/// How much faster the rate rises while it is below half of what was too much.
+/// How much faster the rate rises while it is far below what was too much.
 const FAST: u64 = 5;
+
+/// Intervals that are remembered.
+const MEMORY: usize = 10;
+
+/// In about so long what waits is worked off.
+const DRAIN_NS: u64 = 2_000_000_000;
+
+/// How much of the rate is left at most when the gate is used first, in thousandths.
+const FIRST_PERMILLE: u64 = 600;
+
+/// So much of the rate is left at least after a decrease, in thousandths.
+const LEAST_PERMILLE: u64 = 500;
 
 /// So many decreases in a row that change nothing are in vain.
 const IN_VAIN: u32 = 4;
 
 /// Intervals in a row before the gate is used.
 const PATIENCE: u32 = 2;
-
-/// So many times the target is far over it.
-const FAR: u64 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -491,7 +505,8 @@ mod tests {
     impl Decider {
         /// Offers calls for so long to one that decides about so much per second. Returns how many began in
         /// the second half, and how long one waited at most then, in milliseconds.
-        fn offer(capacity: u64, per_second: u64, seconds: u64) -> (u64, u64) {
+        /// Now and then, and for so many milliseconds, it decides about nothing.
+        fn offer(capacity: u64, per_second: u64, seconds: u64, stop_ms: u64) -> (u64, u64) {
             let control = Overload::new(OverloadOptions::default());
             let (waiting, up) = (VecDeque::new(), VecDeque::new());
             let mut this = Self { gate: Gate::new(2, 3), control, waiting, up, free_at: 0 };
@@ -508,6 +523,9 @@ mod tests {
                 while this.up.front().is_some_and(|at| *at < until) {
                     let at = this.up.pop_front().unwrap().max(from);
                     this.waiting.extend([(at, false); 2]);
+                }
+                if interval % 50 == 49 {
+                    this.free_at = this.free_at.max(from) + stop_ms * MS;
                 }
                 let (mut least, mut decided) = (None, 0);
                 while this.free_at < until
@@ -540,13 +558,22 @@ mod tests {
         for capacity in [300, 3_000, 15_000] {
             let most = capacity / 3;
             for (times, share) in [(2, 90), (4, 90)] {
-                let (begun, worst) = Decider::offer(capacity, most * times, 60);
+                let (begun, worst) = Decider::offer(capacity, most * times, 60, 0);
                 assert!(
                     begun * 100 >= most * share,
                     "{begun} of {most}, offered {times} times that"
                 );
                 assert!(worst < 1_000, "{worst} ms at {times} times {most}");
             }
+        }
+    }
+
+    #[test]
+    fn a_cluster_that_stops_now_and_then_goes_on_where_it_was() {
+        for (times, share) in [(8, 90), (20, 80)] {
+            let (begun, _) = Decider::offer(3_000, 100 * times, 60, 300);
+            let most = 100 * times.min(10);
+            assert!(begun * 100 >= most * share, "{begun} of {most}");
         }
     }
 
@@ -563,7 +590,7 @@ mod tests {
             assert!(now < SECOND, "it is never overloaded");
         }
         let OverloadState::Limited { per_second } = control.state() else { return };
-        assert!((2_000..3_000).contains(&per_second), "{per_second} of 3,000 that were decided");
+        assert!((1_500..3_000).contains(&per_second), "{per_second} of 3,000 that were decided");
     }
 
     #[test]
