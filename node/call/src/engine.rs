@@ -66,6 +66,10 @@ pub struct CallEngine {
     /// New calls are refused, and this is what Retry-After says; only while one input is handled.
     pub(crate) shedding: Option<Duration>,
     suspended: bool,
+    /// What was decided while suspended.
+    missed: Vec<(CallId, Step, Result<Reply, Undecided>)>,
+    /// Slots that were gained while suspended.
+    to_run: Vec<SlotId>,
     pub(crate) out: VecDeque<Output>,
 }
 
@@ -97,6 +101,8 @@ impl CallEngine {
             refused: Refused::default(),
             shedding: None,
             suspended: false,
+            missed: Vec::new(),
+            to_run: Vec::new(),
             out: VecDeque::new(),
         }
     }
@@ -178,7 +184,6 @@ impl CallEngine {
             Input::Sip { .. }
             | Input::Malformed { .. }
             | Input::Unsent { .. }
-            | Input::Decided { .. }
             | Input::HangUp { .. }
                 if self.suspended =>
             {
@@ -187,6 +192,10 @@ impl CallEngine {
             Input::Sip { hop, message, slot } => self.sip(now, hop, message, slot),
             Input::Malformed { hop, error } => self.malformed(hop, &error),
             Input::Unsent { message } => self.unsent(now, &message),
+            Input::Decided { call, step, outcome } if self.suspended => {
+                // Nothing may follow from it yet. At most one per call, because that has no other proposal.
+                self.missed.push((call, step, outcome));
+            }
             Input::Decided { call, step, outcome } => self.decided(now, call, step, outcome),
             Input::Registered { ticket, outcome } => self.register_decided(now, ticket, outcome),
             Input::HangUp { call } => self.hang_up(now, call),
@@ -235,13 +244,24 @@ impl CallEngine {
         let resumed = self.suspended && !suspended;
         self.suspended = suspended;
         if resumed {
-            let calls: Vec<CallId> = self.calls.keys().copied().collect();
-            for call in calls {
-                self.with_call(now, call, |call, ctx| {
-                    call.resume(ctx);
-                    call.tick(ctx)
-                });
+            for (call, step, outcome) in std::mem::take(&mut self.missed) {
+                self.decided(now, call, step, outcome);
             }
+            for slot in std::mem::take(&mut self.to_run) {
+                self.run_slot(now, slot);
+            }
+            self.tick(now);
+        }
+    }
+
+    /// Lets the calls of a slot do what is to be done.
+    fn run_slot(&mut self, now: Millis, slot: SlotId) {
+        let calls: Vec<CallId> = self.calls.range(of_slot(slot)).map(|(id, _)| *id).collect();
+        for call in calls {
+            self.with_call(now, call, |call, ctx| {
+                call.run(ctx);
+                Fate::Keep
+            });
         }
     }
 
@@ -261,14 +281,10 @@ impl CallEngine {
         }
         self.slots.insert(slot, epoch);
         self.recover(now, slot, epoch, calls);
-        if !self.suspended {
-            let calls: Vec<CallId> = self.calls.range(of_slot(slot)).map(|(id, _)| *id).collect();
-            for call in calls {
-                self.with_call(now, call, |call, ctx| {
-                    call.run(ctx);
-                    Fate::Keep
-                });
-            }
+        if self.suspended {
+            self.to_run.push(slot);
+        } else {
+            self.run_slot(now, slot);
         }
     }
 

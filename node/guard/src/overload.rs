@@ -266,7 +266,7 @@ fn per_second_milli(count: u64, span_ns: u64) -> u64 {
 const FORGET: u64 = 1_000;
 
 /// How much faster the rate rises while it is far below what was too much.
-const FAST: u64 = 5;
+const FAST: u64 = 10;
 
 /// Intervals that are remembered.
 const MEMORY: usize = 10;

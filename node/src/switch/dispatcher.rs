@@ -73,6 +73,10 @@ pub(crate) async fn run(dispatcher: Dispatcher, mut sources: Sources, stop: Canc
                 for Datagram { local, peer, bytes } in batch {
                     dispatcher.arrived(&table, Hop::udp(local, peer), bytes, 0);
                 }
+                if !sources.sockets.is_empty() {
+                    // As in a shard: others must not wait until a flood is over.
+                    tokio::task::yield_now().await;
+                }
             }
             room = dispatcher.held.room(&dispatcher.shards), if !dispatcher.held.is_empty() => {
                 let Some((shard, permit)) = room else { return };

@@ -171,7 +171,16 @@ impl Shard {
             self.parts.egress.send_all(&mut self.outbox);
             self.parts.calls.store(self.parts.engine.live_calls(), Ordering::Relaxed);
             self.tell_trunk_calls();
+            if self.has_more() {
+                tokio::task::yield_now().await;
+            }
         }
+    }
+
+    /// Whether something waits already. The runtime lets a task that always finds something go on for a hundred
+    /// turns: where there are few processors, leases and commits would wait for so long.
+    fn has_more(&self) -> bool {
+        !self.parts.inputs.is_empty() || !self.decided.is_empty()
     }
 
     /// How long nothing is due. Bounded, because nobody says when a lease ends.

@@ -111,13 +111,6 @@ impl Call {
         }
     }
 
-    /// The lease is held again. The answer to a proposal may have been missed: it is made again.
-    pub(crate) fn resume(&mut self, ctx: &mut Ctx<'_>) {
-        if let Some(proposal) = &mut self.proposal {
-            proposal.retry_at = Some(ctx.now);
-        }
-    }
-
     fn tick_legs(&mut self, ctx: &mut Ctx<'_>) {
         let now = ctx.now;
         if let Some(server) = self.legs.caller.as_mut().filter(|leg| is_due(leg.next_timer(), now))

@@ -231,3 +231,22 @@ fn a_decision_missed_without_a_lease_is_asked_for_again() {
     world.input(Input::Suspended(false));
     assert_eq!(world.summaries(), ["200 BYE > caller", "BYE > target0"]);
 }
+
+#[test]
+fn what_was_decided_without_a_lease_is_acted_upon_and_not_proposed_again() {
+    let mut world = World::new();
+    let invite = world.ringing();
+    world.decide = Decide::Withhold;
+    world.receive(target(0), response(&invite, 200, SDP));
+    let proposed = world.proposed;
+    world.input(Input::Suspended(true));
+    world.decide = Decide::Commit;
+    world.commit_held();
+    world.pass(1_000);
+    assert_eq!(world.summaries(), Vec::<String>::new());
+    world.input(Input::Suspended(false));
+    let sent = world.summaries();
+    assert_eq!(sent.first().map(String::as_str), Some("200 INVITE > caller"), "{sent:?}");
+    assert!(sent.contains(&"ACK > target0".to_owned()), "{sent:?}");
+    assert_eq!(world.proposed, proposed, "once is enough");
+}
