@@ -63,6 +63,21 @@ async fn calls_between_two_kamailios_outlive_their_owner() {
     through_two_proxies(true).await;
 }
 
+/// SIPp changes its calls in every way that goes through.
+async fn changes_of_calls() {
+    const CHANGED: u32 = 20;
+    let mut cluster = Cluster::start(&ClusterOptions::default()).await.unwrap();
+    let (folder, site) = (cluster.folder().to_owned(), cluster.site());
+    let callee = SippPlan::callee(Scenario::Ours("uas_session.xml"), site.sipp_callee());
+    let callee = callee.start(&folder, "callee").unwrap();
+    let (scenario, to) = (Scenario::Ours("uac_session.xml"), cluster.sip(2));
+    let caller = SippPlan::caller(scenario, site.sipp_caller(), to, CHANGED, 10);
+    let report = caller.start(&folder, "caller").unwrap().wait(LIMIT).await.unwrap();
+    assert_eq!((report.failed, report.successful), (0, u64::from(CHANGED)), "{}", report.errors);
+    drop(callee);
+    cluster.pass().unwrap();
+}
+
 /// What is on the wire, by another dissector: no packet of ours is malformed.
 #[tokio::test]
 #[ignore = "needs kamailio, tshark and the right to capture: part of make chaos"]
@@ -81,6 +96,7 @@ async fn tshark_finds_no_malformed_packet() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     through_two_proxies(true).await;
+    changes_of_calls().await;
     drop(dumpcap);
     let read = |filter: &str| -> Vec<String> {
         let mut tshark = Command::new("tshark");
@@ -101,6 +117,9 @@ async fn tshark_finds_no_malformed_packet() {
     };
     let seen = read("sip").len();
     assert!(seen > 1_000, "only {seen} SIP packets were captured");
+    for method in ["PRACK", "UPDATE", "INFO", "REFER", "NOTIFY", "BYE"] {
+        assert!(!read(&format!("sip.Method == {method}")).is_empty(), "no {method} was captured");
+    }
     let malformed = read("_ws.malformed || _ws.expert.severity == error");
     assert_eq!(malformed, Vec::<String>::new());
 }

@@ -244,7 +244,13 @@ impl CallEngine {
         let resumed = self.suspended && !suspended;
         self.suspended = suspended;
         if resumed {
-            for (call, step, outcome) in std::mem::take(&mut self.missed) {
+            let mut missed = std::mem::take(&mut self.missed);
+            // A slot that has another owner is not spoken for, whatever was decided before that.
+            let is_deposed = |outcome: &Result<Reply, Undecided>| {
+                matches!(outcome, Ok(Reply::Rejected(Rejection::StaleEpoch { .. })))
+            };
+            missed.sort_by_key(|(_, _, outcome)| !is_deposed(outcome));
+            for (call, step, outcome) in missed {
                 self.decided(now, call, step, outcome);
             }
             for slot in std::mem::take(&mut self.to_run) {

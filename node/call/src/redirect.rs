@@ -12,7 +12,7 @@ use holdline_sip::message::{Address, HeaderName, Message, Method, Uri};
 
 use crate::dialogs::as_request_uri;
 use crate::messages::Answered;
-use crate::registrar::Located;
+use crate::registrar::{Located, thousandths};
 use crate::routing::{Ask, Choice, Redirect, is_number};
 use crate::{CallEngine, DropReason};
 
@@ -127,15 +127,11 @@ fn contacts(message: &Message) -> Vec<String> {
     contacts.into_iter().map(|(_, uri)| uri).collect()
 }
 
-/// The q of a contact in thousandths (section 20.10).
+/// The q of a contact in thousandths (section 20.10); one that is none comes last.
 fn preference(address: &Address<'_>) -> u16 {
-    let text = address.param("q").and_then(|q| std::str::from_utf8(q).ok()).unwrap_or("1");
-    let (whole, rest) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
-    if whole != "0" {
-        return 1_000;
-    }
-    let digits = rest.bytes().chain(std::iter::repeat(b'0')).take(3);
-    digits.fold(0, |q, digit| q * 10 + u16::from(digit.wrapping_sub(b'0').min(9)))
+    let Some(q) = address.param("q") else { return 1_000 };
+    let q = std::str::from_utf8(q).ok().and_then(|q| thousandths(q.trim()));
+    q.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -147,9 +143,9 @@ mod tests {
         let text = "SIP/2.0 302 Moved\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\n\
              To: <sip:b@h>;tag=2\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\
              Contact: <sip:c1@h>;q=0.2, <sip:c2@h?A=b,c>;q=0.75\r\nContact: <sip:c3@h>, \
-             <sip:c4@h>;q=0.75\r\nContent-Length: 0\r\n\r\n";
+             <sip:c4@h>;q=0.75, <sip:c5@h>;q=7\r\nContent-Length: 0\r\n\r\n";
         let message = Message::parse(text.into()).unwrap();
         let found = contacts(&message);
-        assert_eq!(found, ["sip:c3@h", "sip:c2@h?A=b,c", "sip:c4@h", "sip:c1@h"]);
+        assert_eq!(found, ["sip:c3@h", "sip:c2@h?A=b,c", "sip:c4@h", "sip:c1@h", "sip:c5@h"]);
     }
 }

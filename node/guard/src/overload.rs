@@ -7,8 +7,9 @@
 //! timer, and of the kernel's queue; what a queue has no room for counts, too. A commit takes its time also when
 //! nothing waits, and how long depends on where the voters are: there, what counts is how much longer it takes
 //! than at its best. What is controlled is the rate of new calls, not their share: when offered load doubles
-//! again, the rate stays right. It begins with what is really decided, not with what is let in. It falls by a factor, no more often than its effect can be seen, and
-//! rises by a step while calls are refused (AIMD); when none have been for a while, the gate opens.
+//! again, the rate stays right. It begins with what is really decided, not with what is let in. It falls by a
+//! factor, no more often than its effect can be seen, and rises by a step while calls are refused (AIMD);
+//! when none have been for a while, the gate opens.
 //!
 //! Calls up are not touched: their messages are never refused, and what they cost is why fewer new
 //! calls are let in.
@@ -40,7 +41,7 @@ pub struct OverloadOptions {
 impl Default for OverloadOptions {
     fn default() -> Self {
         Self {
-            queue_target_ns: 20_000_000,
+            queue_target_ns: 50_000_000,
             lag_target_ns: 50_000_000,
             commit_target_ns: 60_000_000,
             decrease_permille: 900,
@@ -441,10 +442,10 @@ mod tests {
     fn each_of_the_three_delays_counts_and_so_does_what_was_dropped() {
         let control = Overload::new(OverloadOptions::default());
         let most =
-            Load { queue_ns: 20 * MS, dropped: 0, lag_ns: 50 * MS, commit_ns: 60 * MS, decided: 0 };
+            Load { queue_ns: 50 * MS, dropped: 0, lag_ns: 50 * MS, commit_ns: 60 * MS, decided: 0 };
         assert!(!control.is_over(most));
         assert!(control.is_over(Load { dropped: 1, ..Load::default() }));
-        assert!(control.is_over(Load { queue_ns: 21 * MS, ..Load::default() }));
+        assert!(control.is_over(Load { queue_ns: 51 * MS, ..Load::default() }));
         assert!(control.is_over(Load { lag_ns: 51 * MS, ..Load::default() }));
         assert!(control.is_over(Load { commit_ns: 61 * MS, ..Load::default() }));
     }

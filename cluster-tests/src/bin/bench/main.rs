@@ -66,7 +66,7 @@ struct Args {
     /// [default: 100,300,600,1000,1500,2000,2500,3000; quick: 100,300,600].
     #[arg(long, value_delimiter = ',')]
     rates: Vec<u32>,
-    /// For how many seconds each run of the other parts lasts [default: 6; quick: 4].
+    /// For how many seconds each run of the other parts lasts [default: 6, of the overload part 15; quick: 4].
     #[arg(long, value_parser = clap::value_parser!(u32).range(3..=86_400))]
     ramp_seconds: Option<u32>,
     /// Calls that are up, before new ones are measured and their owner is killed
@@ -210,7 +210,9 @@ async fn run(args: &Args) -> Result<bool> {
     }
     if wanted(Part::Overload) {
         let from = args.overload_from;
-        report.overload = overload::measure(from, &options, &short, &mut broken).await;
+        // The pace of new calls needs some seconds to be found.
+        let plan = args.plan(args.ramp_seconds, 15, 15);
+        report.overload = overload::measure(from, &options, &plan, &mut broken).await;
         write(args, &report)?;
     }
     if wanted(Part::Takeover) {

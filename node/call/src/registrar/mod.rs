@@ -39,6 +39,7 @@ pub(crate) use authenticate::{Checked, Judged, Question, print_of};
 pub use directory::{Directory, NoUsers, Unreadable};
 pub(crate) use locate::Located;
 pub use options::RegistrarOptions;
+pub(crate) use request::thousandths;
 
 /// The trunk's name in the records of calls from and to users of ours. No trunk may have it.
 pub const USERS: &str = "users";

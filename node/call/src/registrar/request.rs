@@ -146,7 +146,7 @@ fn canonical(uri: &Uri<'_>) -> String {
 }
 
 /// A preference from 0 to 1 with at most three decimals, in thousandths.
-fn thousandths(q: &str) -> Option<u16> {
+pub(crate) fn thousandths(q: &str) -> Option<u16> {
     let (whole, decimals) = q.split_once('.').unwrap_or((q, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if decimals.len() > 3 || !digits(whole) || !digits(decimals) || whole.is_empty() {
