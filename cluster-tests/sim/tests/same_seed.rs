@@ -51,5 +51,5 @@ fn messages_without_their_entry_are_found() {
 
 #[test]
 fn a_lease_that_lasts_too_long_is_found() {
-    finds("7", "slow-clock", " ms: owner: ");
+    finds("1", "slow-clock", " ms: owner: ");
 }
