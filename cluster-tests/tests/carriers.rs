@@ -66,7 +66,7 @@ async fn calls_between_two_kamailios_outlive_their_owner() {
 /// SIPp changes its calls in every way that goes through.
 async fn changes_of_calls() {
     const CHANGED: u32 = 20;
-    let mut cluster = Cluster::start(&ClusterOptions::default()).await.unwrap();
+    let cluster = Cluster::start(&ClusterOptions::default()).await.unwrap();
     let (folder, site) = (cluster.folder().to_owned(), cluster.site());
     let callee = SippPlan::callee(Scenario::Ours("uas_session.xml"), site.sipp_callee());
     let callee = callee.start(&folder, "callee").unwrap();

@@ -6,11 +6,10 @@
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
-use holdline_cluster_tests::cluster::{Admin, ClusterOptions, Site, Volume};
+use holdline_cluster_tests::cluster::{Admin, ClusterOptions, Site, Volume, faulty_sync};
 use holdline_cluster_tests::stage::Stage;
 use tokio::time::Instant;
 
@@ -134,20 +133,11 @@ async fn a_full_disk_ends_admission_and_no_call_and_heals_when_there_is_room() {
     stage.cluster.pass().unwrap();
 }
 
-/// The library that makes syncs fail; `None` without a compiler.
-fn fail_sync(folder: &Path) -> Option<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fail_sync.c");
-    let library = folder.join("fail_sync.so");
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).arg("-ldl");
-    compiler.status().is_ok_and(|status| status.success()).then_some(library)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_sync_fails_stops_and_does_not_sync_again() {
     let mut stage = Stage::open_at(Site::claim(3).unwrap(), &ClusterOptions::default(), 1).unwrap();
     let folder = stage.cluster.folder().to_owned();
-    let Some(library) = fail_sync(&folder) else {
+    let Some(library) = faulty_sync(&folder) else {
         eprintln!("LEFT OUT: a sync that fails: there is no C compiler (cc)");
         stage.cluster.set_quiet(true);
         return;

@@ -1,5 +1,6 @@
 /* Refuses fsync and fdatasync of files under $FAIL_SYNC_UNDER while the file $FAIL_SYNC exists, and
- * notes the path of each that was refused in $FAIL_SYNC.refused. To be preloaded. */
+ * notes the path of each that was refused in $FAIL_SYNC.refused. While the file $SLOW_SYNC exists, each sync
+ * takes as many milliseconds longer as it says. To be preloaded. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -28,13 +29,24 @@ static int refused(int fd) {
     return 1;
 }
 
+static void slow(void) {
+    const char *trigger = getenv("SLOW_SYNC");
+    FILE *file = trigger ? fopen(trigger, "r") : NULL;
+    int ms = 0;
+    if (!file) return;
+    if (fscanf(file, "%d", &ms) == 1 && ms > 0) usleep((useconds_t)ms * 1000);
+    fclose(file);
+}
+
 int fsync(int fd) {
+    slow();
     if (refused(fd)) return -1;
     int (*next)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
     return next(fd);
 }
 
 int fdatasync(int fd) {
+    slow();
     if (refused(fd)) return -1;
     int (*next)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
     return next(fd);

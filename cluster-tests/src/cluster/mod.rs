@@ -10,6 +10,7 @@ mod binary;
 mod config;
 mod metrics;
 mod node;
+mod preload;
 mod running;
 mod site;
 mod view;
@@ -23,6 +24,7 @@ pub use config::{
 };
 pub use metrics::Metrics;
 pub use node::{Node, NodeError, Usage};
+pub use preload::faulty_sync;
 pub use running::{Cluster, ClusterError};
 pub use site::{Site, SiteTaken};
 pub use view::{

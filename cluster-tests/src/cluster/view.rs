@@ -74,7 +74,8 @@ pub struct CdrView {
     pub id: String,
     /// The call's id.
     pub call: String,
-    /// The trunk it came from.
+    /// The trunk it came from; empty in records that leave it out.
+    #[serde(default)]
     pub trunk_in: String,
     /// The dialled URI.
     pub to: String,

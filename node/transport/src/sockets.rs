@@ -382,7 +382,13 @@ fn open(addr: SocketAddr, options: SocketOptions) -> io::Result<std::net::UdpSoc
             SocketAddr::V6(_) => socket.set_freebind_v6(true)?,
         }
     }
-    ask_for_stamps(&socket)?;
+    if let Err(error) = ask_for_stamps(&socket) {
+        warn!(
+            local = %addr,
+            %error,
+            "the kernel does not tell how long datagrams wait; overload is noticed by other delays only"
+        );
+    }
     socket.set_recv_buffer_size(options.receive_buffer_bytes)?;
     socket.set_send_buffer_size(options.send_buffer_bytes)?;
     // Linux doubles what is asked for, to allow for its own bookkeeping, and caps it silently.
