@@ -41,7 +41,7 @@ pub struct OverloadOptions {
 impl Default for OverloadOptions {
     fn default() -> Self {
         Self {
-            queue_target_ns: 50_000_000,
+            queue_target_ns: 20_000_000,
             lag_target_ns: 50_000_000,
             commit_target_ns: 60_000_000,
             decrease_permille: 900,

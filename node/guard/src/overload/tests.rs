@@ -148,10 +148,10 @@ fn no_call_is_refused_below_the_capacity_and_the_gate_opens_after_the_rush() {
 fn each_of_the_three_delays_counts_and_so_does_what_was_dropped() {
     let control = Overload::new(OverloadOptions::default());
     let most =
-        Load { queue_ns: 50 * MS, dropped: 0, lag_ns: 50 * MS, commit_ns: 60 * MS, decided: 0 };
+        Load { queue_ns: 20 * MS, dropped: 0, lag_ns: 50 * MS, commit_ns: 60 * MS, decided: 0 };
     assert!(!control.is_over(most));
     assert!(control.is_over(Load { dropped: 1, ..Load::default() }));
-    assert!(control.is_over(Load { queue_ns: 51 * MS, ..Load::default() }));
+    assert!(control.is_over(Load { queue_ns: 21 * MS, ..Load::default() }));
     assert!(control.is_over(Load { lag_ns: 51 * MS, ..Load::default() }));
     assert!(control.is_over(Load { commit_ns: 61 * MS, ..Load::default() }));
 }
