@@ -279,7 +279,7 @@ impl CallEngine {
             };
             let (trunk, secret) = known.iter().find(is_named)?;
             found = Some(*trunk);
-            Some(secret.ha1.clone())
+            Some(secret.ha1)
         });
         let why = match (judged, found) {
             (Some(Judged::Proved(Use::First)), Some(trunk)) => {

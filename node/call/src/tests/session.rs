@@ -130,7 +130,7 @@ fn one_that_was_refused_stays_refused_when_it_is_repeated_later() {
     let passed = world.the("INVITE > target0").message();
     let crossing = request_from_callee("INVITE", 1, &invite);
     world.receive(target(0), crossing.clone());
-    let refusal = world.the("491 INVITE > target0").bytes.clone();
+    let refusal = world.the("491 INVITE > target0").bytes;
     world.receive(target(0), response(&passed, 200, SDP));
     world.receive(caller(), request_from_caller("ACK", 2, &ok, ""));
     world.sent();
