@@ -182,15 +182,7 @@ impl Parts {
             set_aside: options.set_aside,
         };
         let routes = server.routes(door, &options.token);
-        let measure = round_trips::measure(
-            handle.shared.round_trips.clone(),
-            handle.shared.peers.clone(),
-            leadership.clone(),
-            cancel.clone(),
-        );
-        tasks.spawn(measure);
-        let follow = read::watch_freshness(handle.clone(), leadership.clone(), cancel.clone());
-        tasks.spawn(follow);
+        look_around(&handle, &leadership, &tasks, &cancel);
         if tuning.follow_calls {
             let far = Far {
                 above: tuning.follow_calls_above,
@@ -205,6 +197,22 @@ impl Parts {
         at_door.start(options, has_to_ask, &tasks, cancel);
         (handle, routes)
     }
+}
+
+/// Starts the tasks that measure how far the others are, and how fresh what is known here is.
+fn look_around(
+    handle: &RaftHandle,
+    leadership: &watch::Receiver<Leadership>,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) {
+    tasks.spawn(round_trips::measure(
+        handle.shared.round_trips.clone(),
+        handle.shared.peers.clone(),
+        leadership.clone(),
+        cancel.clone(),
+    ));
+    tasks.spawn(read::watch_freshness(handle.clone(), leadership.clone(), cancel.clone()));
 }
 
 /// What is needed to find out whether this node has a place in the group.

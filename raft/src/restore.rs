@@ -214,7 +214,7 @@ impl Restore<'_> {
             .map_err(storage)?;
         log.note_state_flushed(last.index);
         let vote = Vote::new(last.leader_id.term, last.leader_id.node_id);
-        let (told, outcome) = std::sync::mpsc::channel();
+        let (told, outcome) = std::sync::mpsc::sync_channel(1);
         let on_durable = Box::new(move |written| {
             // Whoever waits is this very function.
             let _ = told.send(written);
