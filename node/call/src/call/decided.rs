@@ -59,8 +59,7 @@ impl Call {
             self.committed(ctx, &proposal.command, proposal.trigger, cdr);
         }
         let rings = self.ringing.is_some() && self.record.phase == Phase::Inviting;
-        let is_noted = self.ack_note().or_else(|| self.reinvite_note()).is_none();
-        if rings || !is_noted || self.settled_note().is_some() {
+        if rings || self.next_note().is_some() {
             self.note(ctx);
         }
         self.run(ctx);

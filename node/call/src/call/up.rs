@@ -90,9 +90,14 @@ impl Call {
     }
 
     /// That the caller has acknowledged the answer, if the record does not know it yet.
-    pub(super) fn ack_note(&self) -> Option<CallChange> {
+    fn ack_note(&self) -> Option<CallChange> {
         let is_new = self.acked && self.record.phase == Phase::Answered;
         is_new.then(|| CallChange::AckSeen(AckSeen { ack: Bytes::new() }))
+    }
+
+    /// What is to be noted next.
+    pub(super) fn next_note(&self) -> Option<CallChange> {
+        self.ack_note().or_else(|| self.reinvite_note()).or_else(|| self.settled_note())
     }
 
     /// Proposes what is due in an answered call; false if there is nothing.
@@ -111,8 +116,7 @@ impl Call {
             return true;
         }
         if self.is_note_due(ctx.now) {
-            let change = self.ack_note().or_else(|| self.reinvite_note());
-            if let Some(change) = change.or_else(|| self.settled_note()) {
+            if let Some(change) = self.next_note() {
                 self.propose(ctx, change, None);
                 return true;
             }

@@ -397,6 +397,13 @@ impl World {
     }
 }
 
+/// A re-INVITE of the caller's is at the callee. Returns the 200 of the call and what was passed on.
+pub(super) fn reinviting(world: &mut World) -> (Message, Message) {
+    let (_, ok) = world.up();
+    world.receive(caller(), request_from_caller("INVITE", 2, &ok, SDP));
+    (ok, world.the("INVITE > target0").message())
+}
+
 /// The caller's INVITE to +1 555.
 pub(super) fn invite(id: &str) -> String {
     invite_to(id, "+1555", SDP)

@@ -85,9 +85,7 @@ fn a_change_of_the_session_does_not_make_it_forget_what_it_has_to_note() {
 #[test]
 fn both_acknowledgements_are_noted_at_the_same_moment() {
     let mut world = world();
-    let (_, ok) = world.up();
-    world.receive(caller(), request_from_caller("INVITE", 2, &ok, SDP));
-    let passed = world.the("INVITE > target0").message();
+    let (ok, passed) = reinviting(&mut world);
     world.receive(target(0), response(&passed, 200, SDP));
     world.receive(caller(), request_from_caller("ACK", 2, &ok, ""));
     world.sent();
@@ -100,9 +98,7 @@ fn both_acknowledgements_are_noted_at_the_same_moment() {
 #[test]
 fn the_next_owner_does_not_acknowledge_again_what_is_noted() {
     let mut world = world();
-    let (_, ok) = world.up();
-    world.receive(caller(), request_from_caller("INVITE", 2, &ok, SDP));
-    let passed = world.the("INVITE > target0").message();
+    let (ok, passed) = reinviting(&mut world);
     world.receive(target(0), response(&passed, 200, SDP));
     world.receive(caller(), request_from_caller("ACK", 2, &ok, ""));
     world.pass(EVERY);
@@ -119,9 +115,7 @@ fn the_next_owner_does_not_acknowledge_again_what_is_noted() {
 #[test]
 fn the_answer_to_a_reinvite_is_not_repeated_once_its_sender_has_hung_up() {
     let mut world = world();
-    let (_, ok) = world.up();
-    world.receive(caller(), request_from_caller("INVITE", 2, &ok, SDP));
-    let passed = world.the("INVITE > target0").message();
+    let (ok, passed) = reinviting(&mut world);
     world.receive(target(0), response(&passed, 200, SDP));
     world.take_over();
     world.pass(100);

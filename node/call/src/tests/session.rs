@@ -6,13 +6,6 @@ use holdline_sip::message::Message;
 use super::driver::*;
 use crate::{Event, Refusal};
 
-/// A re-INVITE of the caller's is at the callee. Returns the 200 of the call and what was passed on.
-fn reinviting(world: &mut World) -> (Message, Message) {
-    let (_, ok) = world.up();
-    world.receive(caller(), request_from_caller("INVITE", 2, &ok, SDP));
-    (ok, world.the("INVITE > target0").message())
-}
-
 #[test]
 fn a_reinvite_is_passed_on_at_once_with_the_next_number_and_our_identities() {
     let mut world = World::new();
