@@ -58,7 +58,12 @@ impl<'a> Large<'a> {
     }
 
     fn over_tcp(&self, now: Millis, hop: Hop) -> Option<Hop> {
-        if hop.transport != Transport::Udp || self.without_tcp.has(now, hop.peer) {
+        if self.without_tcp.has(now, hop.peer) { None } else { self.known_over_tcp(hop) }
+    }
+
+    /// The same hop over TCP, by which the peer was reached before, if this one is over UDP.
+    pub(crate) fn known_over_tcp(&self, hop: Hop) -> Option<Hop> {
+        if hop.transport != Transport::Udp {
             return None;
         }
         let local = self.listeners.known_address_for(hop.local, Transport::Tcp, hop.peer)?;

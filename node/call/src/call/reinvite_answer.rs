@@ -2,7 +2,9 @@
 //! 3261 sections 13.2.2.4, 13.3.1.4 and 14).
 
 use bytes::Bytes;
-use holdline_model::{AckSeen, CallChange, HangupBy, Millis, Reinvite, Reinvited, Side};
+use holdline_model::{
+    AckSeen, CallChange, Dialog, HangupBy, Hop, Millis, Reinvite, Reinvited, Side,
+};
 use holdline_sip::message::{Message, Method};
 use holdline_sip::transaction::{InviteClient, InviteServer, InviteServerInput};
 
@@ -37,7 +39,7 @@ impl Call {
         else {
             if status_of(&message) >= 300 && self.refusal_of(from, number).is_some() {
                 // A predecessor passed it on; its sender has heard our refusal, and repeats nothing.
-                self.ack_refused(ctx, from.other(), number);
+                self.ack_refused(ctx, from.other(), number, &message);
                 return;
             }
             // A predecessor passed it on; its sender repeats it until it hears an answer.
@@ -102,11 +104,17 @@ impl Call {
         }
     }
 
-    fn ack_refused(&self, ctx: &mut Ctx<'_>, to: Side, number: u32) {
+    fn ack_refused(&self, ctx: &mut Ctx<'_>, to: Side, number: u32, failure: &Message) {
+        let over = self.dialog(to).and_then(|dialog| as_it_went(ctx, dialog, failure));
+        self.ack_reinvite_failure(ctx, to, number, over);
+    }
+
+    /// RFC 3261 section 17.1.1.3: as its INVITE went, which was over `over` if not as the dialog says.
+    fn ack_reinvite_failure(&self, ctx: &mut Ctx<'_>, to: Side, number: u32, over: Option<Hop>) {
         let Some(dialog) = self.dialog(to) else { return };
-        let bytes =
-            messages::through::sibling(&self.record, to, dialog, dialog.hop, number, &Method::Ack);
-        ctx.send(self.hop_to(to, dialog.hop), bytes);
+        let via = over.unwrap_or(dialog.hop);
+        let bytes = messages::through::sibling(&self.record, to, dialog, via, number, &Method::Ack);
+        ctx.send(over.unwrap_or_else(|| self.hop_to(to, dialog.hop)), bytes);
     }
 
     pub(super) fn ack_reinvite_now(&mut self, ctx: &mut Ctx<'_>) {
@@ -124,14 +132,10 @@ impl Call {
             ctx.send(self.hop_to(to, dialog.hop), bytes);
             return;
         }
-        // RFC 3261 section 17.1.1.3: as its INVITE went.
-        let current = self.legs.reinvite.as_deref();
-        let current = current.filter(|_| self.is_current(known.from, known.cseq));
-        let over = current.and_then(|invite| invite.over);
-        let via = over.unwrap_or(dialog.hop);
-        let bytes =
-            messages::through::sibling(&self.record, to, dialog, via, known.cseq, &Method::Ack);
-        ctx.send(over.unwrap_or_else(|| self.hop_to(to, dialog.hop)), bytes);
+        // A predecessor may have sent the INVITE: the failure has its Via.
+        let failure = Message::parse(known.response.clone()).ok();
+        let over = failure.and_then(|failure| as_it_went(ctx, dialog, &failure));
+        self.ack_reinvite_failure(ctx, to, known.cseq, over);
     }
 
     /// An ACK within a dialog that is not of the call's first INVITE.
@@ -258,4 +262,10 @@ impl Call {
         self.drain_reinvite(ctx);
         Ok(true)
     }
+}
+
+/// How a request of ours went that this is the answer to, if not as the dialog says.
+fn as_it_went(ctx: &Ctx<'_>, dialog: &Dialog, answer: &Message) -> Option<Hop> {
+    let went_over_tcp = answer.top_via().transport.eq_ignore_ascii_case("TCP");
+    if went_over_tcp { ctx.large.known_over_tcp(dialog.hop) } else { None }
 }

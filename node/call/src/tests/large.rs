@@ -9,10 +9,14 @@ use crate::{Input, Listeners};
 
 fn world() -> World {
     let mut world = World::new();
+    listen(&mut world);
+    world
+}
+
+fn listen(world: &mut World) {
     let listener = |transport| Listener { transport, addr: switch(), advertised: None };
     let home = vec![listener(Transport::Udp), listener(Transport::Tcp)];
     world.engine.set_listeners(Arc::new(Listeners::new(vec![home])));
-    world
 }
 
 fn large() -> String {
@@ -126,4 +130,33 @@ fn the_ack_of_a_failure_and_the_cancel_go_as_their_invite_went() {
     let ack = sent.iter().find(|sent| sent.summary() == "ACK > target0").unwrap();
     assert_eq!(over(ack), Transport::Tcp);
     assert_eq!(ack.message().top_via().branch, invite.top_via().branch);
+}
+
+#[test]
+fn after_a_takeover_the_ack_of_a_failure_goes_as_its_invite_went() {
+    for large_one in [true, false] {
+        let (mut world, _, ok) = up();
+        let body = if large_one { large() } else { String::new() };
+        world.receive(caller(), request_from_caller("INVITE", 2, &ok, &body));
+        let invite = world.the("INVITE > target0").message();
+        world.receive(target(0), response(&invite, 488, ""));
+        let first = acks(&mut world);
+        world.take_over();
+        listen(&mut world);
+        world.pass(5_000);
+        let again = acks(&mut world);
+        let way = if large_one { Transport::Tcp } else { Transport::Udp };
+        assert_eq!(first.iter().map(over).collect::<Vec<_>>(), [way]);
+        assert_eq!(again.iter().map(over).collect::<Vec<_>>(), [way], "large: {large_one}");
+        assert_eq!(again[0].bytes, first[0].bytes, "the very same");
+        // Of a failure that is repeated to the new owner.
+        world.receive(target(0), response(&invite, 488, ""));
+        assert_eq!(acks(&mut world).iter().map(over).collect::<Vec<_>>(), [way]);
+    }
+}
+
+/// The ACKs that the callee was sent, of failures.
+fn acks(world: &mut World) -> Vec<Sent> {
+    let sent = world.sent().into_iter();
+    sent.filter(|sent| sent.summary() == "ACK > target0").collect()
 }
