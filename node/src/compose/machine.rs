@@ -115,11 +115,11 @@ pub trait Machine: Debug + Send + Sync + 'static {
     fn started(&self, raft: &RaftHandle, api: &Arc<dyn ClusterApi>) -> bool;
 }
 
+/// A database, and the keys that it is sealed with, if it is.
+pub(crate) type Opened = (Arc<dyn Engine>, Option<Arc<Keyring>>);
+
 /// Opens the database of a node in its data folder, or makes it; sealed if keys are configured.
-pub(crate) fn open_engine(
-    folder: &Path,
-    config: &Config,
-) -> Result<(Arc<dyn Engine>, Option<Arc<Keyring>>), NodeError> {
+pub(crate) fn open_engine(folder: &Path, config: &Config) -> Result<Opened, NodeError> {
     let db = folder.join("db");
     let mut random = [0; 72];
     getrandom::fill(&mut random)?;
@@ -127,7 +127,8 @@ pub(crate) fn open_engine(
     let rocks = RocksEngine::open(&db, &config.storage.rocksdb).map_err(DataDirError::from)?;
     let rocks = rocks.telling(store::teller(folder));
     let Some(keys) = keys.map(Arc::new) else { return Ok((Arc::new(rocks), None)) };
-    let sealed = Arc::new(SealedEngine::new(Arc::new(rocks), Arc::clone(&keys)));
+    let sealed = SealedEngine::new(Arc::new(rocks), Arc::clone(&keys));
+    let sealed = Arc::new(sealed.telling(store::teller(folder)));
     if keys.len() > 1 {
         seal_anew(&sealed);
     }

@@ -15,19 +15,23 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use holdline_model::GroupId;
 
 use crate::engine::batch::{Batch, Op};
-use crate::engine::{Direction, Durability, Engine, EngineError, KeyRange, Read, Table, Visit};
+use crate::engine::{
+    Direction, Durability, Engine, EngineError, KeyRange, OnDamage, Read, Table, Visit,
+};
 use crate::seal::{KeyId, Keyring, NONCE, NotAuthentic};
 
 /// An engine that seals.
 pub struct SealedEngine {
     inner: Arc<dyn Engine>,
     keys: Arc<Keyring>,
+    watch: Watch,
     /// Read by whoever writes, written by whoever seals anew: what it reads must not change before it
     /// has written it.
     turn: RwLock<()>,
@@ -50,7 +54,15 @@ impl SealedEngine {
     /// Over an engine that holds nothing but what was sealed so.
     #[must_use]
     pub fn new(inner: Arc<dyn Engine>, keys: Arc<Keyring>) -> Self {
-        Self { inner, keys, turn: RwLock::new(()) }
+        Self { inner, keys, watch: Watch::default(), turn: RwLock::new(()) }
+    }
+
+    /// Has `told` called, once, when a value is found that was not sealed here so: nothing is written any
+    /// more then. A key that is not configured is no such thing.
+    #[must_use]
+    pub fn telling(mut self, told: OnDamage) -> Self {
+        self.watch.told = Some(told);
+        self
     }
 
     /// Goes through up to `limit` more values, and seals those anew that another key than the
@@ -81,7 +93,8 @@ impl SealedEngine {
         }
         let mut batch = Batch::new();
         for (key, value) in old {
-            let plain = self.keys.opened(table, &key, &value)?;
+            let opened = self.keys.opened(table, &key, &value);
+            let plain = opened.map_err(|error| self.watch.look(error))?;
             batch.put(table, key.clone(), self.keys.sealed(table, &key, &plain));
             at.sealed += 1;
         }
@@ -129,7 +142,7 @@ impl SealedEngine {
 
 impl Read for SealedEngine {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
-        get(self.inner.as_ref(), &self.keys, table, key)
+        get(self.inner.as_ref(), (&self.keys, &self.watch), table, key)
     }
 
     fn scan(
@@ -139,20 +152,21 @@ impl Read for SealedEngine {
         direction: Direction,
         visit: Visit<'_>,
     ) -> Result<(), EngineError> {
-        scan(self.inner.as_ref(), &self.keys, table, range, direction, visit)
+        scan(self.inner.as_ref(), (&self.keys, &self.watch), table, range, direction, visit)
     }
 }
 
 impl Engine for SealedEngine {
     fn write(&self, batch: Batch, durability: Durability) -> Result<(), EngineError> {
         batch.check(durability)?;
+        self.watch.check()?;
         let batch = self.sealed(batch);
         let _turn = self.turn.read().unwrap_or_else(PoisonError::into_inner);
         self.inner.write(batch, durability)
     }
 
     fn view(&self) -> Box<dyn Read + '_> {
-        Box::new(SealedView { inner: self.inner.view(), keys: &self.keys })
+        Box::new(SealedView { inner: self.inner.view(), keys: &self.keys, watch: &self.watch })
     }
 
     fn flush_state(&self) -> Result<(), EngineError> {
@@ -177,15 +191,43 @@ impl Engine for SealedEngine {
     }
 }
 
+/// Tells of the first value that is not authentic.
+#[derive(Default)]
+struct Watch {
+    told: Option<OnDamage>,
+    damaged: AtomicBool,
+}
+
+impl Watch {
+    fn look(&self, error: EngineError) -> EngineError {
+        if let EngineError::Corrupt { path, cause } = &error
+            && cause.is::<NotAuthentic>()
+            && !self.damaged.swap(true, Ordering::AcqRel)
+            && let Some(told) = &self.told
+        {
+            told(&format!("{cause}, in {}", path.display()));
+        }
+        error
+    }
+
+    fn check(&self) -> Result<(), EngineError> {
+        if self.damaged.load(Ordering::Acquire) {
+            return Err(EngineError::Failed { path: PathBuf::from("sealed values") });
+        }
+        Ok(())
+    }
+}
+
 /// A view of what is beneath.
 struct SealedView<'a> {
     inner: Box<dyn Read + 'a>,
     keys: &'a Keyring,
+    watch: &'a Watch,
 }
 
 impl Read for SealedView<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
-        get(self.inner.as_ref(), self.keys, table, key)
+        get(self.inner.as_ref(), (self.keys, self.watch), table, key)
     }
 
     fn scan(
@@ -195,13 +237,13 @@ impl Read for SealedView<'_> {
         direction: Direction,
         visit: Visit<'_>,
     ) -> Result<(), EngineError> {
-        scan(self.inner.as_ref(), self.keys, table, range, direction, visit)
+        scan(self.inner.as_ref(), (self.keys, self.watch), table, range, direction, visit)
     }
 }
 
 fn get(
     inner: &dyn Read,
-    keys: &Keyring,
+    (keys, watch): (&Keyring, &Watch),
     table: Table,
     key: &[u8],
 ) -> Result<Option<Vec<u8>>, EngineError> {
@@ -210,14 +252,14 @@ fn get(
     }
     let hidden = keys.hidden(table, key);
     let Some(value) = inner.get(table, &hidden)? else { return Ok(None) };
-    let plain = keys.opened(table, &hidden, &value)?;
-    let (_, value) = keys.unveiled(table, &hidden, plain)?;
-    Ok(Some(value))
+    let opened = keys.opened(table, &hidden, &value);
+    let opened = opened.and_then(|plain| keys.unveiled(table, &hidden, plain));
+    opened.map(|(_, value)| Some(value)).map_err(|error| watch.look(error))
 }
 
 fn scan(
     inner: &dyn Read,
-    keys: &Keyring,
+    (keys, watch): (&Keyring, &Watch),
     table: Table,
     range: KeyRange<'_>,
     direction: Direction,
@@ -239,7 +281,7 @@ fn scan(
             }
         }
     })?;
-    failed.map_or(Ok(()), Err)
+    failed.map_or(Ok(()), |error| Err(watch.look(error)))
 }
 
 /// How many bytes of a table's keys stay as they are; `None`: all of them.
@@ -386,137 +428,4 @@ const HEAD: usize = 1 + 4 + NONCE;
 const END: [u8; 64] = [0xff; 64];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::MemoryEngine;
-    use crate::seal::SealKey;
-
-    fn key(byte: u8) -> SealKey {
-        SealKey::new([byte; 32])
-    }
-
-    fn engine(inner: &MemoryEngine, keys: &[u8], run: u8) -> SealedEngine {
-        let keys: Vec<_> = keys.iter().map(|byte| key(*byte)).collect();
-        SealedEngine::new(Arc::new(inner.clone()), Arc::new(Keyring::of(&keys, run)))
-    }
-
-    fn all(engine: &dyn Read, table: Table) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut all = Vec::new();
-        let range = KeyRange { from: &[0], to: &[9] };
-        engine
-            .scan(table, range, Direction::Forward, &mut |key, value| {
-                all.push((key.to_vec(), value.to_vec()));
-                ControlFlow::Continue(())
-            })
-            .unwrap();
-        all
-    }
-
-    fn fill(engine: &SealedEngine) {
-        let mut state = Batch::new();
-        for number in 0..20_u8 {
-            let aor = format!("\0\0+49301234{number:02}@example.com");
-            state.put(Table::Users, aor.into_bytes(), format!("user {number}").into_bytes());
-            state.put(
-                Table::Cdrs,
-                vec![0, 0, number],
-                format!("+49301234{number:02}").into_bytes(),
-            );
-        }
-        engine.write(state, Durability::State).unwrap();
-        let mut log = Batch::new();
-        log.put(Table::Log, vec![0, 0, 1], b"INVITE sip:+4930123400".to_vec());
-        engine.write(log, Durability::Synced).unwrap();
-    }
-
-    #[test]
-    fn what_is_beneath_holds_nothing_in_clear() {
-        let inner = MemoryEngine::new();
-        fill(&engine(&inner, &[1], 1));
-        for table in [Table::Users, Table::Cdrs, Table::Log] {
-            let beneath = all(&inner, table);
-            assert!(!beneath.is_empty());
-            let bytes: Vec<u8> =
-                beneath.into_iter().flat_map(|(key, value)| [key, value].concat()).collect();
-            assert!(!bytes.windows(6).any(|it| it == b"493012" || it == b"INVITE"), "{table:?}");
-            assert!(!bytes.windows(7).any(|it| it == b"example"), "{table:?}");
-        }
-    }
-
-    #[test]
-    fn keys_with_names_are_found_listed_paged_and_removed() {
-        let inner = MemoryEngine::new();
-        let sealed = engine(&inner, &[1], 1);
-        fill(&sealed);
-        let one = b"\0\0+4930123407@example.com".to_vec();
-        assert_eq!(sealed.get(Table::Users, &one).unwrap().as_deref(), Some(&b"user 7"[..]));
-        assert_eq!(sealed.get(Table::Users, b"\0\0nobody").unwrap(), None);
-        let users = all(&sealed, Table::Users);
-        assert_eq!(users.len(), 20);
-        assert!(users.iter().all(|(key, _)| key.starts_with(b"\0\0+49301234")));
-        let mut paged = Vec::new();
-        let mut from = vec![0, 0];
-        loop {
-            let mut page = Vec::new();
-            let range = KeyRange { from: &from, to: &[0, 1] };
-            let forward = Direction::Forward;
-            sealed
-                .scan(Table::Users, range, forward, &mut |key, value| {
-                    page.push((key.to_vec(), value.to_vec()));
-                    if page.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                })
-                .unwrap();
-            let Some((last, _)) = page.last() else { break };
-            from = [last.as_slice(), &[0]].concat();
-            paged.extend(page);
-        }
-        assert_eq!(paged, users);
-        let mut batch = Batch::new();
-        batch.delete(Table::Users, one.clone());
-        sealed.write(batch, Durability::State).unwrap();
-        assert_eq!(sealed.view().get(Table::Users, &one).unwrap(), None);
-        let mut batch = Batch::new();
-        batch.delete_range(Table::Users, vec![0, 0], vec![0, 1]);
-        sealed.write(batch, Durability::State).unwrap();
-        assert_eq!(all(&sealed, Table::Users), []);
-    }
-
-    #[test]
-    fn a_value_at_another_key_or_changed_is_refused() {
-        let inner = MemoryEngine::new();
-        let sealed = engine(&inner, &[1], 1);
-        fill(&sealed);
-        let value = inner.get(Table::Cdrs, &[0, 0, 1]).unwrap().unwrap();
-        let mut batch = Batch::new();
-        batch.put(Table::Cdrs, vec![0, 0, 2], value);
-        inner.write(batch, Durability::State).unwrap();
-        let moved = sealed.get(Table::Cdrs, &[0, 0, 2]);
-        assert!(matches!(moved, Err(EngineError::Corrupt { .. })));
-        assert!(sealed.get(Table::Cdrs, &[0, 0, 1]).is_ok());
-        let other = engine(&inner, &[2], 1);
-        let text = format!("{:?}", other.get(Table::Cdrs, &[0, 0, 1]).unwrap_err());
-        assert!(text.contains(&key(1).id().to_string()), "{text}");
-    }
-
-    #[test]
-    fn old_keys_read_and_what_they_sealed_is_sealed_anew() {
-        let inner = MemoryEngine::new();
-        fill(&engine(&inner, &[1], 1));
-        let both = engine(&inner, &[2, 1], 2);
-        let before = (all(&both, Table::Users), all(&both, Table::Cdrs));
-        assert_eq!((before.0.len(), before.1.len()), (20, 20));
-        let mut at = Anew::default();
-        while !at.done {
-            both.seal_anew(&mut at, 7).unwrap();
-        }
-        assert_eq!(at.sealed, 41);
-        let new = engine(&inner, &[2], 3);
-        assert_eq!((all(&new, Table::Users), all(&new, Table::Cdrs)), before);
-        assert!(new.get(Table::Log, &[0, 0, 1]).unwrap().is_some());
-        let mut at = Anew::default();
-        while !at.done {
-            new.seal_anew(&mut at, 100).unwrap();
-        }
-        assert_eq!(at.sealed, 0, "nothing is left of the old key");
-    }
-}
+mod tests;
