@@ -2,6 +2,7 @@
 //! and never more than rate × time + burst over any window, though a node dies with its slice.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a test has no supervisor, and waits for its tasks")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -209,7 +210,7 @@ async fn the_api_answers_no_more_often_than_leased_though_a_node_dies() {
     let begun = Instant::now();
     let end = begun + Duration::from_secs(8);
     let askers: Vec<_> = (1..=3)
-        .flat_map(|node| [cluster.admin(node).clone(), cluster.admin(node).clone()])
+        .flat_map(|node| [cluster.admin(node), cluster.admin(node)])
         .map(|admin| tokio::spawn(ask(admin, end)))
         .collect();
     tokio::time::sleep(Duration::from_secs(3)).await;

@@ -149,6 +149,13 @@ async fn call(
     (at_caller, at_callee, invite)
 }
 
+/// A dialog as the value of a Replaces field in a URI.
+fn escaped(dialog: &Dialog) -> String {
+    let (to_tag, from_tag) = (Dialog::tag(&dialog.to), Dialog::tag(&dialog.from));
+    let name = format!("{};to-tag={to_tag};from-tag={from_tag}", dialog.call_id);
+    name.replace('@', "%40").replace(';', "%3B").replace('=', "%3D")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attended_and_blind_transfers_go_through_also_when_an_owner_dies() {
     let mut cluster = Cluster::start(&ClusterOptions::default()).await.unwrap();
@@ -162,13 +169,7 @@ async fn attended_and_blind_transfers_go_through_also_when_an_owner_dies() {
         call((&alice, &bob), (&format!("sip:1001@{first}"), first), "1", "").await;
     let (to_carol, at_carol, _) =
         call((&alice, &carol), (&format!("sip:9002@{second}"), second), "2", "").await;
-    let name = format!(
-        "{};to-tag={};from-tag={}",
-        to_carol.call_id,
-        Dialog::tag(&to_carol.to),
-        Dialog::tag(&to_carol.from)
-    );
-    let escaped = name.replace('@', "%40").replace(';', "%3B").replace('=', "%3D");
+    let escaped = escaped(&to_carol);
     let refer_to = format!("Refer-To: <sip:9002@{first}?Replaces={escaped}>\r\n");
     alice.ask(&to_bob, "REFER", 2, &refer_to).await;
     let (refer, peer) = bob.hear("REFER ").await;

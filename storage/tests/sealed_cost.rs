@@ -17,7 +17,6 @@ const BYTES: usize = 500;
 
 #[test]
 #[ignore = "a measurement, not a test: run it alone on the machine"]
-#[expect(clippy::print_stderr, reason = "it prints what it measures")]
 fn measures_what_sealing_costs() {
     // The first round warms up.
     for round in 0..3 {

@@ -22,6 +22,7 @@ pub(super) struct Route {
 /// All routes.
 pub(super) fn routes() -> Vec<Route> {
     let mut all = of_the_cluster();
+    all.extend(of_users_and_peers());
     all.extend(of_members());
     all
 }
@@ -99,6 +100,11 @@ fn of_the_cluster() -> Vec<Route> {
                 .merge(delete(handler::cdr_keeping::remove)),
         ),
         route("/v1/snapshot", &["get"], get(handler::snapshot::handle)),
+    ]
+}
+
+fn of_users_and_peers() -> Vec<Route> {
+    vec![
         route("/v1/users", &["get"], get(handler::users::list)),
         route(
             "/v1/users/{id}",

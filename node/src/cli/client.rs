@@ -125,6 +125,7 @@ impl Client {
     pub(super) fn download(&self, path: &str) -> Result<BodyReader<'static>, ClientError> {
         let mut tried = Vec::new();
         for url in &self.urls {
+            #[expect(clippy::result_large_err, reason = "it goes no further than the next match")]
             let answer = self.open(url, path, DOWNLOAD).map(|response| match response.status() {
                 StatusCode::OK => Ok(response.into_body().into_reader()),
                 _ => Err(response),

@@ -25,9 +25,9 @@ pub(super) fn duration(ms: u64) -> String {
 /// A long time, in its largest whole unit: `90 d`, `36 h`, `30 min`, `61 s`.
 pub(super) fn long(seconds: u64) -> String {
     match seconds {
-        _ if seconds % 86_400 == 0 => format!("{} d", seconds / 86_400),
-        _ if seconds % 3_600 == 0 => format!("{} h", seconds / 3_600),
-        _ if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        _ if seconds.is_multiple_of(86_400) => format!("{} d", seconds / 86_400),
+        _ if seconds.is_multiple_of(3_600) => format!("{} h", seconds / 3_600),
+        _ if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
         _ => format!("{seconds} s"),
     }
 }

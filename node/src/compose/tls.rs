@@ -29,13 +29,16 @@ pub(super) fn tls(
     Ok(tls)
 }
 
+/// Whom we expect behind TLS; where certificates were read, and what they say.
+pub(super) type Sides = (Arc<TlsPeers>, Vec<(PathBuf, Tls)>);
+
 /// Whom we expect behind TLS, and all our certificates: ours, then those for single trunks.
 pub(super) fn tls_peers(
     config: &Config,
     ours: &Tls,
     tasks: &TaskTracker,
     halt: &CancellationToken,
-) -> Result<(Arc<TlsPeers>, Vec<(PathBuf, Tls)>), NodeError> {
+) -> Result<Sides, NodeError> {
     let mut peers = TlsPeers::default();
     let ours = config.sip.tls.iter().map(|files| (files.certificate.clone(), ours.clone()));
     let mut certificates: Vec<_> = ours.collect();

@@ -45,13 +45,13 @@ impl Trust {
         let name = name.map_err(io::Error::other)?;
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let secured = TlsConnector::from(client).connect(name, stream).await.map_err(|error| {
-            // A refused or broken connection is no stranger's doing.
-            if error.kind() == io::ErrorKind::InvalidData {
-                Stranger::Handshake(error.to_string()).tell(Some(address));
-            }
-            error
-        })?;
+        let secured =
+            TlsConnector::from(client).connect(name, stream).await.inspect_err(|error| {
+                // A refused or broken connection is no stranger's doing.
+                if error.kind() == io::ErrorKind::InvalidData {
+                    Stranger::Handshake(error.to_string()).tell(Some(address));
+                }
+            })?;
         let shown = secured.get_ref().1.peer_certificates().and_then(<[_]>::first);
         match self.judge(shown.map(AsRef::as_ref)) {
             Ok(peer) => Ok(Guarded::new(secured, peer, self.book.clone())),

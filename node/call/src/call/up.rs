@@ -115,11 +115,11 @@ impl Call {
             self.propose(ctx, CallChange::End(end), None);
             return true;
         }
-        if self.is_note_due(ctx.now) {
-            if let Some(change) = self.next_note() {
-                self.propose(ctx, change, None);
-                return true;
-            }
+        if self.is_note_due(ctx.now)
+            && let Some(change) = self.next_note()
+        {
+            self.propose(ctx, change, None);
+            return true;
         }
         self.note_at = self.note_at.filter(|at| ctx.now < *at);
         self.ask_if_due(ctx)

@@ -215,7 +215,6 @@ fn the_oldest_are_those_that_ended_before_and_that_sinks_have() {
 /// What a million records take on disk, and how long a page of them takes.
 #[test]
 #[ignore = "measures: run it with --run-ignored in the release profile, alone on the machine"]
-#[expect(clippy::print_stderr, reason = "it prints what it measures")]
 fn measure_a_million_records() {
     const MILLION: u64 = 1_000_000;
     let folder = TempDir::new().unwrap();
@@ -238,7 +237,24 @@ fn measure_a_million_records() {
     eprintln!("on disk: {mebibytes} MiB");
     let middle = Millis(usual(MILLION / 2).ended_at.0);
     let mut slowest = std::time::Duration::ZERO;
-    for (name, query) in [
+    for (name, query) in questions(middle) {
+        let cold = Clock::start();
+        let found = reader.cdrs(&query).unwrap();
+        let cold = cold.each(1);
+        let warm = Clock::start();
+        assert_eq!(reader.cdrs(&query).unwrap(), found);
+        let warm = warm.each(1);
+        slowest = slowest.max(warm);
+        let more = if found.next.is_some() { "more" } else { "all" };
+        eprintln!("{name}: {} found ({more}), first {cold:?}, again {warm:?}", found.cdrs.len());
+    }
+    assert!(mebibytes < 400, "{mebibytes} MiB");
+    assert!(slowest < std::time::Duration::from_millis(10), "{slowest:?}");
+}
+
+/// What operators ask of many records.
+fn questions(middle: Millis) -> Vec<(&'static str, CdrQuery)> {
+    vec![
         ("all", CdrQuery::default()),
         ("time", CdrQuery { ended_from: Some(middle), ..CdrQuery::default() }),
         (
@@ -282,19 +298,7 @@ fn measure_a_million_records() {
             "Call-ID",
             CdrQuery { call_id: Some(usual(777_777).caller_call_id), ..CdrQuery::default() },
         ),
-    ] {
-        let cold = Clock::start();
-        let found = reader.cdrs(&query).unwrap();
-        let cold = cold.each(1);
-        let warm = Clock::start();
-        assert_eq!(reader.cdrs(&query).unwrap(), found);
-        let warm = warm.each(1);
-        slowest = slowest.max(warm);
-        let more = if found.next.is_some() { "more" } else { "all" };
-        eprintln!("{name}: {} found ({more}), first {cold:?}, again {warm:?}", found.cdrs.len());
-    }
-    assert!(mebibytes < 400, "{mebibytes} MiB");
-    assert!(slowest < std::time::Duration::from_millis(10), "{slowest:?}");
+    ]
 }
 
 /// A record as calls leave them: 50 tenants, 200,000 callers, 2,000,000 callees.
