@@ -4,6 +4,7 @@
 # make verify  format, lints, tests, docs, purity, file lengths; only reads
 # make fix     writes what can be fixed
 # make bench   what a call costs, beside Kamailio; rates, memory, takeover, PoPs (ARGS='--help')
+# make bench-store  the replicated store by itself: proposals per second, beside the disk (ARGS='--help')
 # make bench-micro  single steps beside the stored baseline (ARGS=--accept stores a new one; FILTER=call)
 # make chaos   the long version: simulated clusters, faults of all kinds at random, the demo with new seeds (MINUTES=20)
 
@@ -25,7 +26,7 @@ endif
 
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: demo dev test verify fix bench bench-micro chaos build setup
+.PHONY: demo dev test verify fix bench bench-micro bench-store chaos build setup
 
 setup:
 	@.ci/setup
@@ -73,9 +74,13 @@ bench:
 	@$(CARGO) build --release --locked -p holdline -p holdline-cluster-tests --bins
 	@$(TARGET)/release/bench $(ARGS); status=$$?; \
 	case " $(ARGS) " in \
-	*" --only"* | *" --quick "*) echo "Left out: the micro-benchmarks, because of --only or --quick (make bench-micro)" ;; \
-	*) $(MAKE) --no-print-directory bench-micro ARGS= ;; \
+	*" --only"* | *" --quick "*) echo "Left out, because of --only or --quick: the store by itself (make bench-store), the micro-benchmarks (make bench-micro)" ;; \
+	*) $(MAKE) --no-print-directory bench-store ARGS= && $(MAKE) --no-print-directory bench-micro ARGS= ;; \
 	esac; exit $$status
+
+bench-store: setup
+	@$(CARGO) build --release --locked -p holdline-store-bench
+	@$(TARGET)/release/bench-store $(ARGS)
 
 # The counts come first: if somebody interrupts the minutes of timing, they are there.
 bench-micro: setup
