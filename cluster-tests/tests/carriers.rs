@@ -1,4 +1,5 @@
-//! Kamailio as a carrier in front of the switch and behind it, and what tshark thinks of the packets.
+//! Kamailio as a carrier in front of the switch and behind it, linphone as a registered phone, and what
+//! tshark thinks of the packets.
 //! Part of `make chaos`, for its programs are large; run one by hand with
 //! `cargo nextest run -p holdline-cluster-tests --run-ignored ignored-only -E 'binary(carriers)'`.
 
@@ -8,7 +9,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use holdline_cluster_tests::cluster::{Cluster, ClusterOptions};
-use holdline_cluster_tests::peers::{PeerError, Program, Proxy, ProxyPlan};
+use holdline_cluster_tests::peers::{
+    Baresip, Linphone, LinphonePlan, PeerError, PhonePlan, Program, Proxy, ProxyPlan,
+};
 use holdline_cluster_tests::sipp::{Scenario, SippPlan};
 
 const CALLS: u32 = 50;
@@ -122,4 +125,61 @@ async fn tshark_finds_no_malformed_packet() {
     }
     let malformed = read("_ws.malformed || _ws.expert.severity == error");
     assert_eq!(malformed, Vec::<String>::new());
+}
+
+/// linphone registers, calls baresip, holds and resumes, and hangs up; is called and hangs up. In between the
+/// node that it is registered at dies, once with a call up.
+#[tokio::test]
+#[ignore = "needs linphone-cli, 110 packages: part of make chaos"]
+async fn linphone_registers_calls_holds_and_is_called() {
+    let options = ClusterOptions { registrar: true, ..ClusterOptions::default() };
+    let mut cluster = Cluster::start(&options).await.unwrap();
+    let (folder, callee, caller, own) = {
+        let site = cluster.site();
+        (cluster.folder().to_owned(), site.callee(), site.caller(), site.sipp_caller())
+    };
+    let users = folder.join("users.csv");
+    std::fs::write(&users, "8001@users.test,correct horse,acme\n").unwrap();
+    let import = cluster.operator(&["user", "import", users.to_str().unwrap()]).output().unwrap();
+    assert!(import.status.success(), "{}", String::from_utf8_lossy(&import.stderr));
+    let proxy = cluster.sip(1);
+    let plan = |user: &str, address| PhonePlan { user: user.to_owned(), address, proxy };
+    let mut far = Baresip::start(&plan("19", callee), &folder).await.unwrap();
+    let mut near = Baresip::start(&plan("alice", caller), &folder).await.unwrap();
+    let plan = LinphonePlan {
+        user: "8001".to_owned(),
+        domain: "users.test".to_owned(),
+        password: "correct horse".to_owned(),
+        address: own,
+        registrar: proxy,
+    };
+    let mut phone = Linphone::start(&plan, &folder).await.unwrap();
+    for kill in [false, true] {
+        phone.tell("call sip:19@users.test").unwrap();
+        far.wait("CALL_ESTABLISHED", LIMIT).await.unwrap();
+        phone.wait("Media streams established", LIMIT).await.unwrap();
+        if kill {
+            cluster.kill(1).unwrap();
+        }
+        for (change, said) in [("pause", "is now paused"), ("resume", "Media streams")] {
+            phone.tell(change).unwrap();
+            far.wait_for("CALL_REMOTE_SDP", "offer", LIMIT).await.unwrap();
+            phone.wait(said, LIMIT).await.unwrap();
+        }
+        phone.tell("terminate").unwrap();
+        far.wait("CALL_CLOSED", LIMIT).await.unwrap();
+        phone.wait("ended", LIMIT).await.unwrap();
+    }
+    near.tell("dial", "sip:8001@users.test").await.unwrap();
+    near.wait("CALL_ESTABLISHED", LIMIT).await.unwrap();
+    phone.wait("Media streams established", LIMIT).await.unwrap();
+    phone.tell("terminate").unwrap();
+    near.wait("CALL_CLOSED", LIMIT).await.unwrap();
+    let cdrs = cluster.wait_cdrs(3, Duration::from_secs(5)).await.unwrap();
+    let billed: Vec<_> =
+        cdrs.iter().map(|cdr| (cdr.disposition.as_str(), cdr.hangup_by.as_str())).collect();
+    let expected = [("ANSWERED", "caller"), ("ANSWERED", "caller"), ("ANSWERED", "callee")];
+    assert_eq!(billed, expected);
+    drop((far, near, phone));
+    cluster.pass().unwrap();
 }

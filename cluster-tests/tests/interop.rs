@@ -37,6 +37,11 @@ async fn two_phones_talk_and_either_hangs_up() {
         caller.tell("dial", &number).await.unwrap();
         caller.wait("CALL_ESTABLISHED", LIMIT).await.unwrap();
         callee.wait("CALL_ESTABLISHED", LIMIT).await.unwrap();
+        for change in ["hold", "resume"] {
+            caller.tell(change, "").await.unwrap();
+            callee.wait_for("CALL_REMOTE_SDP", "offer", LIMIT).await.unwrap();
+            caller.wait_for("CALL_REMOTE_SDP", "answer", LIMIT).await.unwrap();
+        }
         let phone = if hangs_up == "caller" { &mut caller } else { &mut callee };
         phone.tell("hangup", "").await.unwrap();
         caller.wait("CALL_CLOSED", LIMIT).await.unwrap();

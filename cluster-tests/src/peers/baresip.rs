@@ -96,6 +96,26 @@ impl Baresip {
         }
     }
 
+    /// The same, for an event with this parameter, such as `offer` of `CALL_REMOTE_SDP`.
+    ///
+    /// # Errors
+    /// It does not come in time.
+    pub async fn wait_for(
+        &mut self,
+        event: &str,
+        param: &str,
+        limit: Duration,
+    ) -> Result<Value, PeerError> {
+        let until = Instant::now() + limit;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let message = self.wait(event, left).await?;
+            if message.get("param").and_then(Value::as_str) == Some(param) {
+                return Ok(message);
+            }
+        }
+    }
+
     /// The first whole netstring heard.
     fn take(&mut self) -> Option<Value> {
         let colon = self.heard.iter().position(|byte| *byte == b':')?;

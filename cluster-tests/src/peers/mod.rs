@@ -6,12 +6,14 @@
 
 mod baresip;
 mod kamailio;
+mod linphone;
 mod name_server;
 mod program;
 mod sipsak;
 
 pub use baresip::{Baresip, PhonePlan};
 pub use kamailio::{Proxy, ProxyPlan};
+pub use linphone::{Linphone, LinphonePlan};
 pub use name_server::NameServer;
 pub use program::{PeerError, Program};
 pub use sipsak::ping;

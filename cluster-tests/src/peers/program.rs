@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -72,10 +72,38 @@ impl Program {
         command: &mut Command,
         log: &Path,
     ) -> Result<Self, PeerError> {
+        Self::start_with(name, package, command.stdin(Stdio::null()), log)
+    }
+
+    /// Starts a program that is told what to do over its standard input.
+    ///
+    /// # Errors
+    /// As [`Program::start`].
+    pub fn start_told(
+        name: &'static str,
+        package: &'static str,
+        command: &mut Command,
+        log: &Path,
+    ) -> Result<(Self, ChildStdin), PeerError> {
+        let mut program = Self::start_with(name, package, command.stdin(Stdio::piped()), log)?;
+        let input = program.child.stdin.take();
+        let input = input.ok_or_else(|| {
+            let cause = io::Error::other("it has no standard input");
+            PeerError::Process { name, cause }
+        })?;
+        Ok((program, input))
+    }
+
+    fn start_with(
+        name: &'static str,
+        package: &'static str,
+        command: &mut Command,
+        log: &Path,
+    ) -> Result<Self, PeerError> {
         let process = |cause| PeerError::Process { name, cause };
         let output = File::create(log).map_err(process)?;
         let errors = output.try_clone().map_err(process)?;
-        command.stdin(Stdio::null()).stdout(output).stderr(errors);
+        command.stdout(output).stderr(errors);
         let child = command.spawn().map_err(|cause| match cause.kind() {
             io::ErrorKind::NotFound => PeerError::Missing { name, package },
             _ => process(cause),
@@ -86,10 +114,15 @@ impl Program {
     /// The end of what it has printed.
     #[must_use]
     pub fn said(&self) -> String {
-        let said = fs::read(&self.log).unwrap_or_default();
-        let said = String::from_utf8_lossy(&said);
+        let said = self.all_said();
         let lines: Vec<&str> = said.lines().rev().take(30).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    /// All that it has printed.
+    #[must_use]
+    pub fn all_said(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
     /// An error if it has ended by itself.
