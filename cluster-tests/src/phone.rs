@@ -110,6 +110,11 @@ impl Phone {
         self.send(to, &lines).await
     }
 
+    /// The phone comes back under another contact: a device with this instance-id (RFC 5626 section 4.1).
+    pub fn move_to(&mut self, contact: &str, instance: &str) {
+        self.contact = format!("<{contact}>;reg-id=1;+sip.instance=\"<{instance}>\"");
+    }
+
     /// Asks what is registered.
     ///
     /// # Errors

@@ -32,7 +32,10 @@ struct Client {
     socket: WebSocketStream<TcpStream>,
     user: String,
     domain: String,
+    /// What it takes for its host.
     name: String,
+    /// Which device it is.
+    device: String,
     cseq: u32,
     call: u32,
     /// A client that connects anew is another one, with Call-IDs and branches of its own: its numbers
@@ -42,6 +45,16 @@ struct Client {
 
 impl Client {
     async fn connect(to: SocketAddr, user: &str, domain: &str) -> Self {
+        Self::connect_as(to, user, domain, (user, &format!("{user}.invalid"))).await
+    }
+
+    /// Connects as this device, which takes this for its host.
+    async fn connect_as(
+        to: SocketAddr,
+        user: &str,
+        domain: &str,
+        (device, name): (&str, &str),
+    ) -> Self {
         let end = Instant::now() + LIMIT;
         let stream = loop {
             match TcpStream::connect(to).await {
@@ -56,9 +69,9 @@ impl Client {
         let (socket, response) = tokio_tungstenite::client_async(request, stream).await.unwrap();
         assert_eq!(response.headers()["Sec-WebSocket-Protocol"], "sip");
         let (user, domain) = (user.to_owned(), domain.to_owned());
-        let name = format!("{user}.invalid");
+        let (device, name) = (device.to_owned(), name.to_owned());
         let start = STARTS.fetch_add(1, Ordering::Relaxed);
-        Self { socket, user, domain, name, cseq: 0, call: 0, start }
+        Self { socket, user, domain, name, device, cseq: 0, call: 0, start }
     }
 
     async fn send(&mut self, bytes: Bytes) {
@@ -134,7 +147,7 @@ impl Client {
         let uri = format!("sip:{}", self.domain);
         let to = format!("<sip:{}@{}>", self.user, self.domain);
         let contact =
-            format!("{};+sip.instance=\"<urn:uuid:{}>\";reg-id=1", self.contact(), self.user);
+            format!("{};+sip.instance=\"<urn:uuid:{}>\";reg-id=1", self.contact(), self.device);
         let mut credentials: Option<String> = None;
         for _ in 0..3 {
             let mut draft = self
@@ -159,6 +172,12 @@ impl Client {
 
     /// Takes a call and waits for its BYE.
     async fn take_call(&mut self) {
+        self.pick_up().await;
+        self.hear_bye().await;
+    }
+
+    /// Takes a call.
+    async fn pick_up(&mut self) {
         let invite = self.request(Method::Invite).await;
         self.send(
             Draft::response(&invite, 180, Some("ws")).line("Contact", &self.contact()).end(None),
@@ -167,6 +186,9 @@ impl Client {
         let ok = Draft::response(&invite, 200, Some("ws")).line("Contact", &self.contact());
         self.send(ok.end(Some(SDP))).await;
         self.request(Method::Ack).await;
+    }
+
+    async fn hear_bye(&mut self) {
         let bye = self.request(Method::Bye).await;
         self.send(Draft::response(&bye, 200, None).end(None)).await;
     }
@@ -215,21 +237,14 @@ fn md5(text: &str) -> String {
 
 /// The trunk `caller` calls the user, who has registered, and whose client takes the call.
 async fn called(stage: &Stage, client: &mut Client, user: &str) {
-    stage.cluster.settle().await.unwrap();
     let plan = CallerPlan::hold(user, stage.cluster.sip(1)).hang_up_after_ms(200);
     stage.caller.order(vec![Order::Place(plan)]).await.unwrap();
     client.take_call().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_registers_is_called_calls_and_comes_back_when_its_node_dies() {
-    let options =
-        ClusterOptions { registrar: true, web_sockets: true, ..ClusterOptions::default() };
-    let mut stage = Stage::open(&options, 1).await.unwrap();
-    let domain = stage.cluster.sip(1).ip().to_string();
-    let user = "8001";
+fn add_user(stage: &Stage, address: &str) {
     let output = std::process::Command::new(stage.cluster.program())
-        .args(["user", "add", &format!("{user}@{domain}"), "--url"])
+        .args(["user", "add", address, "--url"])
         .arg(stage.cluster.admin(1).url())
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
@@ -240,6 +255,16 @@ async fn a_client_registers_is_called_calls_and_comes_back_when_its_node_dies() 
             child.wait_with_output()
         });
     assert!(output.unwrap().status.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_registers_is_called_calls_and_comes_back_when_its_node_dies() {
+    let options =
+        ClusterOptions { registrar: true, web_sockets: true, ..ClusterOptions::default() };
+    let mut stage = Stage::open(&options, 1).await.unwrap();
+    let domain = stage.cluster.sip(1).ip().to_string();
+    let user = "8001";
+    add_user(&stage, &format!("{user}@{domain}"));
     let script = CalleeScript::answer_after_ms(20);
     stage.callee.order(vec![Order::Script("1".into(), script)]).await.unwrap();
     let at = SocketAddr::new(stage.cluster.sip(1).ip(), WS_PORT);
@@ -261,4 +286,46 @@ async fn a_client_registers_is_called_calls_and_comes_back_when_its_node_dies() 
     stage.cluster.restart(1).unwrap();
     stage.cluster.wait_home(LIMIT).await.unwrap();
     stage.cluster.pass().unwrap();
+}
+
+/// Two devices of one user behind one address, both gone and back under other contacts: what belongs to the
+/// call of one goes to that one, because it says the same instance-id.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_that_comes_back_under_another_contact_is_found_by_its_call() {
+    let options =
+        ClusterOptions { registrar: true, web_sockets: true, ..ClusterOptions::default() };
+    let stage = Stage::open(&options, 1).await.unwrap();
+    let domain = stage.cluster.sip(1).ip().to_string();
+    let user = "8001";
+    add_user(&stage, &format!("{user}@{domain}"));
+    let at = SocketAddr::new(stage.cluster.sip(1).ip(), WS_PORT);
+    let back = SocketAddr::new(stage.cluster.sip(2).ip(), WS_PORT);
+    wait_raised(&stage).await;
+    let mut desk = Client::connect_as(at, user, &domain, ("desk", "desk.invalid")).await;
+    desk.register().await;
+    let plan = CallerPlan::hold(user, stage.cluster.sip(1));
+    stage.caller.order(vec![Order::Place(plan)]).await.unwrap();
+    desk.pick_up().await;
+    drop(desk);
+    let mut hall = Client::connect_as(back, user, &domain, ("hall", "hall.invalid")).await;
+    hall.register().await;
+    let mut desk = Client::connect_as(back, user, &domain, ("desk", "desk-again.invalid")).await;
+    desk.register().await;
+    let number = [user.to_owned()];
+    let hang_up = async { stage.hang_up_callers(&number).await.unwrap() };
+    let (heard, ()) = tokio::join!(timeout(LIMIT, desk.hear_bye()), hang_up);
+    heard.expect("the BYE came to the device");
+    let cdrs = stage.cdrs_of(&number).await.unwrap();
+    assert_eq!(cdrs[0].hangup_by, "caller");
+    stage.cluster.pass().unwrap();
+}
+
+/// Until the cluster has the format that keeps former contacts.
+async fn wait_raised(stage: &Stage) {
+    let end = Instant::now() + LIMIT;
+    let admin = stage.cluster.any_admin().unwrap();
+    while admin.document("/v1/cluster/health").await.unwrap()["format"] != 3 {
+        assert!(Instant::now() < end, "the format is not raised");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

@@ -19,6 +19,7 @@ use crate::lease::{self, Board, Lease, Rules};
 use crate::network::client::Network;
 use crate::network::peers::Peers;
 use crate::network::server::Server;
+use crate::network::token::Spoken;
 use crate::options::{Options, OptionsError};
 use crate::placement::{self, Far, Origins, Proposed};
 use crate::proposal::Proposals;
@@ -94,7 +95,7 @@ impl RaftNode {
         let is_empty = is_empty(&storage)?;
         let state = Arc::new(storage.state);
         let reader = state.reader();
-        let peers = Peers::new(&options);
+        let peers = Peers::new(&options, Spoken::Of(reader.clone()));
         let snapshots = Snapshots::new(storage.snapshots, options.group, tasks.clone());
         let (send_applied, applied) = mpsc::channel(options.tuning.actions_queue.get());
         let live = Arc::new(AtomicBool::new(false));
@@ -181,7 +182,8 @@ impl Parts {
             wall: options.wall.clone(),
             set_aside: options.set_aside,
         };
-        let routes = server.routes(door, &options.token);
+        let spoken = Spoken::Of(handle.shared.reader.clone());
+        let routes = server.routes(door, &options.token, spoken);
         look_around(&handle, &leadership, &tasks, &cancel);
         if tuning.follow_calls {
             let far = Far {

@@ -112,6 +112,7 @@ impl Script {
                 | Input::Unsent { .. }
                 | Input::Decided { .. }
                 | Input::Registered { .. }
+                | Input::CaughtUp { .. }
                 | Input::Gained { .. }
                 | Input::Lost { .. }
                 | Input::HangUp { .. }
@@ -281,7 +282,7 @@ impl Recorder {
                     step.proposed.push(Command::Call(command.clone()));
                     self.open.push(command);
                 }
-                Output::Event(_) | Output::Register { .. } => {}
+                Output::Event(_) | Output::Register { .. } | Output::CatchUp { .. } => {}
             }
         }
     }

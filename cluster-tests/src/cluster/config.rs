@@ -63,6 +63,8 @@ pub struct ClusterOptions {
     pub admin_token: Option<String>,
     /// Nodes show certificates to one another.
     pub node_tls: bool,
+    /// The format that the cluster is not to be raised beyond; `None`: the newest.
+    pub format_at_most: Option<u8>,
     /// The sites of the first members, from node 1 on; one for all if there are none.
     pub pops: Vec<String>,
     /// Which of the first members is a witness.
@@ -180,6 +182,7 @@ impl Default for ClusterOptions {
             interface: None,
             admin_token: None,
             node_tls: false,
+            format_at_most: None,
             pops: Vec::new(),
             witness: None,
             leader_pops: Vec::new(),
@@ -236,14 +239,7 @@ impl ClusterOptions {
             Some(joiner) => joiner.write(text, site, id, self.hand_back_after_ms)?,
         }
         self.write_tuning(text)?;
-        if self.node_tls {
-            let path = |name: &str| data_dir.with_file_name(CERTS).join(name);
-            writeln!(text, "[cluster.tls]\nca = \"{}\"", path("ca.pem").display())?;
-            let certificate = path(&format!("node-{id}.pem"));
-            writeln!(text, "certificate = \"{}\"", certificate.display())?;
-            let key = path(&format!("node-{id}.key"));
-            writeln!(text, "key = \"{}\"\n", key.display())?;
-        }
+        self.write_node_tls(text, id, data_dir)?;
         let is_witness = match joiner {
             Some(joiner) => joiner.witness,
             None => self.witness == Some(id),
@@ -286,6 +282,27 @@ impl ClusterOptions {
         }
         writeln!(text)?;
         writeln!(text, "[log]\nformat = \"text\"\nlevel = \"{}\"\n", self.log_level)?;
+        self.write_storage_and_trunks(text, site)?;
+        for (prefix, trunks) in ROUTES {
+            writeln!(text, "[[route]]\nprefix = \"{prefix}\"\ntrunks = {trunks:?}\n")?;
+        }
+        writeln!(text, "{}", self.more)?;
+        Ok(())
+    }
+
+    fn write_node_tls(&self, text: &mut String, id: u64, data_dir: &Path) -> std::fmt::Result {
+        if self.node_tls {
+            let path = |name: &str| data_dir.with_file_name(CERTS).join(name);
+            writeln!(text, "[cluster.tls]\nca = \"{}\"", path("ca.pem").display())?;
+            let certificate = path(&format!("node-{id}.pem"));
+            writeln!(text, "certificate = \"{}\"", certificate.display())?;
+            let key = path(&format!("node-{id}.key"));
+            writeln!(text, "key = \"{}\"\n", key.display())?;
+        }
+        Ok(())
+    }
+
+    fn write_storage_and_trunks(&self, text: &mut String, site: &Site) -> std::fmt::Result {
         // A test machine's disk may be small; what is tested here is not the disk.
         writeln!(text, "[storage]\nmin_free_bytes = 1048576")?;
         if self.storage.is_empty() {
@@ -311,10 +328,6 @@ impl ClusterOptions {
             }
             writeln!(text, "transport = \"{}\"\n", over.param())?;
         }
-        for (prefix, trunks) in ROUTES {
-            writeln!(text, "[[route]]\nprefix = \"{prefix}\"\ntrunks = {trunks:?}\n")?;
-        }
-        writeln!(text, "{}", self.more)?;
         Ok(())
     }
 
@@ -337,6 +350,9 @@ impl ClusterOptions {
             writeln!(text, "leader_pops = {:?}", self.leader_pops)?;
         }
         writeln!(text, "seeds = [{}]", seeds.join(", "))?;
+        if let Some(format) = self.format_at_most {
+            writeln!(text, "format_at_most = {format}")?;
+        }
         writeln!(text, "hand_back_after_ms = {}\n", self.hand_back_after_ms)
     }
 

@@ -26,6 +26,8 @@ pub struct Node {
     /// A command in front of the program, such as one that enters a network namespace. It must
     /// become the program (exec), so that its process is the node's.
     pub wrapper: Vec<String>,
+    /// Another program than the cluster's.
+    pub program: Option<PathBuf>,
     /// Its environment, besides ours.
     pub env: Vec<(String, String)>,
     child: Option<Child>,
@@ -95,6 +97,7 @@ impl Node {
             data_dir: folder.join(format!("node-{id}")),
             log: folder.join(format!("node-{id}.log")),
             wrapper: Vec::new(),
+            program: None,
             env: Vec::new(),
             child: None,
         }
@@ -108,6 +111,7 @@ impl Node {
         if self.child.is_some() {
             return Err(NodeError::WrongState { id: self.id, running: true });
         }
+        let program = self.program.as_deref().unwrap_or(program);
         let log = |cause| NodeError::Log { path: self.log.clone(), cause };
         let out = File::options().create(true).append(true).open(&self.log).map_err(log)?;
         let err = out.try_clone().map_err(log)?;

@@ -47,6 +47,14 @@ impl Stage {
         self.wait_over(numbers).await
     }
 
+    /// The callers hang up, whoever the callees are.
+    ///
+    /// # Errors
+    /// If the caller's agent has stopped.
+    pub async fn hang_up_callers(&self, numbers: &[String]) -> Result<(), StageError> {
+        Self::tell_each(&self.caller, numbers, Tell::HangUp, APART).await
+    }
+
     /// Waits until both sides of every call know that it is over.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use holdline_model::{
 use holdline_sip::digest::NonceKey;
 use holdline_sip::message::{Message, Method, ParseError, ParseErrorKind, Via};
 
+use crate::absent::Absent;
 use crate::allowance::{Allowance, Unlimited};
 use crate::call::{Call, Ctx, Fate, Request};
 use crate::index::Index;
@@ -49,6 +50,8 @@ pub struct CallEngine {
     pub(crate) allowance: Arc<dyn Allowance>,
     /// Requests that wait for tokens.
     pub(crate) held: HeldRequests,
+    /// Calls that wait until this node has caught up.
+    pub(crate) absent: Absent,
     pub(crate) emergency: Arc<dyn Emergency>,
     pub(crate) selector: Selector,
     pub(crate) trunk_calls: TrunkCalls,
@@ -87,6 +90,7 @@ impl CallEngine {
             registrar: Registrar::none(),
             allowance: Arc::new(Unlimited),
             held: HeldRequests::default(),
+            absent: Absent::default(),
             emergency: Arc::new(NoEmergency),
             selector: Selector::new(seed),
             trunk_calls: TrunkCalls::default(),
@@ -181,6 +185,7 @@ impl CallEngine {
                 self.registrar.heard_in_silence(ticket, &outcome);
                 self.dropped(DropReason::Suspended);
             }
+            Input::CaughtUp { ticket, .. } if self.suspended => self.caught_up_in_silence(ticket),
             Input::Sip { .. }
             | Input::Malformed { .. }
             | Input::Unsent { .. }
@@ -198,6 +203,7 @@ impl CallEngine {
             }
             Input::Decided { call, step, outcome } => self.decided(now, call, step, outcome),
             Input::Registered { ticket, outcome } => self.register_decided(now, ticket, outcome),
+            Input::CaughtUp { ticket, is_current } => self.caught_up(now, ticket, is_current),
             Input::HangUp { call } => self.hang_up(now, call),
             Input::Tick => self.tick(now),
         }
@@ -282,6 +288,7 @@ impl CallEngine {
             Some(_) | None => {
                 self.registrar.lost(slot);
                 self.held.lost(slot);
+                self.absent.lost(slot);
                 self.forget_slot(slot);
             }
         }
@@ -298,6 +305,7 @@ impl CallEngine {
         self.slots.remove(&slot);
         self.registrar.lost(slot);
         self.held.lost(slot);
+        self.absent.lost(slot);
         self.forget_slot(slot);
     }
 

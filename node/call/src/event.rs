@@ -177,6 +177,8 @@ pub enum Refusal {
     UnknownUser,
     /// A call to a user who is not registered: 480.
     Absent,
+    /// Whether the user it calls is there cannot be known now: 503.
+    NotCurrent,
     /// The password is another user's: 403.
     OtherUser,
     /// A session timer that is too short: 422.
@@ -224,6 +226,8 @@ pub enum DropReason {
     Unreadable,
     /// A contact of a redirection that no route leads to.
     Redirection,
+    /// The call waits until this node has caught up; the peer sends it again.
+    Waiting,
 }
 
 /// What came of asking who sent a request.
@@ -323,6 +327,7 @@ impl Refusal {
             Self::UnknownDomain => "unknown_domain",
             Self::UnknownUser => "unknown_user",
             Self::Absent => "absent",
+            Self::NotCurrent => "not_current",
             Self::OtherUser => "other_user",
             Self::TooBrief => "too_brief",
             Self::TooManyBindings => "too_many_bindings",
@@ -352,6 +357,7 @@ impl DropReason {
             Self::TooManyForks => "too_many_forks",
             Self::Unreadable => "unreadable",
             Self::Redirection => "redirection",
+            Self::Waiting => "waiting",
         }
     }
 }

@@ -51,6 +51,13 @@ pub enum Input {
         /// What became of it.
         outcome: Result<Reply, Undecided>,
     },
+    /// This node has caught up with what was committed when a call came, or does not get to it.
+    CaughtUp {
+        /// Which, as it was asked for.
+        ticket: u64,
+        /// Its state holds all of it.
+        is_current: bool,
+    },
     /// We own a slot, with these calls: everything committed in it by the moment we became owner.
     Gained {
         /// Which slot.

@@ -17,6 +17,7 @@
     clippy::iter_over_hash_type
 )]
 
+mod absent;
 mod allowance;
 mod call;
 mod dialogs;

@@ -24,6 +24,12 @@ pub enum Output {
         /// The command.
         command: Box<Register>,
     },
+    /// A call is about to be refused by what this node knows: it is to apply everything that is committed by
+    /// now, and tell so by [`crate::Input::CaughtUp`].
+    CatchUp {
+        /// Tells it from others of this engine.
+        ticket: u64,
+    },
     /// Something worth counting or logging.
     Event(Event),
 }

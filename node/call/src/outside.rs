@@ -9,6 +9,7 @@ use holdline_model::{Admit, CallId, Epoch, Hop, Millis, Name, SlotId, Target, mu
 use holdline_sip::digest::Use;
 use holdline_sip::message::{Message, Method};
 
+use crate::absent::Waiting;
 use crate::call::{Call, Fate, Request};
 use crate::messages::{self, Refuse};
 use crate::nonce::mix;
@@ -22,7 +23,8 @@ use crate::{Authentication, CallEngine, DropReason, Event, Refusal, Routing, rou
 const NONCE_DRAWS: usize = 8;
 
 /// Whose a new call is.
-struct Caller {
+#[derive(Debug)]
+pub(crate) struct Caller {
     tenant: Name,
     /// The trunk it came from, or [`USERS`].
     trunk: Name,
@@ -63,6 +65,7 @@ impl CallEngine {
                     Fate::Keep
                 });
             }
+            None if self.absent.holds(&request.message) => self.dropped(DropReason::Waiting),
             None => self.refuse(&request, Refuse::NoDialog, Refusal::NoDialog),
         }
     }
@@ -122,6 +125,10 @@ impl CallEngine {
             }
             return;
         }
+        if self.absent.holds(&request.message) {
+            self.dropped(DropReason::Waiting);
+            return;
+        }
         if let Some(retry_after) = self.refused.find(&request.message) {
             self.refuse(&request, Refuse::Unavailable(retry_after), Refusal::Overload);
             return;
@@ -144,30 +151,40 @@ impl CallEngine {
                 return;
             }
         };
-        if let Some(target) = named.target {
-            let targets = self.reached_from(request.hop, vec![target]);
-            self.admit(now, request, slot, caller, targets);
-            return;
-        }
+        self.place(now, Waiting { request, slot, caller, named }, false);
+    }
+
+    /// Finds out where a call goes, and admits it. `is_current`: what this node knows of registrations is
+    /// everything that was committed when the call came.
+    pub(crate) fn place(&mut self, now: Millis, call: Waiting, is_current: bool) {
+        let Waiting { request, .. } = &call;
         let dialled = request.message.request_uri().unwrap_or_default();
-        let targets = match self.registrar.locate(now, dialled) {
-            Located::Foreign => self.by_trunks(now, &request),
-            Located::Targets(targets) => Some(one_by_one_if_reliable(&request.message, targets)),
-            // A number, dialled at our domain.
-            Located::Unknown if routing::is_number(dialled) => self.by_trunks(now, &request),
-            Located::Unknown => {
-                self.refuse(&request, Refuse::NotFound, Refusal::UnknownUser);
-                return;
-            }
-            Located::Absent => {
-                self.refuse(&request, Refuse::Absent, Refusal::Absent);
-                return;
-            }
-            Located::Unreadable => {
-                self.dropped(DropReason::Unreadable);
-                return;
+        let targets = if let Some(target) = &call.named.target {
+            Some(self.reached_from(request.hop, vec![target.clone()]))
+        } else {
+            match self.registrar.locate(now, dialled) {
+                Located::Foreign => self.by_trunks(now, request),
+                Located::Targets(targets) => {
+                    Some(one_by_one_if_reliable(&request.message, targets))
+                }
+                // A number, dialled at our domain.
+                Located::Unknown if routing::is_number(dialled) => self.by_trunks(now, request),
+                Located::Unknown => {
+                    let refusal = (Refuse::NotFound, Refusal::UnknownUser);
+                    self.nobody_there(call, is_current, refusal);
+                    return;
+                }
+                Located::Absent => {
+                    self.nobody_there(call, is_current, (Refuse::Absent, Refusal::Absent));
+                    return;
+                }
+                Located::Unreadable => {
+                    self.dropped(DropReason::Unreadable);
+                    return;
+                }
             }
         };
+        let Waiting { request, slot, caller, named } = call;
         if let Some(mut targets) = targets {
             for target in &mut targets {
                 target.fields.extend(named.fields.iter().cloned());

@@ -13,8 +13,8 @@ use holdline_call::{Gate, Standing, TrunkHealth};
 use holdline_model::limit::{Demand, LimitConfig, Passage};
 use holdline_model::{
     Admission, AnswerState, Aor, Binding, CallId, CallRecord, Cause, Cdr, CdrId, CdrKeeping,
-    CdrSink, Cidr, Dialog, Disposition, EndState, Epoch, Ha1, HangupBy, Hop, Incarnation, Listener,
-    LocationRecord, Millis, Name, NodeId, NodeRecord, NodeRole, OwnerSpan, Phase, Roster,
+    CdrSink, Cidr, Dialog, Disposition, EndState, Epoch, Format, Ha1, HangupBy, Hop, Incarnation,
+    Listener, LocationRecord, Millis, Name, NodeId, NodeRecord, NodeRole, OwnerSpan, Phase, Roster,
     SessionTimer, Shift, SlotId, SlotRecord, Step, Target, TransferReason, Transport, UserRecord,
 };
 use holdline_raft::{ChangeError, Changed, MemberChange, Tolerance};
@@ -350,6 +350,7 @@ pub(crate) fn local_facts() -> LocalFacts {
 pub(crate) fn cluster_facts() -> ClusterFacts {
     ClusterFacts {
         cluster: Name::from("test"),
+        format: Format::NEWEST,
         answered_by: NodeId(1),
         leader: Some(NodeId(1)),
         term: 3,
@@ -393,6 +394,7 @@ fn member(id: u8) -> MemberFacts {
         safe: true,
         alive: true,
         record: Some(record),
+        reads: Some(Format::NEWEST),
         log_lag: Some(0),
         slots_owned: 2,
         slots_home: 2,
@@ -427,7 +429,12 @@ fn location(aor: &Aor) -> LocationRecord {
         granted_s: 60,
         until: START.plus_ms(90_000),
     };
-    LocationRecord { aor: aor.clone(), bindings: vec![binding], requests: Vec::new() }
+    LocationRecord {
+        aor: aor.clone(),
+        bindings: vec![binding],
+        requests: Vec::new(),
+        former: Vec::new(),
+    }
 }
 
 /// Slot n: at home at node n mod 3 + 1; once taken over by the next node and handed back.

@@ -35,6 +35,7 @@ use crate::config::TrunkConfig;
 use crate::protect::Protection;
 use crate::protect::disk::Fill;
 use crate::switch::SharedTable;
+use crate::switch::formats;
 use crate::switch::leader;
 use crate::switch::ownership::Progress;
 
@@ -51,7 +52,7 @@ pub(super) struct Api {
     pub(super) forwarder: Forwarder,
     pub(super) tasks: TaskTracker,
     pub(super) hang_ups: HangUps,
-    pub(super) data_dir: DataDir,
+    pub(super) data_dir: Arc<DataDir>,
     pub(super) fill: Option<watch::Receiver<Fill>>,
     pub(super) progress: watch::Receiver<Progress>,
     pub(super) stopping: watch::Receiver<bool>,
@@ -106,6 +107,9 @@ impl ClusterApi for Api {
         }
         let alive = self.alive();
         let safe = self.safe(&status);
+        let runs = status.members.keys();
+        let runs = runs.map(|node| (*node, self.state.node(*node).map(|it| it.incarnation)));
+        let reads = formats::readers(runs, &self.view.borrow());
         let member = |(node, member): (&NodeId, &holdline_raft::Member)| MemberFacts {
             node: *node,
             pop: member.pop.clone(),
@@ -115,6 +119,7 @@ impl ClusterApi for Api {
             safe: safe(*node),
             alive: alive(*node),
             record: self.state.node(*node),
+            reads: reads.get(node).copied().flatten(),
             log_lag: if *node == self.me {
                 Some(status.last_log.unwrap_or(0).saturating_sub(status.applied.unwrap_or(0)))
             } else {
@@ -127,6 +132,7 @@ impl ClusterApi for Api {
         let members = status.members.iter().map(member).collect();
         Ok(ClusterFacts {
             cluster: self.cluster.clone(),
+            format: self.state.format(),
             answered_by: self.me,
             leader: status.leader,
             term: status.term,

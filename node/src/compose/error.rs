@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use holdline_call::RoutingError;
-use holdline_model::NodeId;
+use holdline_model::{Format, NodeId};
 use holdline_raft::{JoinError, RaftStopped, StartError};
 use holdline_storage::{DataDirError, LogError, SnapshotError, StateError};
 use holdline_transport::TlsError;
@@ -28,6 +28,19 @@ pub enum NodeError {
         path: std::path::PathBuf,
         /// What is damaged.
         what: String,
+    },
+    /// The cluster has gone on in a newer format than it was to have.
+    #[error(
+        "the store in {} has format {has}, and cluster.format_at_most is {at_most}: the cluster has been raised and cannot go back; remove format_at_most, or restore a backup of before with the program of before",
+        path.display()
+    )]
+    Format {
+        /// The data folder.
+        path: std::path::PathBuf,
+        /// What it has.
+        has: Format,
+        /// What was configured.
+        at_most: Format,
     },
     /// What is damaged could not be noted.
     #[error("{} cannot be written: {cause}", path.display())]

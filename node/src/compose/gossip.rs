@@ -46,6 +46,7 @@ pub(super) async fn start(
         rpc: announcement.rpc,
         admin: announcement.admin,
         version: announcement.version.clone(),
+        reads: config.cluster.format_at_most,
         load: Load::default(),
         trunks: BTreeMap::new(),
     };

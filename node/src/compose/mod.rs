@@ -13,6 +13,7 @@
 //! | `scrub` | reads all that is stored, again and again, so that damage is found in time |
 //! | `round_trips` | tells how far away the others are |
 //! | `enroll` | a node that joins finds out who it is |
+//! | `options` | what the parts are told, from the configuration |
 //! | `parts` | makes the parts |
 //! | `error` | why a node cannot start or go on |
 //! | `keys` | what is derived from the cluster key |
@@ -40,6 +41,7 @@ mod keys;
 mod limits_api;
 mod links;
 mod machine;
+mod options;
 mod parts;
 mod peers;
 mod registrar_api;

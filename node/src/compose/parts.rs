@@ -7,18 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use holdline_call::{CallEngine, Directory, TrunkAddress, TrunkView, Trunks, WatchedTrunk};
-use holdline_cluster::forward::{self, ForwardOptions, Forwarder, Token};
+use holdline_cluster::forward::{self, Forwarder};
 use holdline_cluster::gossip::{Bulletin, ClusterView, Gossip};
 use holdline_cluster::ownership::PlanOptions;
-use holdline_model::{GroupId, Incarnation, Millis, Name, NodeId, NodeRole, NodeUp};
-use holdline_raft::{ClusterToken, Member, RaftHandle, RaftNode, Wall};
+use holdline_model::{Incarnation, Name, NodeId, NodeUp};
+use holdline_raft::{RaftHandle, RaftNode};
 use holdline_sip::locate::Asked;
 use holdline_storage::{DataDir, Space};
 use holdline_transport::dns::Locator;
-use holdline_transport::floating::{
-    Bind, Command, CommandOptions, FloatingAddresses, FloatingOptions, Mover, Netlink,
-    NetlinkOptions,
-};
+use holdline_transport::floating::{FloatingAddresses, FloatingOptions};
 use holdline_transport::{Ports, Tls};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -27,11 +24,12 @@ use super::api::Api;
 use super::hang_up::HangUps;
 use super::links::{self, Links};
 use super::machine::Machine;
+use super::options::{GROUP, announcement, forward_options, mover, owners, raft_options};
 use super::tls::{ports, tls, tls_peers};
 use super::{NodeError, gossip, keys, peers, round_trips};
 use crate::admin::{AdminLimits, AdminOptions, AdminServer, ClusterApi};
 use crate::clock::Clock;
-use crate::config::{ClusterConfig, Config, DnsConfig, FloatingConfig};
+use crate::config::{Config, DnsConfig};
 use crate::node_runner::NodeContext;
 use crate::protect::disk::{self, Fill};
 use crate::protect::pressure::Pressure;
@@ -42,6 +40,7 @@ use crate::switch::directory::StateDirectory;
 use crate::switch::dispatcher::{self, Dispatcher, Sources};
 use crate::switch::egress::Egress;
 use crate::switch::flows::Flows;
+use crate::switch::formats;
 use crate::switch::held::Held;
 use crate::switch::leader::{self, Duties};
 use crate::switch::lookups::Lookups;
@@ -167,17 +166,15 @@ impl Parts {
                 .await?;
         let (view, bulletin) = (gossip.view(), gossip.bulletin());
         shared.start_protection(news, bulletin.clone(), announcement.incarnation);
-        shared.start_names();
         let trunk_view = shared.start_trunks(wires, trunk_calls, gossip)?;
-        let (progress, failed) = shared.start_ownership(announcement, node.applied);
-        shared.start_leader();
-        shared.start_cdr_keeper();
-        shared.start_peers(view.clone());
+        let (fail, failed) = mpsc::channel(1);
+        let data_dir = shared.start_formats(data_dir, fail.clone());
+        let progress = shared.start_ownership(announcement, node.applied, fail);
+        shared.start_duties(&view);
         let (stopping, is_stopping) = watch::channel(false);
         let seen =
             Seen { progress: progress.clone(), stopping: is_stopping, view, trunk_view, bulletin };
-        let api = shared.api(hang_ups, data_dir, seen);
-        let api: Arc<dyn ClusterApi> = Arc::new(api);
+        let api: Arc<dyn ClusterApi> = Arc::new(shared.api(hang_ups, data_dir, seen));
         if machine.started(&shared.raft, &api) {
             shared.start_admin(api).await?;
         }
@@ -330,9 +327,15 @@ impl Shared<'_> {
             egress: self.egress(),
             protection: Arc::clone(&self.protection),
             tell_trunks,
+            knows_certificates: self.knows_certificates(),
             held: Held::default(),
         };
         self.context.tasks.spawn(dispatcher::run(dispatcher, sources, self.halt.clone()));
+    }
+
+    fn knows_certificates(&self) -> bool {
+        let mut trunks = self.config().trunks.iter();
+        trunks.any(|trunk| trunk.policy.proof.by_certificate.is_some())
     }
 
     fn start_protection(
@@ -357,9 +360,9 @@ impl Shared<'_> {
         &self,
         announcement: NodeUp,
         applied: mpsc::Receiver<holdline_raft::Applied>,
-    ) -> (watch::Receiver<Progress>, mpsc::Receiver<String>) {
+        failed: mpsc::Sender<String>,
+    ) -> watch::Receiver<Progress> {
         let (publish, progress) = watch::channel(Progress::default());
-        let (failed, failures) = mpsc::channel(1);
         let floating = FloatingAddresses::start(
             FloatingOptions::default(),
             mover(&self.config().sip.floating),
@@ -385,10 +388,24 @@ impl Shared<'_> {
             failed,
         };
         self.context.tasks.spawn(ownership::run(keeper, self.halt.clone()));
-        (progress, failures)
+        progress
     }
 
-    fn start_leader(&self) {
+    fn start_formats(&self, data_dir: DataDir, failed: mpsc::Sender<String>) -> Arc<DataDir> {
+        let data_dir = Arc::new(data_dir);
+        let (state, noting) = (self.raft.state(), Arc::clone(&data_dir));
+        self.context.tasks.spawn(formats::follow(state, noting, failed, self.halt.clone()));
+        data_dir
+    }
+
+    fn start_duties(&self, view: &watch::Receiver<ClusterView>) {
+        self.start_names();
+        self.start_leader(view.clone());
+        self.start_cdr_keeper();
+        self.start_peers(view.clone());
+    }
+
+    fn start_leader(&self, view: watch::Receiver<ClusterView>) {
         let cluster = &self.config().cluster;
         let duties = Duties {
             me: self.config().node.id,
@@ -400,6 +417,7 @@ impl Shared<'_> {
             plan: PlanOptions { hand_back_after: cluster.hand_back_after },
             raft: self.raft.clone(),
             state: self.raft.state(),
+            view,
             clock: self.context.clock.clone(),
             tasks: self.context.tasks.clone(),
         };
@@ -416,7 +434,7 @@ impl Shared<'_> {
         self.context.tasks.spawn(cdrs::run(keeper, self.halt.clone()));
     }
 
-    fn api(&self, hang_ups: HangUps, data_dir: DataDir, seen: Seen) -> Api {
+    fn api(&self, hang_ups: HangUps, data_dir: Arc<DataDir>, seen: Seen) -> Api {
         Api {
             me: self.config().node.id,
             pop: self.config().node.pop.clone(),
@@ -477,54 +495,6 @@ fn protection(
     Ok(Protection::new(me, context.clock.clone(), config.protection.clone(), shards, seed))
 }
 
-fn raft_options(
-    context: &NodeContext,
-    place: Place,
-    data_dir: &DataDir,
-    token: &str,
-    connect: holdline_raft::Connect,
-) -> Result<holdline_raft::Options, NodeError> {
-    let config = &context.config;
-    let member = |member: &crate::config::Member| {
-        let crate::config::Member { rpc, pop, role, .. } = member.clone();
-        Member { rpc, pop, role }
-    };
-    let members = config.cluster.members.iter();
-    let members: BTreeMap<NodeId, Member> = members.map(|it| (it.id, member(it))).collect();
-    let clock = context.clock.clone();
-    Ok(holdline_raft::Options {
-        node: config.node.id,
-        cluster: config.cluster.id(),
-        name: config.cluster.name.clone(),
-        group: GROUP,
-        members,
-        member: member(&config.this_member()),
-        seeds: place.seeds,
-        is_new: place.is_new,
-        set_aside: data_dir.was_set_aside(),
-        wall: Wall::new(move || clock.now()),
-        token: token.parse::<ClusterToken>().map_err(|e| NodeError::Failed(e.to_string()))?,
-        tuning: config.cluster.raft.clone(),
-        connect,
-    })
-}
-
-fn forward_options(
-    config: &Config,
-    token: &str,
-    connect: forward::Connect,
-) -> Result<ForwardOptions, NodeError> {
-    let token = token.parse::<Token>().map_err(|e| NodeError::Failed(e.to_string()))?;
-    let options = ForwardOptions::new(config.cluster.id(), config.node.id, token);
-    Ok(ForwardOptions { connect, ..options })
-}
-
-/// The first members that own calls, in order.
-fn owners(cluster: &ClusterConfig) -> Vec<NodeId> {
-    let full = cluster.members.iter().filter(|member| member.role == NodeRole::Full);
-    full.map(|member| member.id).collect()
-}
-
 fn locator<M: Machine>(
     machine: &M,
     context: &NodeContext,
@@ -552,40 +522,6 @@ fn locator<M: Machine>(
 fn shard_queues(count: usize) -> (Vec<mpsc::Sender<ToShard>>, Vec<mpsc::Receiver<ToShard>>) {
     (0..count).map(|_| mpsc::channel(SHARD_QUEUE)).unzip()
 }
-
-fn mover(floating: &FloatingConfig) -> Arc<dyn Mover> {
-    match floating {
-        FloatingConfig::Bind => Arc::new(Bind),
-        FloatingConfig::Netlink { interface, prefix } => {
-            let mut options = NetlinkOptions::new(interface.clone());
-            options.prefix = *prefix;
-            Arc::new(Netlink::new(options))
-        }
-        FloatingConfig::Command { program, args, timeout } => {
-            let (program, args, timeout) = (program.clone(), args.clone(), *timeout);
-            Arc::new(Command::new(CommandOptions { program, args, timeout }))
-        }
-    }
-}
-
-fn announcement(config: &Config) -> Result<NodeUp, NodeError> {
-    Ok(NodeUp {
-        node: config.node.id,
-        incarnation: ownership::incarnation()?,
-        pop: config.node.pop.clone(),
-        sip: config.sip.addresses.clone(),
-        rpc: config.cluster.advertise,
-        admin: config.admin.listen,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        at: Millis(0),
-        listeners: config.sip.listeners.clone(),
-        gossip: config.cluster.gossip,
-        role: config.node.role,
-    })
-}
-
-/// The one Raft group there is so far; it is part of every key and every call between nodes.
-const GROUP: GroupId = GroupId(0);
 
 /// Inputs that may wait for a shard; more are dropped and counted, and the peer sends them again.
 const SHARD_QUEUE: usize = 8_192;

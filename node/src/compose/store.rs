@@ -27,6 +27,10 @@ use crate::config::Config;
 /// Opens the store in the data folder, or makes it.
 pub(super) fn open(config: &Config, group: GroupId) -> Result<(DataDir, Storage), NodeError> {
     let data_dir = DataDir::open(&config.node.data_dir, &config.identity())?;
+    let (has, at_most) = (data_dir.format(), config.cluster.format_at_most);
+    if has > at_most {
+        return Err(NodeError::Format { path: data_dir.path().to_owned(), has, at_most });
+    }
     if let Some(what) = data_dir.damage()? {
         set_aside(&data_dir, config, &what)?;
     }

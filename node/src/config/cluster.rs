@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use holdline_model::{ClusterId, Name, NodeId, NodeRole, limits};
+use holdline_model::{ClusterId, Format, Name, NodeId, NodeRole, limits};
 use holdline_raft::Tuning;
 use holdline_transport::{ClientCertificates, TlsFiles};
 use serde::Deserialize;
@@ -49,6 +49,8 @@ pub struct ClusterConfig {
     pub tls: Option<TlsFiles>,
     /// How fast the cluster decides, and its bounds.
     pub raft: Tuning,
+    /// The cluster's format is not raised beyond it.
+    pub format_at_most: Format,
     /// How long a node that came back must have been up and caught up before its slots go home.
     pub hand_back_after: Duration,
 }
@@ -128,6 +130,7 @@ pub(super) struct RawCluster {
     rpc: Option<Spanned<SocketAddr>>,
     gossip: Option<Spanned<SocketAddr>>,
     hand_back_after_ms: Option<Spanned<u64>>,
+    format_at_most: Option<Spanned<u64>>,
     raft: Option<Spanned<Tuning>>,
     tls: Option<RawTls>,
 }
@@ -165,13 +168,8 @@ impl RawCluster {
         self.join = Some(Spanned::new(0..0, Joins::One(seed.to_owned())));
     }
 
-    pub(super) fn build(
-        self,
-        check: &mut Checker<'_>,
-        span: Range<usize>,
-        this: Option<NodeId>,
-    ) -> ClusterConfig {
-        let join = joins(check, self.join.as_ref());
+    /// By its members or by joining, and with a name if it has members.
+    fn check_way_in(&self, check: &mut Checker<'_>, span: &Range<usize>, join: &[String]) {
         match (&self.members, &self.join) {
             (Some(_), Some(join)) => {
                 let fault = Fault::Exclusive { first: "members", second: "join" };
@@ -191,6 +189,16 @@ impl RawCluster {
             }
             None => {}
         }
+    }
+
+    pub(super) fn build(
+        self,
+        check: &mut Checker<'_>,
+        span: Range<usize>,
+        this: Option<NodeId>,
+    ) -> ClusterConfig {
+        let join = joins(check, self.join.as_ref());
+        self.check_way_in(check, &span, &join);
         let mut raft = tuning(check, self.raft);
         if let Some(round_trip) = &self.round_trip_ms {
             let ms = check.range("cluster.round_trip_ms", round_trip, 0..MAX_ROUND_TRIP_MS + 1);
@@ -202,6 +210,7 @@ impl RawCluster {
             self.hand_back_after_ms.as_ref(),
             HAND_BACK,
         );
+        let format_at_most = format_at_most(check, self.format_at_most.as_ref());
         let key = key(check, self.key, self.key_file, span.clone());
         let leader_pops = self.leader_pops.unwrap_or_default();
         for pop in &leader_pops {
@@ -224,7 +233,7 @@ impl RawCluster {
         let rpc = self.rpc.as_ref().map(|rpc| *rpc.get_ref()).or(own).unwrap_or(UNKNOWN_ADDRESS);
         if self.rpc.is_none() && !join.is_empty() {
             let fault = Fault::MissingKey { missing: "rpc".to_owned() };
-            check.fault("cluster", span.clone(), fault);
+            check.fault("cluster", span, fault);
         }
         let advertise = self.advertise.as_ref().or(self.rpc.as_ref());
         if let Some(address) = advertise.filter(|_| !join.is_empty()) {
@@ -255,9 +264,18 @@ impl RawCluster {
             gossip,
             tls,
             raft,
+            format_at_most,
             hand_back_after,
         }
     }
+}
+
+/// The newest format, unless something else is said.
+fn format_at_most(check: &mut Checker<'_>, raw: Option<&Spanned<u64>>) -> Format {
+    let Some(raw) = raw else { return Format::NEWEST };
+    let range = u64::from(Format::OLDEST.0)..u64::from(Format::NEWEST.0) + 1;
+    let found = check.range("cluster.format_at_most", raw, range);
+    u8::try_from(found).map_or(Format::NEWEST, Format)
 }
 
 /// The times and bounds of the Raft node; `raft` knows what must be shorter than what.

@@ -19,7 +19,7 @@ use holdline_call::{Input, ProbeId};
 use holdline_cluster::forward::{Direction, Forwarded, Forwarder, Received};
 use holdline_cluster::ownership::SlotTable;
 use holdline_model::{Hop, NodeId, Token};
-use holdline_sip::message::{Message, ParseErrorKind};
+use holdline_sip::message::{Message, Method, ParseErrorKind};
 use holdline_transport::{Datagram, Packet, StreamEvents, Unsent};
 use metrics::counter;
 use tokio::sync::mpsc;
@@ -44,6 +44,8 @@ pub(crate) struct Dispatcher {
     pub(crate) egress: Egress,
     pub(crate) protection: Arc<Protection>,
     pub(crate) tell_trunks: TellTrunks,
+    /// Trunks are known by the certificates of their connections.
+    pub(crate) knows_certificates: bool,
     /// What waits for room in a shard's queue, in order.
     pub(crate) held: Held,
 }
@@ -190,12 +192,28 @@ impl Dispatcher {
                 let shard = shard_of(slot, self.shards.len());
                 self.to_shard(shard, Input::Sip { hop, message, slot });
             }
+            Some(_) if hops == 0 && self.is_proved_here(&message, hop) => {
+                // Its slot, and with it the address that it came to, has just moved: the connection is about
+                // to be closed, and whoever called says it again over the next one. The owner would take it
+                // for a stranger's.
+                dropped("proved_elsewhere");
+            }
             Some(owner) => {
                 // What cannot be forwarded is counted by the forwarder.
                 let _outcome = self.forwarder.ingress(owner, hop, bytes, hops);
             }
             None => dropped("unknown_slot"),
         }
+    }
+
+    /// Whether only this node can know who starts this call, by the certificate of its connection.
+    fn is_proved_here(&self, message: &Message, hop: Hop) -> bool {
+        self.knows_certificates
+            && hop.transport.is_secure()
+            && *message.method() == Method::Invite
+            && message.is_request()
+            && message.to().tag.is_none()
+            && self.egress.ports.identities(&hop).is_some()
     }
 
     /// The answer to a probe of ours; one of another node came too late, its address has moved here.

@@ -1,12 +1,13 @@
 //! The connection over which a registered device can be reached now, when the one that a call knows is
 //! gone: the device has opened another one and registered over it (RFC 5626), at whichever node.
 //!
-//! A request within a dialog names the user in its To. Of that user's bindings it is the one with the
-//! contact that the request is for; a device that comes back under another contact is the only one that
-//! uses this transport, or the only one at that address. It is looked up each time, so it is
-//! found after a second takeover as after the first.
+//! A request within a dialog names the user in its To. Of that user's bindings it is the one of the device
+//! that has the contact that the request is for, or had it: a device with an instance-id is known again when
+//! it registers another contact, and the registrar keeps those that it had. One without is the only one that
+//! uses this transport, or the only one at that address. It is looked up each time, so it is found after a
+//! second takeover as after the first.
 
-use holdline_model::{Aor, Binding, Hop, Millis};
+use holdline_model::{Aor, Binding, Hop, LocationRecord, Millis};
 use holdline_sip::message::{Message, Method, Uri};
 use holdline_storage::StateReader;
 
@@ -33,23 +34,27 @@ impl Flows {
         let aor = Aor::new(to.user?, to.host).ok()?;
         // What cannot be read is not known: then it goes as without registrations.
         let known = self.state.location(&aor).ok()??;
-        pick(&known.bindings, self.clock.now(), message.request_uri()?, hop)
+        pick(&known, self.clock.now(), message.request_uri()?, hop)
     }
 }
 
-fn pick(bindings: &[Binding], now: Millis, contact: &str, hop: Hop) -> Option<Hop> {
-    let live = bindings.iter().filter(|binding| {
+fn pick(known: &LocationRecord, now: Millis, contact: &str, hop: Hop) -> Option<Hop> {
+    let is_usable = |binding: &&Binding| {
         let is_alike = binding.hop.transport == hop.transport && binding.path.is_empty();
         binding.until > now && is_alike
-    });
+    };
+    let same_device = known.device_of(contact).filter(is_usable).map(|binding| binding.hop);
+    let mut same_device = same_device.peekable();
+    if same_device.peek().is_some() {
+        // The newest of its flows; none if it did not come back.
+        return same_device.filter(|found| *found != hop).last();
+    }
+    let live = known.bindings.iter().filter(is_usable);
     let only = |mut found: Box<dyn Iterator<Item = &Binding> + '_>| {
         found.next().filter(|_| found.next().is_none()).map(|binding| binding.hop)
     };
-    let same_contact = live.clone().filter(|binding| binding.contact == contact);
     let same_source = live.clone().filter(|binding| binding.hop.peer.ip() == hop.peer.ip());
-    let found = only(Box::new(same_contact))
-        .or_else(|| only(Box::new(live)))
-        .or_else(|| only(Box::new(same_source)));
+    let found = only(Box::new(live)).or_else(|| only(Box::new(same_source)));
     found.filter(|found| *found != hop)
 }
 
@@ -70,8 +75,8 @@ mod tests {
             contact: contact.to_owned(),
             q: 1_000,
             path: Vec::new(),
-            instance: Some("urn:uuid:1".to_owned()),
-            reg_id: Some(1),
+            instance: None,
+            reg_id: None,
             call_id: "c".to_owned(),
             cseq: 1,
             hop: hop(peer),
@@ -81,12 +86,63 @@ mod tests {
         }
     }
 
+    fn record(bindings: &[Binding]) -> LocationRecord {
+        LocationRecord {
+            aor: Aor::new("u", "example.com").unwrap(),
+            bindings: bindings.to_vec(),
+            requests: Vec::new(),
+            former: Vec::new(),
+        }
+    }
+
+    /// Two devices of one user behind one NAT, which both came back under new contacts.
+    #[test]
+    fn a_device_with_an_instance_is_found_by_the_contact_that_it_had() {
+        let gone = hop("198.51.100.1:1000");
+        let now_at = |key: &str, contact: &str, peer: &str| Binding {
+            key: key.to_owned(),
+            ..binding(contact, peer)
+        };
+        let one = now_at("one", "sip:u@new-1.invalid", "198.51.100.1:2000");
+        let two = now_at("two", "sip:u@new-2.invalid", "198.51.100.1:3000");
+        let was = |key: &str, contact: &str| holdline_model::FormerContact {
+            key: key.to_owned(),
+            contact: contact.to_owned(),
+        };
+        let mut known = record(&[one, two]);
+        let find = |known: &LocationRecord, contact: &str| {
+            pick(known, Millis(1), contact, gone).map(|hop| hop.peer.to_string())
+        };
+        assert_eq!(find(&known, "sip:u@old-1.invalid"), None, "whose it is cannot be told");
+        known.former = vec![was("one", "sip:u@old-1.invalid"), was("two", "sip:u@old-2.invalid")];
+        assert_eq!(find(&known, "sip:u@old-1.invalid").as_deref(), Some("198.51.100.1:2000"));
+        assert_eq!(find(&known, "sip:u@old-2.invalid").as_deref(), Some("198.51.100.1:3000"));
+        assert_eq!(find(&known, "sip:u@new-2.invalid").as_deref(), Some("198.51.100.1:3000"));
+        let again = Binding {
+            instance: Some("1".to_owned()),
+            ..binding("sip:u@x.invalid", "198.51.100.1:1000")
+        };
+        let elsewhere = Binding {
+            hop: hop("198.51.100.1:5000"),
+            contact: "sip:u@y.invalid".to_owned(),
+            ..again.clone()
+        };
+        let found = find(&record(&[again, elsewhere]), "sip:u@x.invalid");
+        assert_eq!(found.as_deref(), Some("198.51.100.1:5000"), "a new binding of the same device");
+        let flows = [
+            binding("sip:u@a.invalid", "198.51.100.1:1000"),
+            binding("sip:u@a.invalid", "198.51.100.1:4000"),
+        ];
+        let found = find(&record(&flows), "sip:u@a.invalid");
+        assert_eq!(found.as_deref(), Some("198.51.100.1:4000"), "its other flow");
+    }
+
     #[test]
     fn a_device_is_found_by_its_contact_or_as_the_only_one_or_by_its_source() {
         let gone = hop("198.51.100.1:1000");
         let (a, b) = ("sip:u@a.invalid", "sip:u@b.invalid");
         let find = |bindings: &[Binding], contact: &str| {
-            pick(bindings, Millis(1), contact, gone).map(|hop| hop.peer.to_string())
+            pick(&record(bindings), Millis(1), contact, gone).map(|hop| hop.peer.to_string())
         };
         let again = binding(a, "198.51.100.1:2000");
         let other = binding(b, "203.0.113.9:3000");

@@ -1,4 +1,5 @@
-//! The Raft leader's duties: form the cluster, move slots, sweep tombstones, let time pass for limits.
+//! The Raft leader's duties: form the cluster, move slots, sweep tombstones, let time pass for limits, raise
+//! the format.
 //!
 //! The task runs on every node and does nothing unless the node leads. It proposes and forgets:
 //! every command it makes names what it expects (epochs, a cluster not yet formed), so one that is
@@ -7,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use holdline_cluster::gossip::ClusterView;
 use holdline_cluster::ownership::{NodeState, PlanOptions, Verdict, plan};
 use holdline_model::{
     ClusterId, Command, FormCluster, LimitTick, Name, NodeId, NodeRecord, NodeRole, SetDraining,
@@ -15,6 +17,7 @@ use holdline_model::{
 use holdline_raft::{Fence, NodeContact, RaftHandle, Status};
 use holdline_storage::StateReader;
 use metrics::counter;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -36,6 +39,8 @@ pub(crate) struct Duties {
     pub(crate) plan: PlanOptions,
     pub(crate) raft: RaftHandle,
     pub(crate) state: StateReader,
+    /// What the nodes say of themselves.
+    pub(crate) view: watch::Receiver<ClusterView>,
     pub(crate) clock: Clock,
     pub(crate) tasks: TaskTracker,
 }
@@ -73,6 +78,7 @@ pub(crate) async fn run(duties: Duties, stop: CancellationToken) {
             duties.sweep().await;
             duties.tick().await;
             duties.look_after_members(&mut up).await;
+            duties.raise_format().await;
         }
     }
 }

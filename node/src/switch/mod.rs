@@ -5,10 +5,12 @@
 //! | [`dispatcher`] | parses each datagram once, finds its slot, hands it to a shard or to the owner's node | one |
 //! | [`directory`] | reads users and bindings for the engines | none |
 //! | [`shard`] | runs one [`holdline_call::CallEngine`], carries out what it asks for | one each |
+//! | [`catch_up`] | has this node apply what is committed before a call is refused by what it knows | none |
 //! | [`egress`] | sends from the address that the peer knows, here or through the node that holds it | none |
 //! | [`names`] | keeps it known where the trunks' names lead | one |
 //! | [`ownership`] | makes shards and floating addresses follow the replicated slot table and the lease | one |
 //! | [`trunks`] | probes trunks, keeps their breakers, tells the shards which of them may be called | one |
+//! | [`formats`] | raises the cluster's format, and has the data folder say which it is | one |
 //! | [`leader`] | while this node leads: forms the cluster, moves slots, sweeps tombstones | one |
 //!
 //! Nothing here decides about calls (`node/call`), about ownership (`raft/apply`, by what the leader
@@ -17,12 +19,14 @@
 //!
 //! Invariant: without a valid lease nothing is sent and no floating address is bound.
 
+pub(crate) mod catch_up;
 pub(crate) mod cdrs;
 pub(crate) mod destination;
 pub(crate) mod directory;
 pub(crate) mod dispatcher;
 pub(crate) mod egress;
 pub(crate) mod flows;
+pub(crate) mod formats;
 pub(crate) mod held;
 pub(crate) mod holdings;
 pub(crate) mod leader;

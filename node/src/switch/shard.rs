@@ -25,6 +25,7 @@ use holdline_transport::Datagram;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::catch_up::CatchUp;
 use super::egress::Egress;
 use super::lookups::Lookups;
 use super::report;
@@ -85,6 +86,7 @@ pub(crate) struct Parts {
 pub(crate) async fn run(parts: Parts, stop: CancellationToken) {
     let (to, decided) = mpsc::channel(DECIDED_QUEUE);
     let tell_calls_at = parts.clock.monotonic();
+    let catch_up = CatchUp::new(parts.raft.clone());
     let shard = Shard {
         parts,
         decided_to: to,
@@ -95,6 +97,7 @@ pub(crate) async fn run(parts: Parts, stop: CancellationToken) {
         valid_since: None,
         outbox: Vec::with_capacity(OUTBOX),
         tell_calls_at,
+        catch_up,
     };
     shard.run(stop).await;
 }
@@ -135,6 +138,8 @@ struct Shard {
     outbox: Vec<Datagram>,
     /// When calls by trunk may be told again.
     tell_calls_at: Instant,
+    /// Calls that are refused only by what is current.
+    catch_up: CatchUp,
 }
 
 impl Shard {
@@ -153,6 +158,7 @@ impl Shard {
                 _ = self.decided.recv_many(&mut decided, BATCH) => {}
                 count = self.parts.inputs.recv_many(&mut inputs, BATCH) => if count == 0 { return },
                 found = self.parts.lookups.ready() => ready = found,
+                told = self.catch_up.ready() => ready = told,
                 () = tokio::time::sleep(pause) => {}
             }
             self.measure(!inputs.is_empty());
@@ -326,6 +332,7 @@ impl Shard {
                 Output::Register { ticket, command } => {
                     self.propose(now, &Command::Register(command), Proposed::Register(ticket));
                 }
+                Output::CatchUp { ticket } => self.catch_up.ask(ticket),
                 Output::Event(Event::Trunk(news)) => {
                     self.parts.tell_trunks.tell(ToTrunks::News(news));
                 }

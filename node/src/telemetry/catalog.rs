@@ -238,6 +238,13 @@ const METRICS: &[Metric] = &[
         &["outcome"],
         "REGISTERs with the right password.",
     ),
+    metric(
+        "SIP",
+        Kind::Counter,
+        "holdline_catch_ups_total",
+        &["outcome"],
+        "Questions to the leader before calls are answered 480 or 404: current, or in_vain (no majority).",
+    ),
     metric("SIP", Kind::Gauge, "holdline_registrar_users", &[], "Users of the cluster."),
     metric(
         "SIP",

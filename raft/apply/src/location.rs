@@ -1,7 +1,7 @@
 //! Writing the bindings of an address of record, with what hangs on them: the note of when the first
 //! one ends, and the totals.
 
-use holdline_model::{LocationRecord, Millis, State};
+use holdline_model::{LocationRecord, Millis, State, limits};
 
 /// Replaces `before` by `after`; a record without bindings is removed.
 ///
@@ -9,8 +9,9 @@ use holdline_model::{LocationRecord, Millis, State};
 pub(crate) fn replace<S: State>(
     state: &mut S,
     before: Option<&LocationRecord>,
-    after: LocationRecord,
+    mut after: LocationRecord,
 ) -> Result<(), S::Error> {
+    forget_former(&mut after);
     let (had, has) = (before.map_or(0, |record| record.bindings.len()), after.bindings.len());
     let (old_end, new_end) = (before.and_then(LocationRecord::next_end), after.next_end());
     move_note(state, &after, old_end, new_end)?;
@@ -25,6 +26,18 @@ pub(crate) fn replace<S: State>(
     } else {
         state.put_location(after)
     }
+}
+
+/// A device whose binding is gone has no former contacts either, and a contact that somebody has now is
+/// nobody's former one.
+fn forget_former(record: &mut LocationRecord) {
+    let LocationRecord { bindings, former, .. } = record;
+    former.retain(|it| {
+        bindings.iter().any(|binding| binding.key == it.key)
+            && bindings.iter().all(|binding| binding.contact != it.contact)
+    });
+    let forgotten = former.len().saturating_sub(limits::MAX_FORMER_CONTACTS);
+    former.drain(..forgotten);
 }
 
 fn move_note<S: State>(

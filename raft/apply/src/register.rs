@@ -8,7 +8,8 @@
 //! knows when its own tables say so.
 
 use holdline_model::{
-    Binding, BindingChange, LocationRecord, Register, Rejection, Reply, State, limits,
+    Binding, BindingChange, Format, FormerContact, LocationRecord, Register, Rejection, Reply,
+    State, limits,
 };
 
 use crate::{Outcome, Position, location};
@@ -38,7 +39,8 @@ pub(crate) fn apply<S: State>(
         return Ok(Err(Rejection::OutOfBounds { what: what.to_owned() }));
     }
     let per_aor = user.max_bindings.unwrap_or(command.bounds.per_aor);
-    let after = match changed(before.as_ref(), command, per_aor) {
+    let keeps_former = state.format()? >= Format::FORMER_CONTACTS;
+    let after = match changed(before.as_ref(), command, per_aor, keeps_former) {
         Ok(after) => after,
         Err(rejection) => return Ok(Err(rejection)),
     };
@@ -60,17 +62,24 @@ fn changed(
     before: Option<&LocationRecord>,
     command: &Register,
     per_aor: u16,
+    keeps_former: bool,
 ) -> Result<LocationRecord, Rejection> {
     let mut after = before.cloned().unwrap_or_else(|| LocationRecord {
         aor: command.aor.clone(),
         bindings: Vec::new(),
         requests: Vec::new(),
+        former: Vec::new(),
     });
     // What has ended, but is not swept yet, neither counts nor keeps its place.
     after.bindings.retain(|binding| binding.until > command.at);
     for change in &command.changes {
         match change {
-            BindingChange::Put(binding) => put(&mut after.bindings, binding, command)?,
+            BindingChange::Put(binding) => {
+                if keeps_former {
+                    note_former(&mut after, binding);
+                }
+                put(&mut after.bindings, binding, command)?;
+            }
             BindingChange::Remove { key } => {
                 remove(&mut after.bindings, command, |b| b.key == *key)?
             }
@@ -88,6 +97,19 @@ fn changed(
     let forgotten = after.requests.len().saturating_sub(limits::MAX_REMEMBERED_REQUESTS);
     after.requests.drain(..forgotten);
     Ok(after)
+}
+
+/// The device comes back under another contact: the dialogs that it has name the one that it had.
+fn note_former(record: &mut LocationRecord, binding: &Binding) {
+    if binding.instance.is_none() {
+        return;
+    }
+    let is_changed =
+        |known: &&Binding| known.key == binding.key && known.contact != binding.contact;
+    let Some(known) = record.bindings.iter().find(is_changed) else { return };
+    let former = FormerContact { key: known.key.clone(), contact: known.contact.clone() };
+    record.former.retain(|it| *it != former);
+    record.former.push(former);
 }
 
 /// The binding goes to the end: they lie in the order in which they were changed.

@@ -18,8 +18,12 @@ pub(crate) fn apply<S: State>(
     totals.users = totals.users.saturating_sub(1);
     state.put_registrar_totals(totals)?;
     if let Some(before) = state.location(&command.aor)? {
-        let none =
-            LocationRecord { aor: command.aor.clone(), bindings: Vec::new(), requests: Vec::new() };
+        let none = LocationRecord {
+            aor: command.aor.clone(),
+            bindings: Vec::new(),
+            requests: Vec::new(),
+            former: Vec::new(),
+        };
         location::replace(state, Some(&before), none)?;
     }
     Ok(Ok(Reply::At(position.index)))

@@ -12,6 +12,7 @@ mod aor;
 mod certified;
 mod cidr;
 pub mod command;
+mod format;
 mod hop;
 mod ids;
 pub mod limit;
@@ -31,19 +32,20 @@ pub use command::{
     CallCommand, Cancel, CdrCommand, CdrCursor, Command, Counted, Early, End, Fail, FormCluster,
     HoldNode, LimitTick, NewTarget, NodeUp, Pracked, PurgeCdrs, PutUser, Register, RegisterBounds,
     Reinvited, Reinviting, Rejection, RemoveBindings, RemoveNode, RemoveUser, Reply, ResetLimits,
-    RetainCdrs, SetDraining, SetHomes, SetLimits, SetTrunk, SlotHome, SlotMove, Sweep,
+    RetainCdrs, SetDraining, SetFormat, SetHomes, SetLimits, SetTrunk, SlotHome, SlotMove, Sweep,
     SweepBindings, TransferSlots, Updated,
 };
+pub use format::Format;
 pub use hop::{Hop, Transport};
 pub use ids::{CallId, CdrId, ClusterId, Epoch, GroupId, Incarnation, NodeId, SlotId, Step};
 pub use name::Name;
 pub use record::{
     Admission, AnswerState, Binding, BranchFailure, Branches, CallRecord, CancelCause, Cause, Cdr,
     CdrKeeping, CdrSink, ClusterRecord, Dialog, DisabledTrunk, DisabledTrunks, Disposition,
-    EarlyState, EndState, Ha1, HangupBy, InvalidPattern, Listener, LocationRecord, NodeRecord,
-    NodeRole, NumberPattern, OwnerSpan, Phase, RegistrarTotals, Reinvite, Reliable, Removal,
-    Roster, RosterEntry, SessionState, SessionTimer, Shift, Side, SlotRecord, Standing, Target,
-    TransferReason, UserRecord,
+    EarlyState, EndState, FormerContact, Ha1, HangupBy, InvalidPattern, Listener, LocationRecord,
+    NodeRecord, NodeRole, NumberPattern, OwnerSpan, Phase, RegistrarTotals, Reinvite, Reliable,
+    Removal, Roster, RosterEntry, SessionState, SessionTimer, Shift, Side, SlotRecord, Standing,
+    Target, TransferReason, UserRecord,
 };
 pub use state::State;
 pub use time::Millis;

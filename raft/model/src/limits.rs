@@ -55,6 +55,9 @@ pub const MAX_BINDING_TEXT_BYTES: usize = 1024;
 /// Path values that one binding can have.
 pub const MAX_PATH_VALUES: usize = 8;
 
+/// Former contacts that an address of record remembers.
+pub const MAX_FORMER_CONTACTS: usize = 16;
+
 /// Requests that an address of record remembers, to answer them as before when they come again.
 pub const MAX_REMEMBERED_REQUESTS: usize = 8;
 

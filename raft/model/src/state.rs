@@ -2,8 +2,9 @@
 //! implement it over maps. Reads see the writes made before them in the same batch.
 
 use crate::{
-    Aor, CallId, CallRecord, Cdr, CdrId, CdrKeeping, ClusterRecord, DisabledTrunks, LocationRecord,
-    Millis, NodeId, NodeRecord, Phase, RegistrarTotals, SlotId, SlotRecord, UserRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, CdrKeeping, ClusterRecord, DisabledTrunks, Format,
+    LocationRecord, Millis, NodeId, NodeRecord, Phase, RegistrarTotals, SlotId, SlotRecord,
+    UserRecord,
 };
 
 /// The tables of one Raft group.
@@ -18,6 +19,11 @@ pub trait State {
     fn cluster(&self) -> Result<Option<ClusterRecord>, Self::Error>;
     /// Writes what the cluster was formed with.
     fn put_cluster(&mut self, record: &ClusterRecord) -> Result<(), Self::Error>;
+
+    /// The format; [`Format::OLDEST`] if none was set.
+    fn format(&self) -> Result<Format, Self::Error>;
+    /// Writes the format.
+    fn put_format(&mut self, format: Format) -> Result<(), Self::Error>;
 
     /// The trunks that are not to be called.
     fn disabled_trunks(&self) -> Result<DisabledTrunks, Self::Error>;

@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 use crate::door::service::door_client::DoorClient;
 use crate::door::{Greeted, Greeting, JoinAnswer, JoinAsk, Refusal};
 use crate::network::peers::endpoint;
-use crate::network::token::{FORMAT_REFUSED, Show};
+use crate::network::token::{FORMAT_REFUSED, Show, Spoken};
 use crate::network::{ClusterToken, Connect};
 use crate::options::Tuning;
 
@@ -26,7 +26,7 @@ impl Callers {
     /// Calls with this token.
     #[must_use]
     pub fn new(token: &ClusterToken, connect: Connect, tuning: Tuning) -> Self {
-        Self { show: Show::new(token), connect, tuning }
+        Self { show: Show::new(token, Spoken::Oldest), connect, tuning }
     }
 
     fn client(&self, address: SocketAddr) -> DoorClient<InterceptedService<Channel, Show>> {

@@ -17,7 +17,7 @@ use crate::network::connect::Connect;
 use crate::network::exchange::Pool;
 use crate::network::service::raft_client::RaftClient;
 use crate::network::spare::Followers;
-use crate::network::token::Show;
+use crate::network::token::{Show, Spoken};
 use crate::network::wire::{Envelope, Propose, ProposeAnswer};
 use crate::options::{Options, Tuning};
 
@@ -59,12 +59,12 @@ struct Shared {
 }
 
 impl Peers {
-    pub(crate) fn new(options: &Options) -> Self {
+    pub(crate) fn new(options: &Options, spoken: Spoken) -> Self {
         let shared = Shared {
             node: options.node,
             cluster: options.cluster,
             group: options.group,
-            show: Show::new(&options.token),
+            show: Show::new(&options.token, spoken),
             tuning: options.tuning.clone(),
             connect: options.connect.clone(),
             channels: Mutex::default(),

@@ -25,7 +25,7 @@ use crate::network::exchange;
 use crate::network::peers::Peers;
 use crate::network::service::raft_server::{Raft, RaftServer};
 use crate::network::snapshot_stream;
-use crate::network::token::{Check, ClusterToken};
+use crate::network::token::{Check, ClusterToken, Spoken};
 use crate::network::wire::{
     self, Append, AppendOutcome, ChangeAnswer, ChangeAsk, Envelope, LeaseAnswer, LeaseRequest,
     Probe, ProbeAnswer, Propose, ProposeAnswer, ReadIndexAnswer, SnapshotAnswer, SnapshotFrame,
@@ -81,13 +81,14 @@ impl Server {
     }
 
     /// The service, behind the check of the token.
-    pub(crate) fn routes(self, door: Door, token: &ClusterToken) -> Routes {
+    pub(crate) fn routes(self, door: Door, token: &ClusterToken, spoken: Spoken) -> Routes {
         let limit = self.peers.tuning().message_bytes();
         let inner =
             RaftServer::new(self).max_decoding_message_size(limit).max_encoding_message_size(limit);
         let door = DoorServer::new(door).max_decoding_message_size(DOOR_BYTES);
-        Routes::new(InterceptedService::new(inner, Check::new(token)))
-            .add_service(InterceptedService::new(door, Check::new(token)))
+        let check = Check::new(token, spoken);
+        Routes::new(InterceptedService::new(inner, check.clone()))
+            .add_service(InterceptedService::new(door, check))
     }
 
     fn open<T>(&self, shown: Option<Certified>, envelope: Envelope<T>) -> Result<T, Status> {

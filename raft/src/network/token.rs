@@ -6,7 +6,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use holdline_storage::codec;
+use holdline_model::Format;
+use holdline_storage::StateReader;
 use subtle::ConstantTimeEq;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -31,12 +32,10 @@ const MIN_DIGITS: usize = 32;
 const MAX_DIGITS: usize = 256;
 const HEADER: &str = "authorization";
 const SCHEME: &str = "Bearer ";
-/// Which format of messages the sender speaks.
+/// The format that the sender's state has.
 const FORMAT_HEADER: &str = "holdline-format";
-const FORMAT: &str = match codec::FORMAT_VERSION {
-    2 => "2",
-    _ => "unnamed",
-};
+/// The newest format that the sender reads; that of its state if it does not say.
+const READS_HEADER: &str = "holdline-reads-format";
 /// How the refusal of another format begins.
 pub(crate) const FORMAT_REFUSED: &str = "the formats differ";
 
@@ -58,38 +57,62 @@ impl fmt::Debug for ClusterToken {
     }
 }
 
-/// Puts the token on every call that leaves.
+/// The format of this node's state, as it is now.
+#[derive(Clone, Debug)]
+pub(crate) enum Spoken {
+    /// That of the state that it keeps.
+    Of(StateReader),
+    /// It has no state yet.
+    Oldest,
+}
+
+impl Spoken {
+    fn format(&self) -> Format {
+        match self {
+            Self::Of(state) => state.format(),
+            Self::Oldest => Format::OLDEST,
+        }
+    }
+}
+
+/// Puts the token on every call that leaves, and which formats this node has to do with.
 #[derive(Clone, Debug)]
 pub(crate) struct Show {
     value: MetadataValue<Ascii>,
+    spoken: Spoken,
 }
 
 impl Show {
-    pub(crate) fn new(token: &ClusterToken) -> Self {
+    pub(crate) fn new(token: &ClusterToken, spoken: Spoken) -> Self {
         let mut value = MetadataValue::try_from(format!("{SCHEME}{}", token.0))
             .expect("hexadecimal digits are a header value");
         value.set_sensitive(true);
-        Self { value }
+        Self { value, spoken }
     }
 }
 
 impl Interceptor for Show {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         request.metadata_mut().insert(HEADER, self.value.clone());
-        request.metadata_mut().insert(FORMAT_HEADER, MetadataValue::from_static(FORMAT));
+        let spoken = MetadataValue::from(u16::from(self.spoken.format().0));
+        request.metadata_mut().insert(FORMAT_HEADER, spoken);
+        let reads = MetadataValue::from(u16::from(Format::NEWEST.0));
+        request.metadata_mut().insert(READS_HEADER, reads);
         Ok(request)
     }
 }
 
-/// Refuses every call that comes without the token.
+/// Refuses every call that comes without the token, or from a node that this one has no format in common
+/// with.
 #[derive(Clone, Debug)]
 pub(crate) struct Check {
     token: ClusterToken,
+    spoken: Spoken,
 }
 
 impl Check {
-    pub(crate) fn new(token: &ClusterToken) -> Self {
-        Self { token: token.clone() }
+    pub(crate) fn new(token: &ClusterToken, spoken: Spoken) -> Self {
+        Self { token: token.clone(), spoken }
     }
 
     fn is_right(&self, request: &Request<()>) -> bool {
@@ -102,27 +125,32 @@ impl Check {
     }
 }
 
-/// The format that the caller names, if it is not ours.
-fn speaks_other_format(request: &Request<()>) -> Option<String> {
+/// Why we and the caller do not understand each other, if we do not.
+fn contradiction(request: &Request<()>, ours: Format) -> Option<String> {
     let theirs = request.metadata().get(FORMAT_HEADER)?;
-    (theirs.as_encoded_bytes() != FORMAT.as_bytes())
-        .then(|| String::from_utf8_lossy(theirs.as_encoded_bytes()).into_owned())
+    let number = |value: &MetadataValue<Ascii>| value.to_str().ok()?.parse().ok().map(Format);
+    let Some(spoken) = number(theirs) else {
+        let theirs = String::from_utf8_lossy(theirs.as_encoded_bytes());
+        return Some(format!("the caller speaks {theirs:?}, this node {ours}"));
+    };
+    let reads = request.metadata().get(READS_HEADER).and_then(number).unwrap_or(spoken);
+    if spoken > Format::NEWEST || spoken < Format::OLDEST {
+        let (oldest, newest) = (Format::OLDEST, Format::NEWEST);
+        return Some(format!("the caller speaks {spoken}, this node reads {oldest} to {newest}"));
+    }
+    (reads < ours).then(|| {
+        format!("the caller reads up to {reads}, this cluster speaks {ours}: upgrade its program")
+    })
 }
 
 impl Interceptor for Check {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
         if self.is_right(&request) {
-            return match speaks_other_format(&request) {
-                None => Ok(request),
-                Some(theirs) => {
-                    metrics::counter!("holdline_rpc_refused_total", "reason" => "format")
-                        .increment(1);
-                    let ours = codec::FORMAT_VERSION;
-                    let text =
-                        format!("{FORMAT_REFUSED}: the caller speaks {theirs}, this node {ours}");
-                    Err(Status::failed_precondition(text))
-                }
+            let Some(why) = contradiction(&request, self.spoken.format()) else {
+                return Ok(request);
             };
+            metrics::counter!("holdline_rpc_refused_total", "reason" => "format").increment(1);
+            return Err(Status::failed_precondition(format!("{FORMAT_REFUSED}: {why}")));
         }
         metrics::counter!("holdline_rpc_refused_total", "reason" => "token").increment(1);
         Err(Status::unauthenticated("this call does not carry the cluster's token"))
@@ -158,7 +186,7 @@ mod tests {
     #[test]
     fn refuses_a_missing_a_wrong_and_a_shortened_token() {
         let token: ClusterToken = TOKEN.parse().unwrap();
-        let check = Check::new(&token);
+        let check = Check::new(&token, Spoken::Oldest);
         assert!(check.is_right(&shown(&format!("Bearer {TOKEN}"))));
         assert!(!check.is_right(&Request::new(())));
         assert!(!check.is_right(&shown(TOKEN)));
@@ -167,18 +195,41 @@ mod tests {
     }
 
     #[test]
+    fn formats_that_have_nothing_in_common_are_named() {
+        let why = |spoken: &str, reads: Option<&str>, ours: u8| {
+            let mut request = Request::new(());
+            request.metadata_mut().insert(FORMAT_HEADER, spoken.parse().unwrap());
+            if let Some(reads) = reads {
+                request.metadata_mut().insert(READS_HEADER, reads.parse().unwrap());
+            }
+            contradiction(&request, Format(ours))
+        };
+        assert_eq!(why("2", None, 2), None, "a program of before");
+        assert_eq!(why("2", Some("3"), 3), None, "it has not applied the change yet");
+        assert_eq!(why("3", Some("3"), 2), None, "we have not applied the change yet");
+        assert_eq!(why("2", Some("9"), 3), None, "a later program in this cluster");
+        let older = "the caller reads up to 2, this cluster speaks 3: upgrade its program";
+        assert_eq!(why("2", None, 3).as_deref(), Some(older));
+        let later = "the caller speaks 4, this node reads 2 to 3";
+        assert_eq!(why("4", Some("5"), 3).as_deref(), Some(later));
+        assert!(why("1", None, 2).is_some());
+        assert!(why("two", None, 2).is_some());
+    }
+
+    #[test]
     fn a_caller_of_another_format_is_refused_by_name() {
         let token: ClusterToken = TOKEN.parse().unwrap();
-        let mut request = Show::new(&token).call(Request::new(())).unwrap();
-        request.metadata_mut().insert(FORMAT_HEADER, "1".parse().unwrap());
-        let refused = Check::new(&token).call(request).unwrap_err();
-        assert_eq!(refused.message(), "the formats differ: the caller speaks 1, this node 2");
+        let mut request = Show::new(&token, Spoken::Oldest).call(Request::new(())).unwrap();
+        request.metadata_mut().insert(FORMAT_HEADER, "9".parse().unwrap());
+        let refused = Check::new(&token, Spoken::Oldest).call(request).unwrap_err();
+        let text = "the formats differ: the caller speaks 9, this node reads 2 to 3";
+        assert_eq!(refused.message(), text);
     }
 
     #[test]
     fn a_call_that_leaves_passes_the_check() {
         let token: ClusterToken = TOKEN.to_ascii_uppercase().parse().unwrap();
-        let request = Show::new(&token).call(Request::new(())).unwrap();
-        assert!(Check::new(&token).call(request).is_ok());
+        let request = Show::new(&token, Spoken::Oldest).call(Request::new(())).unwrap();
+        assert!(Check::new(&token, Spoken::Oldest).call(request).is_ok());
     }
 }

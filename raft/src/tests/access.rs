@@ -7,13 +7,14 @@ use super::cluster::{Cluster, Kind, patient};
 use crate::door::Gate;
 use crate::network::peers::{Lane, Peers};
 use crate::network::server::open;
+use crate::network::token::Spoken;
 use holdline_model::{Certified, ClusterId, NodeId};
 
 /// What a stranger with these options is told when it probes node 1.
 async fn probed(cluster: &Cluster, change: impl FnOnce(&mut crate::Options), to: NodeId) -> Code {
     let mut options = cluster.options(NodeId(2));
     change(&mut options);
-    let peers = Peers::new(&options);
+    let peers = Peers::new(&options, Spoken::Oldest);
     let mut client = peers.client(cluster.members[&NodeId(1)].rpc, Lane::Pulse);
     match client.probe(peers.envelope(to, ())).await {
         Ok(_) => Code::Ok,
@@ -39,7 +40,7 @@ async fn a_node_answers_only_its_own_cluster_with_the_right_token() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_speaks_only_as_its_certificate_names_it() {
     let cluster = Cluster::formed(Kind::Memory, 1, patient()).await;
-    let [me, other] = [1, 2].map(|id| Peers::new(&cluster.options(NodeId(id))));
+    let [me, other] = [1, 2].map(|id| Peers::new(&cluster.options(NodeId(id)), Spoken::Oldest));
     let gate = Gate::default();
     gate.open();
     let told = |shown| open(&me, &gate, shown, other.envelope(NodeId(1), ()));

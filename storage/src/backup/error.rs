@@ -16,7 +16,9 @@ pub enum BackupError {
     #[error("this is not a backup of holdline")]
     NotABackup,
     /// It has a format that this version does not know.
-    #[error("the backup has format {found}; this version reads format {known}")]
+    #[error(
+        "the backup has format {found}; this version reads formats up to {known}: restore it with the version that saved it"
+    )]
     OtherFormat {
         /// The format of the file.
         found: u32,

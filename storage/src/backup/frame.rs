@@ -3,12 +3,12 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 
+use holdline_model::Format;
 use sha2::{Digest as _, Sha256};
 
 use super::header::{BackupHeader, Sealed};
 use super::{BackupError, Facts};
 use crate::codec;
-use crate::data_dir::DATA_FORMAT;
 use crate::seal::{NONCE, SealKey, Sealer, TAG};
 use crate::snapshot::MAX_BLOCK_BYTES;
 
@@ -144,9 +144,9 @@ impl<R: Read> FrameReader<R> {
         }
         let header = codec::decode(&payload).map_err(|_| damaged("its header is malformed"));
         reader.header = header?;
-        let (found, known) = (reader.header.format, DATA_FORMAT);
-        if found != known {
-            return Err(BackupError::OtherFormat { found, known });
+        let found = reader.header.format;
+        if !(u32::from(Format::OLDEST.0)..=u32::from(Format::NEWEST.0)).contains(&found) {
+            return Err(BackupError::OtherFormat { found, known: Format::NEWEST.0.into() });
         }
         Ok(reader)
     }

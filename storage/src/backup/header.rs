@@ -9,7 +9,7 @@ use crate::seal::KeyId;
 /// The header of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupHeader {
-    /// The format of the records: [`crate::data_dir::DATA_FORMAT`] of the node that wrote it.
+    /// The format of the records: the cluster's when it was written.
     pub format: u32,
     /// The cluster.
     pub cluster: ClusterId,

@@ -4,15 +4,14 @@ use std::io::Write;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use holdline_model::{ClusterRecord, GroupId};
+use holdline_model::{ClusterRecord, Format, GroupId};
 
 use super::load::Counts;
 use super::{BackupError, BackupHeader, Facts, Frame, FrameWriter};
 use crate::codec;
-use crate::data_dir::DATA_FORMAT;
 use crate::engine::{Direction, Engine, KeyRange, Table};
 use crate::snapshot::{BLOCK_BYTES, push_record};
-use crate::tables::{applied_key, cluster_key, group_range};
+use crate::tables::{applied_key, cluster_key, format_key, group_range};
 
 /// Writes the state as it is now, while it goes on changing. How many records there were.
 pub(crate) fn save(
@@ -25,7 +24,7 @@ pub(crate) fn save(
     let applied = view.get(Table::Meta, &applied_key(group))?.ok_or(BackupError::NoState)?;
     let cluster = view.get(Table::Meta, &cluster_key(group))?.ok_or(BackupError::NoState)?;
     let header = BackupHeader {
-        format: DATA_FORMAT,
+        format: format(view.get(Table::Meta, &format_key(group))?)?,
         cluster: codec::decode::<ClusterRecord>(&cluster)?.cluster,
         group,
         facts,
@@ -68,4 +67,10 @@ pub(crate) fn save(
     writer.frame(Frame::Footer(codec::encode(&counts)?))?;
     writer.into_inner().flush()?;
     Ok(counts.iter().sum())
+}
+
+/// The format of the state in a view.
+fn format(stored: Option<Vec<u8>>) -> Result<u32, BackupError> {
+    let format = stored.map(|bytes| codec::decode::<Format>(&bytes)).transpose()?;
+    Ok(format.unwrap_or_default().0.into())
 }

@@ -13,15 +13,16 @@ mod prefix;
 mod scratch;
 
 use bincode::config;
-use holdline_model::Command;
+use holdline_model::{Command, Format};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use error::CodecError;
 pub use prefix::decode_prefix;
 
-/// The format in front of every value. A change of a persisted type raises it.
-pub const FORMAT_VERSION: u8 = 2;
+/// The format in front of every value that can be said in the oldest one, which is nearly all of them. A
+/// type that has changed since names its own when it is encoded ([`encode_as`]).
+pub const FORMAT_VERSION: u8 = Format::OLDEST.0;
 
 /// Largest encoded command, in bytes.
 pub const MAX_COMMAND_BYTES: usize = 512 << 10;
@@ -68,6 +69,28 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CodecError> {
     encode_within(value, MAX_RECORD_BYTES)
 }
 
+/// Encodes a record in a format of its own.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_as<T: Serialize + ?Sized>(format: Format, value: &T) -> Result<Vec<u8>, CodecError> {
+    encode_in(format.0, value, MAX_RECORD_BYTES)
+}
+
+/// Decodes a record that was encoded in this format, whole: bytes left over are an error.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_as<T: DeserializeOwned>(format: Format, bytes: &[u8]) -> Result<T, CodecError> {
+    decode_in(format.0, bytes, MAX_RECORD_BYTES)
+}
+
+/// The format in which a value was encoded.
+#[must_use]
+pub fn format_of(bytes: &[u8]) -> Option<Format> {
+    bytes.first().copied().map(Format)
+}
+
 /// Encodes a message between nodes, or a log entry.
 ///
 /// # Errors
@@ -93,9 +116,17 @@ pub fn decode_message<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError
 }
 
 fn encode_within<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<Vec<u8>, CodecError> {
+    encode_in(FORMAT_VERSION, value, limit)
+}
+
+fn encode_in<T: Serialize + ?Sized>(
+    format: u8,
+    value: &T,
+    limit: usize,
+) -> Result<Vec<u8>, CodecError> {
     scratch::encode(|out| {
         // The version is a byte of the same encoding, so that the value is written only once.
-        bincode::serde::encode_into_writer((FORMAT_VERSION, value), &mut *out, base())
+        bincode::serde::encode_into_writer((format, value), &mut *out, base())
             .map_err(CodecError::Unencodable)?;
         if out.len() > limit {
             return Err(CodecError::TooLarge { bytes: out.len(), limit });
@@ -105,7 +136,11 @@ fn encode_within<T: Serialize + ?Sized>(value: &T, limit: usize) -> Result<Vec<u
 }
 
 fn decode_within<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, CodecError> {
-    let payload = payload(bytes, limit)?;
+    decode_in(FORMAT_VERSION, bytes, limit)
+}
+
+fn decode_in<T: DeserializeOwned>(format: u8, bytes: &[u8], limit: usize) -> Result<T, CodecError> {
+    let payload = payload(format, bytes, limit)?;
     let (value, read) = decode_payload(payload)?;
     match payload.len().checked_sub(read) {
         Some(0) => Ok(value),
@@ -114,14 +149,14 @@ fn decode_within<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, C
 }
 
 /// What follows the version.
-fn payload(bytes: &[u8], limit: usize) -> Result<&[u8], CodecError> {
+fn payload(format: u8, bytes: &[u8], limit: usize) -> Result<&[u8], CodecError> {
     if bytes.len() > limit {
         return Err(CodecError::TooLarge { bytes: bytes.len(), limit });
     }
     match bytes.split_first() {
         None => Err(CodecError::Empty),
-        Some((&FORMAT_VERSION, payload)) => Ok(payload),
-        Some((&found, _)) => Err(CodecError::UnknownVersion { found, known: FORMAT_VERSION }),
+        Some((&found, payload)) if found == format => Ok(payload),
+        Some((&found, _)) => Err(CodecError::UnknownVersion { found, known: format }),
     }
 }
 

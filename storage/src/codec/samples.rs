@@ -235,7 +235,12 @@ pub(crate) fn binding() -> Binding {
 }
 
 pub(crate) fn location() -> LocationRecord {
-    LocationRecord { aor: aor(), bindings: vec![binding()], requests: vec![7, u128::MAX] }
+    LocationRecord {
+        aor: aor(),
+        bindings: vec![binding()],
+        requests: vec![7, u128::MAX],
+        former: Vec::new(),
+    }
 }
 
 fn registrar_commands() -> Vec<(&'static str, Command)> {
@@ -427,6 +432,7 @@ pub(crate) fn commands() -> Vec<(&'static str, Command)> {
         ("reset_limits", Command::ResetLimits(ResetLimits { class: Some("all".into()), at })),
         ("lease_tokens", Command::LeaseTokens(lease_tokens(at))),
         ("limit_tick", Command::LimitTick(LimitTick { node, at })),
+        ("set_format", Command::SetFormat(SetFormat { format: Format(3), at })),
         ("set_trunk", Command::SetTrunk(SetTrunk { trunk: "t1".into(), enabled: false, at })),
     ]);
     all.extend(membership_commands(at));

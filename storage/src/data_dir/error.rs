@@ -3,9 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use holdline_model::NodeId;
+use holdline_model::{Format, NodeId};
 
-use crate::data_dir::DATA_FORMAT;
 use crate::engine::EngineError;
 
 /// A data folder cannot be used.
@@ -41,9 +40,9 @@ pub enum DataDirError {
     },
     /// It was written by a version with another format.
     #[error(
-        "data folder {} has format {found}, but this version reads format {DATA_FORMAT}: \
+        "data folder {} has format {found}, but this version reads formats {} to {}: \
          run the version that wrote it, or use another folder and let the node fetch its state",
-        path.display()
+        path.display(), Format::OLDEST, Format::NEWEST
     )]
     OtherFormat {
         /// The folder.

@@ -3,6 +3,9 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use holdline_model::Format;
 
 use crate::data_dir::new_folder::is_unfinished;
 use crate::data_dir::{DataDirError, Identity, Space};
@@ -17,6 +20,9 @@ const LOCK: &str = "LOCK";
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
+    identity: Identity,
+    /// What an older program must not open.
+    format: Mutex<Format>,
     _lock: File,
 }
 
@@ -27,7 +33,7 @@ impl DataDir {
     /// # Errors
     /// See [`DataDirError`]; nothing in the folder was changed then, except that it may have been made.
     pub fn open(path: &Path, identity: &Identity) -> Result<Self, DataDirError> {
-        let text = identity.to_text()?;
+        let text = identity.to_text(Format::OLDEST)?;
         fs::create_dir_all(path).map_err(|cause| io(path, cause))?;
         if is_unfinished(path) {
             return Err(DataDirError::HalfRestored { path: path.to_owned() });
@@ -38,15 +44,19 @@ impl DataDir {
         if !exists(&file)? {
             refuse_foreign(path)?;
         } else {
-            read_identity(path, &file)?.check(identity, path)?;
+            read_identity(path, &file)?.0.check(identity, path)?;
         }
         let lock = lock(path)?;
-        if exists(&file)? {
-            read_identity(path, &file)?.check(identity, path)?;
+        let format = if exists(&file)? {
+            let (found, format) = read_identity(path, &file)?;
+            found.check(identity, path)?;
+            format
         } else {
             write_identity(path, &file, &text)?;
-        }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+            Format::OLDEST
+        };
+        let (identity, format) = (identity.clone(), Mutex::new(format));
+        Ok(Self { path: path.to_owned(), identity, format, _lock: lock })
     }
 
     /// Whose data a folder holds, if it holds any. Blocks on the disk.
@@ -55,7 +65,31 @@ impl DataDir {
     /// The identity cannot be read.
     pub fn identity(path: &Path) -> Result<Option<Identity>, DataDirError> {
         let file = path.join(IDENTITY);
-        if exists(&file)? { read_identity(path, &file).map(Some) } else { Ok(None) }
+        if !exists(&file)? {
+            return Ok(None);
+        }
+        read_identity(path, &file).map(|(identity, _)| Some(identity))
+    }
+
+    /// The format that the folder says it holds; what is in it may be older.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        *self.format.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The folder holds this format from now on: a program that does not read it refuses the folder. A
+    /// lower one changes nothing. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`DataDirError::Io`]: it says what it has said before.
+    pub fn raise_format(&self, to: Format) -> Result<(), DataDirError> {
+        let mut format = self.format.lock().unwrap_or_else(PoisonError::into_inner);
+        if to > *format {
+            let text = self.identity.to_text(to)?;
+            write_identity(&self.path, &self.path.join(IDENTITY), &text)?;
+            *format = to;
+        }
+        Ok(())
     }
 
     /// The folder.
@@ -114,7 +148,7 @@ fn refuse_foreign(path: &Path) -> Result<(), DataDirError> {
     Ok(())
 }
 
-fn read_identity(folder: &Path, file: &Path) -> Result<Identity, DataDirError> {
+fn read_identity(folder: &Path, file: &Path) -> Result<(Identity, Format), DataDirError> {
     let text = fs::read(file).map_err(|cause| io(file, cause))?;
     Identity::from_text(&String::from_utf8_lossy(&text), folder, file)
 }

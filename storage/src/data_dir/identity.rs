@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use holdline_model::NodeId;
+use holdline_model::{Format, NodeId};
 
-use crate::data_dir::{DATA_FORMAT, DataDirError};
+use crate::data_dir::DataDirError;
 
 /// The longest name of a cluster, in bytes.
 const MAX_NAME_BYTES: usize = 255;
@@ -19,23 +19,27 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The text of the file.
+    /// The text of the file of a folder that holds what this format has.
     ///
     /// # Errors
     /// [`DataDirError::BadName`] if the cluster's name cannot be a line.
-    pub(super) fn to_text(&self) -> Result<String, DataDirError> {
+    pub(super) fn to_text(&self, format: Format) -> Result<String, DataDirError> {
         let name = &self.cluster;
         if name.is_empty() || name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
             return Err(DataDirError::BadName { name: name.clone() });
         }
-        Ok(format!("format {DATA_FORMAT}\nnode {}\ncluster {name}\n", self.node))
+        Ok(format!("format {format}\nnode {}\ncluster {name}\n", self.node))
     }
 
-    /// Reads the text of the file at `path`, in the folder `folder`.
+    /// Reads the text of the file at `path`, in the folder `folder`, and the format.
     ///
     /// # Errors
     /// [`DataDirError::OtherFormat`], [`DataDirError::Malformed`].
-    pub(super) fn from_text(text: &str, folder: &Path, path: &Path) -> Result<Self, DataDirError> {
+    pub(super) fn from_text(
+        text: &str,
+        folder: &Path,
+        path: &Path,
+    ) -> Result<(Self, Format), DataDirError> {
         let mut lines = text.lines();
         let mut field = |name: &str| {
             let line = lines.next().unwrap_or("(end of file)");
@@ -47,15 +51,17 @@ impl Identity {
             |line: &str| DataDirError::Malformed { path: path.to_owned(), line: line.to_owned() };
         let format = field("format")?;
         let found = format.parse::<u32>().map_err(|_| malformed(format))?;
-        if found != DATA_FORMAT {
+        let known = u32::from(Format::OLDEST.0)..=u32::from(Format::NEWEST.0);
+        let format = u8::try_from(found).ok().filter(|_| known.contains(&found)).map(Format);
+        let Some(format) = format else {
             return Err(DataDirError::OtherFormat { path: folder.to_owned(), found });
-        }
+        };
         let node = field("node")?;
         let node = node.parse().map_err(|_| malformed(node))?;
         let cluster = field("cluster")?.to_owned();
         match lines.next() {
             Some(line) => Err(malformed(line)),
-            None => Ok(Self { cluster, node }),
+            None => Ok((Self { cluster, node }, format)),
         }
     }
 

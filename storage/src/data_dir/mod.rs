@@ -2,7 +2,7 @@
 //!
 //! | name | what |
 //! |---|---|
-//! | `IDENTITY` | format version, cluster, node: written once |
+//! | `IDENTITY` | format, cluster, node: written once, and again when the cluster's format is raised |
 //! | `RESTORING` | a backup is being put in place: there is no identity yet |
 //! | `LOCK` | locked by the process that uses the folder |
 //! | `db/` | the engine |
@@ -27,9 +27,6 @@ pub use folder::DataDir;
 pub use identity::Identity;
 pub use new_folder::NewFolder;
 pub use space::{Room, Space};
-
-/// The format of the data folder. A change of any format in it raises it.
-pub const DATA_FORMAT: u32 = 2;
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,8 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use holdline_model::Format;
+
 use super::folder::{IDENTITY, io, lock, write_identity};
 use super::{DataDirError, Identity};
 
@@ -21,13 +23,14 @@ pub struct NewFolder {
 }
 
 impl NewFolder {
-    /// Begins: makes the folder if there is none, and clears what an interrupted restoration left.
+    /// Begins: makes the folder if there is none, and clears what an interrupted restoration left. `format`:
+    /// that of what will be in it.
     ///
     /// # Errors
     /// [`DataDirError::NotEmpty`] if the folder holds anything else; [`DataDirError::InUse`],
     /// [`DataDirError::Io`].
-    pub fn begin(path: &Path, identity: &Identity) -> Result<Self, DataDirError> {
-        let text = identity.to_text()?;
+    pub fn begin(path: &Path, identity: &Identity, format: Format) -> Result<Self, DataDirError> {
+        let text = identity.to_text(format)?;
         fs::create_dir_all(path).map_err(|cause| io(path, cause))?;
         let marker = path.join(RESTORING);
         let was_interrupted = marker.exists() && !path.join(IDENTITY).exists();

@@ -10,8 +10,9 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use holdline_limit::{LimitState, LimitTable};
 use holdline_model::{
-    Aor, CallId, CallRecord, Cdr, CdrId, CdrKeeping, ClusterRecord, DisabledTrunks, LocationRecord,
-    Millis, NodeId, NodeRecord, Phase, RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, CdrKeeping, ClusterRecord, DisabledTrunks, Format,
+    LocationRecord, Millis, NodeId, NodeRecord, Phase, RegistrarTotals, SlotId, SlotRecord, State,
+    UserRecord,
 };
 use serde::Serialize;
 
@@ -39,6 +40,7 @@ pub struct StateBatch {
     calls: BTreeMap<CallId, Option<Box<CallRecord>>>,
     cdrs: BTreeMap<CdrId, Bytes>,
     keeping: Option<CdrKeeping>,
+    format: Option<Format>,
     /// Stored records before this one go.
     purge: Option<CdrId>,
     /// Notes written (true) and removed (false).
@@ -62,6 +64,7 @@ impl StateBatch {
             calls: BTreeMap::new(),
             cdrs: BTreeMap::new(),
             keeping: None,
+            format: None,
             purge: None,
             expiry: BTreeMap::new(),
             first_note: OnceLock::new(),
@@ -104,9 +107,11 @@ impl StateBatch {
             || !self.slots.is_empty()
             || self.registrar.totals.is_some()
             || self.keeping.is_some()
+            || self.format.is_some()
         {
             let mut cache = self.shared.cache_mut();
             cache.totals = self.registrar.totals.unwrap_or(cache.totals);
+            cache.format = self.format.unwrap_or(cache.format);
             cache.keeping =
                 self.keeping.take().unwrap_or_else(|| std::mem::take(&mut cache.keeping));
             if self.cluster.is_some() {
@@ -176,6 +181,9 @@ impl StateBatch {
         }
         if let Some(record) = &self.keeping {
             put(&mut batch, Table::Meta, meta::cdr_keeping_key(group), record)?;
+        }
+        if let Some(format) = &self.format {
+            put(&mut batch, Table::Meta, meta::format_key(group), format)?;
         }
         if let Some(membership) = &self.membership {
             batch.put(Table::Meta, membership_key(group), membership.clone());
@@ -265,6 +273,15 @@ impl State for StateBatch {
     fn put_cdr(&mut self, cdr: &Cdr) -> Result<(), StateError> {
         let bytes = encode(Table::Cdrs, cdr)?;
         self.cdrs.insert(cdr.id, bytes.into());
+        Ok(())
+    }
+
+    fn format(&self) -> Result<Format, StateError> {
+        Ok(self.format.unwrap_or_else(|| self.shared.cache().format))
+    }
+
+    fn put_format(&mut self, format: Format) -> Result<(), StateError> {
+        self.format = Some(format);
         Ok(())
     }
 

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use holdline_model::{
-    CdrKeeping, ClusterRecord, DisabledTrunks, GroupId, NodeId, NodeRecord, RegistrarTotals,
-    SlotId, SlotRecord,
+    CdrKeeping, ClusterRecord, DisabledTrunks, Format, GroupId, NodeId, NodeRecord,
+    RegistrarTotals, SlotId, SlotRecord,
 };
 use serde::de::DeserializeOwned;
 
@@ -26,6 +26,7 @@ pub(super) struct Cache {
     pub(super) slots: BTreeMap<SlotId, SlotRecord>,
     pub(super) totals: RegistrarTotals,
     pub(super) keeping: CdrKeeping,
+    pub(super) format: Format,
 }
 
 impl Cache {
@@ -47,6 +48,10 @@ impl Cache {
         let key = meta::cdr_keeping_key(group);
         if let Some(bytes) = engine.get(Table::Meta, &key)? {
             cache.keeping = decode(Table::Meta, &key, &bytes)?;
+        }
+        let key = meta::format_key(group);
+        if let Some(bytes) = engine.get(Table::Meta, &key)? {
+            cache.format = decode(Table::Meta, &key, &bytes)?;
         }
         let (from, to) = group_range(group);
         scan(engine, Table::Nodes, &from, &to, |node: NodeRecord| {
@@ -76,20 +81,26 @@ pub(super) fn scan<T: DeserializeOwned>(
     table: Table,
     from: &[u8],
     to: &[u8],
+    visit: impl FnMut(T) -> ControlFlow<()>,
+) -> Result<(), StateError> {
+    scan_by(engine, table, KeyRange { from, to }, |key, value| decode(table, key, value), visit)
+}
+
+/// The same, for records that are decoded in their own way.
+pub(super) fn scan_by<T>(
+    engine: &dyn Read,
+    table: Table,
+    range: KeyRange<'_>,
+    decode: impl Fn(&[u8], &[u8]) -> Result<T, StateError>,
     mut visit: impl FnMut(T) -> ControlFlow<()>,
 ) -> Result<(), StateError> {
     let mut failed = None;
-    engine.scan(
-        table,
-        KeyRange { from, to },
-        Direction::Forward,
-        &mut |key, value| match decode(table, key, value) {
-            Ok(record) => visit(record),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        },
-    )?;
+    engine.scan(table, range, Direction::Forward, &mut |key, value| match decode(key, value) {
+        Ok(record) => visit(record),
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }
+    })?;
     failed.map_or(Ok(()), Err)
 }

@@ -8,6 +8,7 @@
 //! | group, `0x03` | [`holdline_model::RegistrarTotals`] |
 //! | group, `0x04` | [`holdline_model::DisabledTrunks`] |
 //! | group, `0x05` | [`holdline_model::CdrKeeping`] |
+//! | group, `0x06` | [`holdline_model::Format`]; not there: the oldest |
 
 use holdline_model::GroupId;
 
@@ -41,4 +42,9 @@ pub(crate) fn disabled_trunks_key(group: GroupId) -> Key {
 /// The key of how call detail records are kept.
 pub(crate) fn cdr_keeping_key(group: GroupId) -> Key {
     Key::new(group).u8(5)
+}
+
+/// The key of the format.
+pub(crate) fn format_key(group: GroupId) -> Key {
+    Key::new(group).u8(6)
 }

@@ -18,7 +18,7 @@ mod error;
 mod expiry;
 mod key;
 mod limits;
-mod locations;
+pub(crate) mod locations;
 mod meta;
 mod nodes;
 mod query;
@@ -39,7 +39,7 @@ pub use reader::StateReader;
 pub use store::StateStore;
 
 pub(crate) use key::{Key, group_range};
-pub(crate) use meta::{applied_key, cluster_key, membership_key};
+pub(crate) use meta::{applied_key, cluster_key, format_key, membership_key};
 
 #[cfg(test)]
 mod tests;

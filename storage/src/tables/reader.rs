@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use holdline_limit::LimitTable;
 use holdline_model::{
-    Aor, CallId, CallRecord, Cdr, CdrId, CdrKeeping, ClusterRecord, DisabledTrunks, LocationRecord,
-    Millis, NodeId, NodeRecord, Phase, RegistrarTotals, SlotId, SlotRecord, State as _, UserRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, CdrKeeping, ClusterRecord, DisabledTrunks, Format,
+    LocationRecord, Millis, NodeId, NodeRecord, Phase, RegistrarTotals, SlotId, SlotRecord,
+    State as _, UserRecord,
 };
 
 use crate::backup::{self, BackupError, Facts};
 use crate::codec::decode_prefix;
 use crate::engine::{Direction, KeyRange, Table};
-use crate::tables::cache::{decode, scan};
+use crate::tables::cache::{decode, scan, scan_by};
 use crate::tables::calls::CallHead;
 use crate::tables::query::{CallPage, CdrPage, CdrQuery, LocationPage, UserPage};
 use crate::tables::registrar::{read_location, read_user};
@@ -137,6 +138,12 @@ impl StateReader {
         cdr_index::search(&self.shared, query)
     }
 
+    /// The cluster's format.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.shared.cache().format
+    }
+
     /// How call detail records are kept.
     #[must_use]
     pub fn cdr_keeping(&self) -> CdrKeeping {
@@ -211,7 +218,8 @@ impl StateReader {
         let from = after.map_or(from, |aor| successor(&locations::key(self.shared.group, aor)));
         let mut page = LocationPage::default();
         let engine = self.shared.engine.as_ref();
-        scan(engine, Table::Locations, &from, &to, |location: LocationRecord| {
+        let range = KeyRange { from: &from, to: &to };
+        scan_by(engine, Table::Locations, range, locations::decode, |location: LocationRecord| {
             if page.locations.len() == limit {
                 page.next = page.locations.last().map(|last| last.aor.clone());
                 return ControlFlow::Break(());

@@ -39,7 +39,7 @@ impl RegistrarWrites {
         for (aor, record) in &self.locations {
             let key = locations::key(group, aor);
             match record {
-                Some(record) => put(batch, Table::Locations, key, record)?,
+                Some(record) => batch.put(Table::Locations, key, locations::encode(record)?),
                 None => batch.delete(Table::Locations, key),
             }
         }
@@ -126,5 +126,5 @@ pub(super) fn read_location(
 ) -> Result<Option<LocationRecord>, StateError> {
     let key = locations::key(shared.group, aor);
     let bytes = shared.engine.get(Table::Locations, &key)?;
-    bytes.map(|bytes| decode(Table::Locations, &key, &bytes)).transpose()
+    bytes.map(|bytes| locations::decode(&key, &bytes)).transpose()
 }

@@ -218,7 +218,7 @@ impl World {
                     self.sent.push(Sent { hop, to: hop.peer, bytes });
                 }
                 Output::Event(event) => self.events.push(event),
-                Output::Register { .. } => panic!("there is no registrar"),
+                Output::Register { .. } | Output::CatchUp { .. } => panic!("there is no registrar"),
                 Output::Propose(command) => {
                     self.proposed += 1;
                     self.held.push(command);

@@ -42,8 +42,12 @@ impl Call {
             until: Millis(u64::MAX),
         });
         let aor = aor("bob");
-        let location =
-            LocationRecord { aor: aor.clone(), bindings: bindings.collect(), requests: Vec::new() };
+        let location = LocationRecord {
+            aor: aor.clone(),
+            bindings: bindings.collect(),
+            requests: Vec::new(),
+            former: Vec::new(),
+        };
         world.state.0.lock().unwrap().locations.insert(aor, location);
         let mut call = Self { world, invites: Vec::new() };
         call.receive(CARRIER, invite(fields));

@@ -56,7 +56,7 @@ pub(super) enum Decide {
     CommitInSilence,
     /// Neither.
     Lose,
-    /// They wait for [`World::commit_held`].
+    /// They wait for [`World::decide_held`], and nodes for [`World::catch_up`].
     Hold,
 }
 
@@ -71,6 +71,8 @@ pub(super) struct World {
     pub(super) sent: Vec<(Hop, Message)>,
     pub(super) events: Vec<Event>,
     pub(super) held: Vec<(u64, Register)>,
+    /// Calls that wait until a node has caught up.
+    pub(super) behind: Vec<(usize, u64)>,
     pub(super) decide: Decide,
     pub(super) commits: usize,
 }
@@ -130,6 +132,7 @@ impl World {
             sent: Vec::new(),
             events: Vec::new(),
             held: Vec::new(),
+            behind: Vec::new(),
             decide: Decide::Commit,
             commits: 0,
         };
@@ -206,6 +209,7 @@ impl World {
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::Register { ticket, command } => self.held.push((ticket, *command)),
+                Output::CatchUp { ticket } => self.behind.push((node, ticket)),
                 Output::Propose(command) => {
                     let (call, step) = (command.call, command.step);
                     let reply = self.apply(&Command::Call(command));
@@ -215,6 +219,14 @@ impl World {
         }
         if self.decide != Decide::Hold {
             self.decide_held(node);
+            self.catch_up(true);
+        }
+    }
+
+    /// The nodes have applied what is committed, or do not get to it.
+    pub(super) fn catch_up(&mut self, is_current: bool) {
+        for (node, ticket) in std::mem::take(&mut self.behind) {
+            self.input_at(node, Input::CaughtUp { ticket, is_current });
         }
     }
 

@@ -37,7 +37,9 @@ impl Bindings {
         let bindings = (0..).zip(callees.iter().zip(preferences)).map(binding).collect();
         let domain = address(NodeId(1)).ip().to_string();
         let aor = Aor::new("+4930123", &domain).expect("constant");
-        Arc::new(Self { location: LocationRecord { aor, bindings, requests: Vec::new() } })
+        Arc::new(Self {
+            location: LocationRecord { aor, bindings, requests: Vec::new(), former: Vec::new() },
+        })
     }
 
     /// A registrar for that user's domain.

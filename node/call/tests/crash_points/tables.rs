@@ -5,8 +5,9 @@ use std::convert::Infallible;
 
 use holdline_limit::{LimitState, LimitTable};
 use holdline_model::{
-    Aor, CallId, CallRecord, Cdr, CdrId, CdrKeeping, ClusterRecord, DisabledTrunks, LocationRecord,
-    Millis, NodeId, NodeRecord, RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, CdrKeeping, ClusterRecord, DisabledTrunks, Format,
+    LocationRecord, Millis, NodeId, NodeRecord, RegistrarTotals, SlotId, SlotRecord, State,
+    UserRecord,
 };
 
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,7 @@ pub(crate) struct Tables {
     pub(crate) calls: BTreeMap<CallId, CallRecord>,
     pub(crate) cdrs: Vec<Cdr>,
     pub(crate) keeping: CdrKeeping,
+    pub(crate) format: Format,
     pub(crate) expiry: BTreeSet<(Millis, CallId)>,
     pub(crate) users: BTreeMap<Aor, UserRecord>,
     pub(crate) locations: BTreeMap<Aor, LocationRecord>,
@@ -89,6 +91,15 @@ impl State for Tables {
 
     fn put_cdr(&mut self, cdr: &Cdr) -> Result<(), Infallible> {
         self.cdrs.push(cdr.clone());
+        Ok(())
+    }
+
+    fn format(&self) -> Result<Format, Infallible> {
+        Ok(self.format)
+    }
+
+    fn put_format(&mut self, format: Format) -> Result<(), Infallible> {
+        self.format = format;
         Ok(())
     }
 

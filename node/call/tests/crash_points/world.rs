@@ -300,7 +300,9 @@ impl World {
                 Output::Send { hop, bytes } => self.send(id, hop.local, hop.peer, bytes),
                 Output::Propose(command) => self.propose(id, command),
                 Output::Event(event) => self.notice(id, &event),
-                Output::Register { .. } => self.complaints.push("nobody registers here".to_owned()),
+                Output::Register { .. } | Output::CatchUp { .. } => {
+                    self.complaints.push("nobody registers here".to_owned())
+                }
             }
         }
     }

@@ -145,7 +145,7 @@ impl World {
                         self.remember(hop.peer, bytes);
                     }
                     // No registrar here: a REGISTER is refused.
-                    Output::Register { .. } | Output::Event(_) => {}
+                    Output::Register { .. } | Output::CatchUp { .. } | Output::Event(_) => {}
                 }
             }
         }

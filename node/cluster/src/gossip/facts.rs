@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use holdline_model::{Incarnation, Name};
+use holdline_model::{Format, Incarnation, Name};
 
 /// What a node says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct NodeFacts {
     pub admin: SocketAddr,
     /// Its software version.
     pub version: String,
+    /// The newest format that it reads, or wants the cluster to have.
+    pub reads: Format,
     /// How busy it is.
     pub load: Load,
     /// What it says of trunks, by name: text that whoever watches trunks understands. At most
@@ -52,6 +54,7 @@ impl NodeFacts {
             (RPC.to_owned(), self.rpc.to_string()),
             (ADMIN.to_owned(), self.admin.to_string()),
             (VERSION.to_owned(), self.version.clone()),
+            (READS.to_owned(), self.reads.to_string()),
         ];
         pairs.extend(self.load.to_pairs());
         pairs.extend(self.trunks.iter().map(|(trunk, said)| (trunk_key(trunk), said.clone())));
@@ -68,6 +71,8 @@ impl NodeFacts {
             rpc: value(RPC)?.parse().ok()?,
             admin: value(ADMIN)?.parse().ok()?,
             version: value(VERSION)?.to_owned(),
+            // A program that does not say knows of no other than the oldest.
+            reads: value(READS).and_then(|text| text.parse().ok()).map_or(Format::OLDEST, Format),
             load: Load {
                 calls: value(CALLS).and_then(|text| text.parse().ok()).unwrap_or(0),
                 cpu_percent: value(CPU).and_then(|text| text.parse().ok()),
@@ -115,6 +120,7 @@ const SIP: &str = "sip";
 const RPC: &str = "rpc";
 const ADMIN: &str = "admin";
 const VERSION: &str = "version";
+const READS: &str = "format";
 const CALLS: &str = "calls";
 const CPU: &str = "cpu";
 const SAFE: &str = "safe";
@@ -140,6 +146,7 @@ mod tests {
             rpc: "127.0.0.1:7001".parse().unwrap(),
             admin: "127.0.0.1:8001".parse().unwrap(),
             version: "0.1.0".to_owned(),
+            reads: Format(3),
             load: Load { calls: 17, cpu_percent: Some(40), safe: true },
             trunks: BTreeMap::from([("carrier-a".into(), "active 7 - 3".to_owned())]),
         }
@@ -178,6 +185,13 @@ mod tests {
             broken.remove(key);
             assert_eq!(read(&broken), None, "{key}");
         }
+        let mut before = pairs.clone();
+        before.remove(READS);
+        assert_eq!(
+            read(&before).map(|facts| facts.reads),
+            Some(Format::OLDEST),
+            "an older program"
+        );
         let mut idle = pairs;
         idle.insert(CALLS.to_owned(), "many".to_owned());
         assert_eq!(read(&idle).map(|facts| facts.load.calls), Some(0));

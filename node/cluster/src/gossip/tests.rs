@@ -27,6 +27,7 @@ fn facts(node: u64) -> NodeFacts {
         rpc: SocketAddr::from(([127, 0, 0, 1], 7000)),
         admin: SocketAddr::from(([127, 0, 0, 1], 8000)),
         version: "0.1.0".to_owned(),
+        reads: holdline_model::Format(3),
         load: Load::default(),
     }
 }

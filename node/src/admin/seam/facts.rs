@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use holdline_call::TrunkHealth;
-use holdline_model::{Listener, Millis, Name, NodeId, NodeRecord, NodeRole, Roster};
+use holdline_model::{Format, Listener, Millis, Name, NodeId, NodeRecord, NodeRole, Roster};
 use holdline_sip::locate::Location;
 use holdline_transport::CertificateFacts;
 
@@ -56,6 +56,8 @@ pub struct LocalFacts {
 pub struct ClusterFacts {
     /// The cluster's name.
     pub cluster: Name,
+    /// Its format.
+    pub format: Format,
     /// The node that answers.
     pub answered_by: NodeId,
     /// The leader, as far as the node knows.
@@ -108,6 +110,8 @@ pub struct MemberFacts {
     pub alive: bool,
     /// What it announced when it started; `None` if it never did.
     pub record: Option<NodeRecord>,
+    /// The newest format that it reads; `None` if it has not said so.
+    pub reads: Option<Format>,
     /// Entries it has not got yet; `None` if that is not known here.
     pub log_lag: Option<u64>,
     /// Slots it owns.

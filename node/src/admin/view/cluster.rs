@@ -24,6 +24,8 @@ pub struct ClusterHealthView {
     pub leader: Option<NodeId>,
     /// Raft's term.
     pub term: u64,
+    /// The cluster's format: what may be written, and which programs can take part.
+    pub format: u8,
     /// Voters needed for a majority.
     pub quorum: usize,
     /// Voters that are alive.
@@ -59,6 +61,8 @@ pub struct NodeView {
     pub draining: bool,
     /// Its software version; `null` if it never announced itself.
     pub version: Option<String>,
+    /// The newest format that it reads; `null` if it has not said so.
+    pub reads_format: Option<u8>,
     /// When it announced itself.
     pub up_at: Option<String>,
     /// Entries it has not got yet; `null` if the node that answers does not know.
@@ -89,6 +93,7 @@ impl ClusterHealthView {
             answered_by: facts.answered_by,
             leader: facts.leader,
             term: facts.term,
+            format: facts.format.0,
             quorum: verdict.quorum,
             voters_alive: verdict.voters_alive,
             may_fail: verdict.may_fail,
@@ -118,6 +123,7 @@ impl NodeView {
             voter: member.voter,
             draining: record.is_some_and(|record| record.draining),
             version: record.map(|record| record.version.clone()),
+            reads_format: member.reads.map(|format| format.0),
             up_at: record.map(|record| time::format(record.up_at)),
             lag: member.log_lag,
             slots_owned: member.slots_owned,

@@ -31,6 +31,9 @@ fn show(health: &ClusterHealthView, output: &mut Output) -> Result<(), CliError>
         health.may_fail,
         if health.may_fail == 1 { "node" } else { "nodes" }
     ))?;
+    if let Some(line) = format_line(health) {
+        output.line(&line)?;
+    }
     for reason in &health.reasons {
         let light = output.light(word(reason.status));
         output.line(&format!("  {light}: {}", reason.detail))?;
@@ -40,6 +43,25 @@ fn show(health: &ClusterHealthView, output: &mut Output) -> Result<(), CliError>
     let header = ["NODE", "POP", "STATE", "SLOTS", "HOME", "CALLS", "LAG", "VERSION", "SIP"];
     output.table(&header, &[0, 3, 4, 5, 6], health.members.iter().map(row).collect())?;
     Ok(())
+}
+
+/// Which nodes keep the cluster from going on in a newer format, if any do.
+fn format_line(health: &ClusterHealthView) -> Option<String> {
+    let newest = health.members.iter().filter_map(|node| node.reads_format).max()?;
+    let behind =
+        health.members.iter().filter(|node| node.reads_format.is_none_or(|it| it < newest));
+    let behind: Vec<_> = behind.map(|node| node.id.to_string()).collect();
+    (newest > health.format && !behind.is_empty()).then(|| {
+        format!(
+            "format {}; it is raised to {newest} when {} {} it, too (a newer program, without format_at_most)",
+            health.format,
+            if behind.len() == 1 { "node" } else { "nodes" },
+            match behind.as_slice() {
+                [one] => format!("{one} reads"),
+                several => format!("{} read", several.join(", ")),
+            }
+        )
+    })
 }
 
 fn row(node: &NodeView) -> Vec<String> {

@@ -5,6 +5,13 @@ use super::{Kind, Metric, metric};
 pub(super) const METRICS: &[Metric] = &[
     metric(
         "membership",
+        Kind::Gauge,
+        "holdline_format",
+        &[],
+        "The cluster's format as this node has applied it; docs/upgrade.md.",
+    ),
+    metric(
+        "membership",
         Kind::Counter,
         "holdline_joins_total",
         &["outcome"],

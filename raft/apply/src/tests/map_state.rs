@@ -5,8 +5,9 @@ use std::convert::Infallible;
 
 use holdline_limit::{LimitState, LimitTable};
 use holdline_model::{
-    Aor, CallId, CallRecord, Cdr, CdrId, CdrKeeping, ClusterRecord, DisabledTrunks, LocationRecord,
-    Millis, NodeId, NodeRecord, RegistrarTotals, SlotId, SlotRecord, State, UserRecord,
+    Aor, CallId, CallRecord, Cdr, CdrId, CdrKeeping, ClusterRecord, DisabledTrunks, Format,
+    LocationRecord, Millis, NodeId, NodeRecord, RegistrarTotals, SlotId, SlotRecord, State,
+    UserRecord,
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,7 @@ pub(super) struct MapState {
     pub(super) calls: BTreeMap<CallId, CallRecord>,
     pub(super) cdrs: Vec<Cdr>,
     pub(super) keeping: CdrKeeping,
+    pub(super) format: Format,
     pub(super) expiry: BTreeSet<(Millis, CallId)>,
     pub(super) users: BTreeMap<Aor, UserRecord>,
     pub(super) locations: BTreeMap<Aor, LocationRecord>,
@@ -89,6 +91,15 @@ impl State for MapState {
 
     fn put_cdr(&mut self, cdr: &Cdr) -> Result<(), Infallible> {
         self.cdrs.push(cdr.clone());
+        Ok(())
+    }
+
+    fn format(&self) -> Result<Format, Infallible> {
+        Ok(self.format)
+    }
+
+    fn put_format(&mut self, format: Format) -> Result<(), Infallible> {
+        self.format = format;
         Ok(())
     }
 

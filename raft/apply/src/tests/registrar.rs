@@ -1,8 +1,9 @@
 //! Users and bindings.
 
 use holdline_model::{
-    Aor, Binding, BindingChange, Ha1, Hop, LocationRecord, PutUser, Register, RegisterBounds,
-    RegistrarTotals, Rejection, RemoveBindings, RemoveUser, SweepBindings, UserRecord, limits,
+    Aor, Binding, BindingChange, Format, Ha1, Hop, LocationRecord, PutUser, Register,
+    RegisterBounds, RegistrarTotals, Rejection, RemoveBindings, RemoveUser, SetFormat,
+    SweepBindings, UserRecord, limits,
 };
 
 use super::*;
@@ -268,4 +269,55 @@ fn an_administrator_ends_one_binding_or_all() {
     assert_eq!(cluster.run(&remove(None)), Reply::Count(1));
     assert_eq!(cluster.run(&remove(None)), Reply::Count(0));
     check(&cluster);
+}
+
+/// A device with an instance-id that registers under another contact.
+fn moved(contact: &str, cseq: u32) -> BindingChange {
+    let binding = binding(contact, "reg", cseq, 62_000);
+    let instance = Some("urn:uuid:1".to_owned());
+    BindingChange::Put(Box::new(Binding { key: "one".to_owned(), instance, ..binding }))
+}
+
+fn former(cluster: &Cluster) -> Vec<String> {
+    let record = cluster.state.locations.get(&aor("alice"));
+    let former = record.map(|record| record.former.iter().map(|it| it.contact.clone()));
+    former.map(Iterator::collect).unwrap_or_default()
+}
+
+#[test]
+fn contacts_that_a_device_had_are_kept_once_the_format_has_them() {
+    let mut cluster = with_users();
+    assert_eq!(run(&mut cluster, register(1, 1, vec![moved("sip:a@1", 1)])), Reply::Done);
+    assert_eq!(run(&mut cluster, register(2, 2, vec![moved("sip:a@2", 2)])), Reply::Done);
+    assert!(former(&cluster).is_empty(), "format 2 has none");
+    let set = |format| Command::SetFormat(SetFormat { format: Format(format), at: Millis(2_000) });
+    cluster.run(&set(3));
+    assert_eq!(run(&mut cluster, register(3, 3, vec![moved("sip:a@3", 3)])), Reply::Done);
+    assert_eq!(run(&mut cluster, register(4, 4, vec![moved("sip:a@3", 4)])), Reply::Done);
+    assert_eq!(run(&mut cluster, register(5, 5, vec![moved("sip:a@4", 5)])), Reply::Done);
+    assert_eq!(former(&cluster), ["sip:a@2", "sip:a@3"]);
+    assert_eq!(run(&mut cluster, register(6, 6, vec![moved("sip:a@2", 6)])), Reply::Done);
+    assert_eq!(former(&cluster), ["sip:a@3", "sip:a@4"], "it has that one again");
+    for turn in 0..40 {
+        let (cseq, contact) = (7 + turn, format!("sip:a@more{turn}"));
+        let change = vec![moved(&contact, cseq)];
+        assert_eq!(run(&mut cluster, register(u128::from(cseq), cseq, change)), Reply::Done);
+    }
+    assert_eq!(former(&cluster).len(), limits::MAX_FORMER_CONTACTS);
+    let plain = vec![put("sip:b@1", 60, 62_000), BindingChange::Remove { key: "one".to_owned() }];
+    assert_eq!(run(&mut cluster, register(60, 60, plain)), Reply::Done);
+    assert!(former(&cluster).is_empty(), "the device is gone");
+    let plain = vec![put("sip:b@2", 61, 62_000)];
+    assert_eq!(run(&mut cluster, register(61, 61, plain)), Reply::Done);
+    assert!(former(&cluster).is_empty(), "without an instance-id nobody comes back");
+}
+
+#[test]
+fn a_format_is_never_lowered() {
+    let mut cluster = with_users();
+    for (format, expected) in [(3, 3), (2, 3), (3, 3), (9, 9)] {
+        let set = SetFormat { format: Format(format), at: Millis(2_000) };
+        assert!(matches!(cluster.run(&Command::SetFormat(set)), Reply::At(_)));
+        assert_eq!(cluster.state.format, Format(expected));
+    }
 }

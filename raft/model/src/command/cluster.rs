@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterId, Incarnation, Listener, Millis, Name, NodeId, NodeRole};
+use crate::{ClusterId, Format, Incarnation, Listener, Millis, Name, NodeId, NodeRole};
 
 /// Forms the cluster: slots are dealt out to the members in turn. Does nothing the second time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,4 +63,14 @@ pub struct SetDraining {
 pub struct Sweep {
     /// Tombstones due by then go.
     pub up_to: Millis,
+}
+
+/// The cluster goes on in a newer format: every member has said that it reads it. An older one, or the same
+/// again, changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetFormat {
+    /// Which.
+    pub format: Format,
+    /// The proposer's time.
+    pub at: Millis,
 }

@@ -18,7 +18,7 @@ pub use call::{
     AckSeen, Admit, Answer, Attempt, BranchOver, CallChange, CallCommand, Cancel, Early, End, Fail,
 };
 pub use cdr::{CdrCommand, CdrCursor, PurgeCdrs, RetainCdrs};
-pub use cluster::{FormCluster, NodeUp, SetDraining, Sweep};
+pub use cluster::{FormCluster, NodeUp, SetDraining, SetFormat, Sweep};
 pub use limits::{LimitTick, ResetLimits, SetLimits};
 pub use membership::{AdmitNode, HoldNode, RemoveNode, SetHomes, SlotHome};
 pub use registrar::{
@@ -78,4 +78,6 @@ pub enum Command {
     HoldNode(HoldNode),
     /// Changes how call detail records are kept.
     Cdr(CdrCommand),
+    /// The cluster goes on in a newer format.
+    SetFormat(SetFormat),
 }

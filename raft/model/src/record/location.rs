@@ -17,6 +17,19 @@ pub struct LocationRecord {
     /// The last requests that changed it, oldest first, as hashes: each may come again, and is then
     /// answered as before. At most [`crate::limits::MAX_REMEMBERED_REQUESTS`].
     pub requests: Vec<u128>,
+    /// Contacts that devices with an instance-id had before they came back under another one, the oldest
+    /// first: their dialogs still name them. At most [`crate::limits::MAX_FORMER_CONTACTS`]. Since
+    /// [`crate::Format::FORMER_CONTACTS`].
+    pub former: Vec<FormerContact>,
+}
+
+/// A contact that a device has no longer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerContact {
+    /// The [`Binding::key`] of the device's flow.
+    pub key: String,
+    /// The contact's URI, as it was registered.
+    pub contact: String,
 }
 
 /// One contact that a user has registered.
@@ -64,6 +77,19 @@ impl LocationRecord {
     #[must_use]
     pub fn next_end(&self) -> Option<Millis> {
         self.bindings.iter().map(|binding| binding.until).min()
+    }
+
+    /// The bindings of the device that a contact belongs to, or belonged to; the one that was changed last
+    /// comes last.
+    pub fn device_of(&self, contact: &str) -> impl Iterator<Item = &Binding> {
+        let has_it = move |binding: &&Binding| {
+            let had = |it: &FormerContact| it.key == binding.key && it.contact == contact;
+            binding.contact == contact || self.former.iter().any(had)
+        };
+        let instance = self.bindings.iter().filter(has_it).find_map(|it| it.instance.as_ref());
+        self.bindings.iter().filter(move |binding| {
+            has_it(binding) || (instance.is_some() && binding.instance.as_ref() == instance)
+        })
     }
 
     /// The bindings that have not ended.

@@ -23,7 +23,7 @@ pub use cdr::{Cause, Cdr, Disposition, HangupBy, InvalidPattern, NumberPattern};
 pub use cdr_keeping::{CdrKeeping, CdrSink};
 pub use cluster::ClusterRecord;
 pub use dialog::{Dialog, Shift, Side};
-pub use location::{Binding, LocationRecord, RegistrarTotals};
+pub use location::{Binding, FormerContact, LocationRecord, RegistrarTotals};
 pub use node::{Listener, NodeRecord, NodeRole, Removal};
 pub use roster::{Roster, RosterEntry, Standing};
 pub use session::{Reinvite, Reliable, SessionState};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use holdline_model::GroupId;
+use holdline_model::{Format, GroupId};
 use holdline_raft::{Member, Restore, Restored};
 use holdline_storage::backup::{BackupHeader, load, read_through};
 use holdline_storage::data_dir::NewFolder;
@@ -34,7 +34,8 @@ pub(super) fn run(
         let cause = format!("the backup is of group {}", header.group);
         return Err(SnapshotError::Restore(cause).into());
     }
-    let folder = NewFolder::begin(&config.node.data_dir, &config.identity());
+    let format = Format(u8::try_from(header.format).unwrap_or(u8::MAX));
+    let folder = NewFolder::begin(&config.node.data_dir, &config.identity(), format);
     let folder = folder.map_err(SnapshotError::Folder)?;
     let mut reader = open(file)?;
     reader.unlock(Some(key)).map_err(|cause| bad(file, cause))?;
