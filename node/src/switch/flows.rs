@@ -1,7 +1,7 @@
 //! The connection over which a registered device can be reached now, when the one that a call knows is
 //! gone: the device has opened another one and registered over it (RFC 5626), at whichever node.
 //!
-//! A request within a dialog names the user in its To. Of that user's bindings it is the one of the device
+//! A request within a dialog names the user in its To, and so does a call that begins. Of that user's bindings it is the one of the device
 //! that has the contact that the request is for, or had it: a device with an instance-id is known again when
 //! it registers another contact, and the registrar keeps those that it had. One without is the only one that
 //! uses this transport, or the only one at that address. It is looked up each time, so it is found after a
@@ -23,11 +23,7 @@ pub(crate) struct Flows {
 impl Flows {
     /// Another way to the device that a request is for, whose connection `hop` is gone.
     pub(crate) fn find(&self, message: &Message, hop: Hop) -> Option<Hop> {
-        let is_within = message.is_request()
-            && message.to().tag.is_some()
-            && *message.method() != Method::Cancel
-            && message.routes().is_empty();
-        if !is_within || !hop.transport.is_reliable() {
+        if !is_to_a_device(message) || !hop.transport.is_reliable() {
             return None;
         }
         let to = Uri::parse(message.to().uri).ok().filter(Uri::is_sip)?;
@@ -36,6 +32,15 @@ impl Flows {
         let known = self.state.location(&aor).ok()??;
         pick(&known, self.clock.now(), message.request_uri()?, hop)
     }
+}
+
+/// A request within a dialog; a call that begins, for which a binding was chosen that the device has replaced
+/// meanwhile, and its CANCEL.
+fn is_to_a_device(message: &Message) -> bool {
+    let is_within = message.to().tag.is_some() && *message.method() != Method::Cancel;
+    let begins =
+        message.to().tag.is_none() && matches!(message.method(), Method::Invite | Method::Cancel);
+    message.is_request() && message.routes().is_empty() && (is_within || begins)
 }
 
 fn pick(known: &LocationRecord, now: Millis, contact: &str, hop: Hop) -> Option<Hop> {
@@ -92,6 +97,28 @@ mod tests {
             bindings: bindings.to_vec(),
             requests: Vec::new(),
             former: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn requests_within_a_dialog_and_calls_that_begin_go_to_a_device() {
+        let is = |method: &str, tag: &str, more: &str| {
+            let text = format!(
+                "{method} sip:u@a.invalid SIP/2.0\r\nVia: SIP/2.0/WS h;branch=z9hG4bK1\r\n\
+                 From: <sip:c@h>;tag=1\r\nTo: <sip:u@example.com>{tag}\r\nCall-ID: c\r\n\
+                 CSeq: 1 {method}\r\nMax-Forwards: 70\r\n{more}Content-Length: 0\r\n\r\n"
+            );
+            is_to_a_device(&Message::parse(text.into_bytes().into()).unwrap())
+        };
+        for (method, begins, within) in [
+            ("INVITE", true, true),
+            ("CANCEL", true, false),
+            ("BYE", false, true),
+            ("OPTIONS", false, true),
+        ] {
+            assert_eq!(is(method, "", ""), begins, "{method}");
+            assert_eq!(is(method, ";tag=2", ""), within, "{method}");
+            assert!(!is(method, ";tag=2", "Route: <sip:p.invalid;lr>\r\n"), "{method}");
         }
     }
 
