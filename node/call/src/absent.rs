@@ -18,7 +18,7 @@ use crate::call::Request;
 use crate::messages::Refuse;
 use crate::outside::Caller;
 use crate::transfer::Named;
-use crate::{CallEngine, DropReason, Output, Refusal};
+use crate::{CallEngine, DropReason, Output, Refusal, refused};
 
 /// The calls that wait.
 #[derive(Debug, Default)]
@@ -39,14 +39,11 @@ pub(crate) struct Waiting {
 impl Absent {
     /// Whether the INVITE of this transaction waits (RFC 3261 section 17.2.3; 9.1 for CANCEL).
     pub(crate) fn holds(&self, request: &Message) -> bool {
-        let is_same = |known: &Waiting| {
-            let known = &known.request.message;
-            known.call_id() == request.call_id()
-                && known.cseq().number == request.cseq().number
-                && known.from().tag == request.from().tag
-                && known.top_via().branch == request.top_via().branch
-        };
-        self.waiting.values().any(is_same)
+        if self.waiting.is_empty() {
+            return false;
+        }
+        let wanted = refused::key(request);
+        self.waiting.values().any(|known| refused::key(&known.request.message) == wanted)
     }
 
     /// The slot is not ours any more: the repetition of the INVITE goes to its next owner.

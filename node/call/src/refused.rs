@@ -49,8 +49,9 @@ impl Refused {
     }
 }
 
-/// RFC 3261 section 17.2.3, and the Call-ID because peers choose their branches.
-fn key(invite: &Message) -> u64 {
+/// Tells the transaction of an INVITE, or of its CANCEL, from others: RFC 3261 sections 17.2.3 and 9.1, and the
+/// Call-ID because peers choose their branches.
+pub(crate) fn key(invite: &Message) -> u64 {
     let mut hasher = DefaultHasher::new();
     let via = invite.top_via();
     (via.branch, via.host, via.port).hash(&mut hasher);

@@ -107,9 +107,7 @@ impl ClusterApi for Api {
         }
         let alive = self.alive();
         let safe = self.safe(&status);
-        let runs = status.members.keys();
-        let runs = runs.map(|node| (*node, self.state.node(*node).map(|it| it.incarnation)));
-        let reads = formats::readers(runs, &self.view.borrow());
+        let reads = formats::readers(&status.members, &self.state, &self.view.borrow());
         let member = |(node, member): (&NodeId, &holdline_raft::Member)| MemberFacts {
             node: *node,
             pop: member.pop.clone(),

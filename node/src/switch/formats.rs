@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdline_cluster::gossip::ClusterView;
-use holdline_model::{Command, Format, Incarnation, NodeId, SetFormat};
+use holdline_model::{Command, Format, NodeId, SetFormat};
+use holdline_raft::Member;
 use holdline_storage::{DataDir, StateReader};
 use metrics::gauge;
 use tokio::sync::mpsc;
@@ -22,15 +23,16 @@ use super::leader::Duties;
 
 /// What each member reads, as far as is known of its present run.
 pub(crate) fn readers(
-    runs: impl Iterator<Item = (NodeId, Option<Incarnation>)>,
+    members: &BTreeMap<NodeId, Member>,
+    state: &StateReader,
     view: &ClusterView,
 ) -> BTreeMap<NodeId, Option<Format>> {
-    runs.map(|(node, run)| {
-        let said = view.live.get(&node).map(|member| &member.facts);
-        let said = said.filter(|facts| run == Some(facts.incarnation));
-        (node, said.map(|facts| facts.reads))
-    })
-    .collect()
+    let read = |node: &NodeId| {
+        let run = state.node(*node)?.incarnation;
+        let said = &view.live.get(node)?.facts;
+        (said.incarnation == run).then_some(said.reads)
+    };
+    members.keys().map(|node| (*node, read(node))).collect()
 }
 
 /// The newest format that all of them read, if it is newer than the present one.
@@ -43,9 +45,7 @@ impl Duties {
     /// Raises the format if all members read a newer one.
     pub(super) async fn raise_format(&self) {
         let members = self.raft.status().members;
-        let runs =
-            members.keys().map(|node| (*node, self.state.node(*node).map(|it| it.incarnation)));
-        let readers = readers(runs, &self.view.borrow());
+        let readers = readers(&members, &self.state, &self.view.borrow());
         let now = self.state.format();
         if let Some(format) = next(&readers, now) {
             info!(%now, %format, "all members read a newer format: the cluster goes on in that");
@@ -73,8 +73,9 @@ pub(crate) async fn follow(
             ))
         } else if format > data_dir.format() {
             let noted = data_dir.raise_format(format).map_err(|error| error.to_string());
-            info!(%format, "the data folder has a newer format: older programs refuse it from now on");
-            noted
+            noted.inspect(|()| {
+                info!(%format, "the data folder has a newer format: older programs refuse it from now on");
+            })
         } else {
             Ok(())
         };
