@@ -297,7 +297,7 @@ impl Concerns {
                         | Action::HomesChanged
                         | Action::Formed => self.ownership = true,
                         Action::LimitsChanged(_) => self.limits = true,
-                        Action::CallEnded(..) | Action::FormatChanged(_) => {}
+                        Action::CallEnded(..) => {}
                     }
                 }
             }

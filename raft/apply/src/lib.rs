@@ -55,7 +55,7 @@ mod tests;
 
 use holdline_limit::LimitState;
 use holdline_model::{
-    CdrId, Command, Disposition, Epoch, Format, NodeId, Rejection, Reply, SlotId, TransferReason,
+    CdrId, Command, Disposition, Epoch, NodeId, Rejection, Reply, SlotId, TransferReason,
 };
 
 /// The place of a command in the log.
@@ -93,8 +93,6 @@ pub enum Action {
     LimitsChanged(u64),
     /// Slots have other homes.
     HomesChanged,
-    /// The cluster goes on in this format.
-    FormatChanged(Format),
 }
 
 /// Applies one command; `actions` are appended to.
@@ -129,7 +127,7 @@ pub fn apply<S: LimitState>(
         Command::SetHomes(command) => set_homes::apply(state, command, actions)?,
         Command::HoldNode(command) => hold_node::apply(state, position, *command)?,
         Command::Cdr(command) => cdrs::apply(state, position, command)?,
-        Command::SetFormat(command) => set_format::apply(state, position, *command, actions)?,
+        Command::SetFormat(command) => set_format::apply(state, position, *command)?,
     };
     Ok(outcome.unwrap_or_else(Reply::Rejected))
 }

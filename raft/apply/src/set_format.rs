@@ -6,17 +6,15 @@
 
 use holdline_model::{Reply, SetFormat, State};
 
-use crate::{Action, Outcome, Position};
+use crate::{Outcome, Position};
 
 pub(crate) fn apply<S: State>(
     state: &mut S,
     position: Position,
     set: SetFormat,
-    actions: &mut Vec<Action>,
 ) -> Result<Outcome, S::Error> {
     if set.format > state.format()? {
         state.put_format(set.format)?;
-        actions.push(Action::FormatChanged(set.format));
     }
     Ok(Ok(Reply::At(position.index)))
 }

@@ -24,10 +24,11 @@ impl Format {
     /// Former contacts of devices are kept.
     pub const FORMER_CONTACTS: Self = Self(3);
 
-    /// The one after it.
+    /// The format of that number, if this program reads it.
     #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
+    pub fn known(number: u32) -> Option<Self> {
+        let format = u8::try_from(number).ok().map(Self)?;
+        (Self::OLDEST..=Self::NEWEST).contains(&format).then_some(format)
     }
 }
 

@@ -134,7 +134,7 @@ fn contradiction(request: &Request<()>, ours: Format) -> Option<String> {
         return Some(format!("the caller speaks {theirs:?}, this node {ours}"));
     };
     let reads = request.metadata().get(READS_HEADER).and_then(number).unwrap_or(spoken);
-    if spoken > Format::NEWEST || spoken < Format::OLDEST {
+    if Format::known(spoken.0.into()).is_none() {
         let (oldest, newest) = (Format::OLDEST, Format::NEWEST);
         return Some(format!("the caller speaks {spoken}, this node reads {oldest} to {newest}"));
     }

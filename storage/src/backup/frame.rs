@@ -145,7 +145,7 @@ impl<R: Read> FrameReader<R> {
         let header = codec::decode(&payload).map_err(|_| damaged("its header is malformed"));
         reader.header = header?;
         let found = reader.header.format;
-        if !(u32::from(Format::OLDEST.0)..=u32::from(Format::NEWEST.0)).contains(&found) {
+        if Format::known(found).is_none() {
             return Err(BackupError::OtherFormat { found, known: Format::NEWEST.0.into() });
         }
         Ok(reader)

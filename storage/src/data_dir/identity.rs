@@ -51,9 +51,7 @@ impl Identity {
             |line: &str| DataDirError::Malformed { path: path.to_owned(), line: line.to_owned() };
         let format = field("format")?;
         let found = format.parse::<u32>().map_err(|_| malformed(format))?;
-        let known = u32::from(Format::OLDEST.0)..=u32::from(Format::NEWEST.0);
-        let format = u8::try_from(found).ok().filter(|_| known.contains(&found)).map(Format);
-        let Some(format) = format else {
+        let Some(format) = Format::known(found) else {
             return Err(DataDirError::OtherFormat { path: folder.to_owned(), found });
         };
         let node = field("node")?;

@@ -9,6 +9,8 @@
 //! A record is written in the oldest format that can say it, so that a program that reads no newer one can
 //! go on with the table as long as it holds nothing new.
 
+use std::borrow::Cow;
+
 use holdline_model::{Aor, Binding, Format, GroupId, LocationRecord};
 use serde::{Deserialize, Serialize};
 
@@ -23,30 +25,29 @@ pub(super) fn key(group: GroupId, aor: &Aor) -> Vec<u8> {
 
 /// The record in format 2.
 #[derive(Serialize, Deserialize)]
-struct Since2 {
-    aor: Aor,
-    bindings: Vec<Binding>,
-    requests: Vec<u128>,
+struct Since2<'a> {
+    aor: Cow<'a, Aor>,
+    bindings: Cow<'a, [Binding]>,
+    requests: Cow<'a, [u128]>,
 }
 
-/// The same, to be written.
-#[derive(Serialize)]
-struct Since2Ref<'a> {
-    aor: &'a Aor,
-    bindings: &'a [Binding],
-    requests: &'a [u128],
+impl<'a> Since2<'a> {
+    fn of(record: &'a LocationRecord) -> Self {
+        let LocationRecord { aor, bindings, requests, former: _ } = record;
+        Self { aor: Cow::Borrowed(aor), bindings: bindings.into(), requests: requests.into() }
+    }
 }
 
-impl From<Since2> for LocationRecord {
-    fn from(Since2 { aor, bindings, requests }: Since2) -> Self {
-        Self { aor, bindings, requests, former: Vec::new() }
+impl From<Since2<'_>> for LocationRecord {
+    fn from(Since2 { aor, bindings, requests }: Since2<'_>) -> Self {
+        let (bindings, requests) = (bindings.into_owned(), requests.into_owned());
+        Self { aor: aor.into_owned(), bindings, requests, former: Vec::new() }
     }
 }
 
 pub(crate) fn encode(record: &LocationRecord) -> Result<Vec<u8>, StateError> {
-    let LocationRecord { aor, bindings, requests, former } = record;
-    let bytes = if former.is_empty() {
-        codec::encode_as(Format(2), &Since2Ref { aor, bindings, requests })
+    let bytes = if record.former.is_empty() {
+        codec::encode_as(Format(2), &Since2::of(record))
     } else {
         codec::encode_as(Format(3), record)
     };
@@ -56,7 +57,7 @@ pub(crate) fn encode(record: &LocationRecord) -> Result<Vec<u8>, StateError> {
 pub(crate) fn decode(key: &[u8], bytes: &[u8]) -> Result<LocationRecord, StateError> {
     let record = match codec::format_of(bytes) {
         Some(Format(3)) => codec::decode_as(Format(3), bytes),
-        Some(Format(2)) => codec::decode_as::<Since2>(Format(2), bytes).map(Into::into),
+        Some(Format(2)) => codec::decode_as::<Since2<'static>>(Format(2), bytes).map(Into::into),
         Some(Format(found)) => Err(CodecError::UnknownVersion { found, known: Format::NEWEST.0 }),
         None => Err(CodecError::Empty),
     };
