@@ -4,6 +4,7 @@
 //! ended in that stretch or later, so `from` has a first id. Nor does any record from there on end
 //! earlier than the stretch by more than the disorder, so `to` has a last one.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
@@ -65,8 +66,12 @@ impl Page<'_> {
         }
         let (mut looked_at, bound) = (0, ENTRIES_PER_RECORD * self.query.scan_limit);
         let mut candidate = self.begin;
+        rarest_first(&mut lists, engine, candidate, end, &mut looked_at)?;
         'candidates: while candidate < end {
-            for list in &mut lists {
+            for (place, list) in lists.iter_mut().enumerate() {
+                if place > 0 && list.has(engine, candidate, &mut looked_at)? {
+                    continue;
+                }
                 match list.seek(engine, candidate, end, &mut looked_at)? {
                     None => return Ok(()),
                     Some(id) if id > candidate => {
@@ -120,7 +125,6 @@ impl Page<'_> {
     fn lists(&self, hash: &Hash) -> Vec<List> {
         let query = self.query;
         let mut lists = Vec::new();
-        // What is rare comes first: it leaps furthest.
         lists.extend(query.call_id.as_ref().map(|id| List::new(hash.call_id(id), None)));
         for number in [
             query.caller.as_ref().and_then(|pattern| hash.caller(pattern)),
@@ -131,6 +135,26 @@ impl Page<'_> {
         lists.extend(query.account.as_ref().map(|name| List::new(hash.tenant(name), None)));
         lists
     }
+}
+
+/// What is rare goes first: it leaps furthest, and the others are only asked whether they have what it
+/// has. How rare a term is shows in its first piece.
+fn rarest_first(
+    lists: &mut [List],
+    engine: &dyn Read,
+    from: CdrId,
+    end: CdrId,
+    looked_at: &mut usize,
+) -> Result<(), StateError> {
+    if lists.len() < 2 {
+        return Ok(());
+    }
+    for list in lists.iter_mut() {
+        list.next = from;
+        list.read(engine, end, looked_at)?;
+    }
+    lists.sort_by_key(|list| Reverse(list.gap(from, end)));
+    Ok(())
 }
 
 /// The entries of a term, read in pieces.
@@ -146,6 +170,23 @@ struct List {
 impl List {
     fn new(term: Term, hint: Option<Hint>) -> Self {
         Self { term, hint, piece: VecDeque::new(), next: FIRST, ended: false }
+    }
+
+    /// How many entries of the log there are to one of this term, in the piece that is read.
+    fn gap(&self, from: CdrId, end: CdrId) -> u64 {
+        let to = if self.ended { end } else { self.next };
+        to.index.saturating_sub(from.index) / u64::try_from(self.piece.len()).unwrap_or(1).max(1)
+    }
+
+    /// Whether the record `id` is known to have this term, though no piece reaches so far: that of a
+    /// frequent term need not be read from one record of a rare one to the next.
+    fn has(&self, engine: &dyn Read, id: CdrId, looked_at: &mut usize) -> Result<bool, StateError> {
+        if self.ended || self.piece.back().is_some_and(|last| *last >= id) {
+            return Ok(false);
+        }
+        *looked_at += 1;
+        let value = engine.get(Table::CdrIndex, &self.term.entry(id))?;
+        Ok(value.is_some_and(|value| passes(self.hint, &value)))
     }
 
     /// The first entry from `from` on and before `end`.
@@ -179,13 +220,13 @@ impl List {
     ) -> Result<(), StateError> {
         let (from, to) = (self.term.entry(self.next), self.term.entry(end.min(LAST)));
         let mut left = PIECE;
-        let mut last = None;
+        let (mut last, hint) = (None, self.hint);
         let range = KeyRange { from: &from, to: &to };
         engine.scan(Table::CdrIndex, range, Direction::Forward, &mut |key, value| {
             left -= 1;
             if let Some(id) = id_of(key) {
                 last = Some(id);
-                if self.hint.is_none_or(|(place, byte)| value.get(place) == Some(&byte)) {
+                if passes(hint, value) {
                     self.piece.push_back(id);
                 }
             }
@@ -197,6 +238,11 @@ impl List {
         self.next = last.map_or(self.next, successor);
         Ok(())
     }
+}
+
+/// Whether an entry may be of the longer beginning that is asked for.
+fn passes(hint: Option<Hint>, value: &[u8]) -> bool {
+    hint.is_none_or(|(place, byte)| value.get(place) == Some(&byte))
 }
 
 /// The id just before one, for a cursor: there need not be a record of that id.
