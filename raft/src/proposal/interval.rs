@@ -4,6 +4,9 @@
 //! interval is the one that the options name, less the time in which two commands come: at many
 //! commands per second it is nearly the whole, at few it is nothing, and a lone call is set up as
 //! fast as disk and network allow.
+//!
+//! One who proposes again only when it has its reply waits for nobody but itself: how fast its commands
+//! come follows from how long they wait. It is known by coming always alone, and then not held up.
 
 use std::time::Duration;
 
@@ -13,15 +16,19 @@ pub(super) struct Interval {
     longest: Duration,
     /// Time between two commands, smoothed.
     gap: Duration,
+    /// So many writes on end carried a single command that came when nothing was in flight.
+    alone: u32,
 }
 
 impl Interval {
     pub(super) const fn new(longest: Duration) -> Self {
-        Self { longest, gap: LONGEST_GAP }
+        Self { longest, gap: LONGEST_GAP, alone: 0 }
     }
 
-    /// A write of so many commands began, this long after the one before.
-    pub(super) fn wrote(&mut self, commands: usize, after: Duration) {
+    /// A write of so many commands began, this long after the one before; the first of them came while
+    /// others were in flight, or not.
+    pub(super) fn wrote(&mut self, commands: usize, after: Duration, in_flight: bool) {
+        self.alone = if commands == 1 && !in_flight { self.alone.saturating_add(1) } else { 0 };
         let commands = u32::try_from(commands.max(1)).unwrap_or(u32::MAX);
         let gap = after.min(LONGEST_GAP) / commands;
         self.gap = (self.gap * (SMOOTH - 1) + gap) / SMOOTH;
@@ -29,12 +36,19 @@ impl Interval {
 
     /// From the beginning of a write to that of the next.
     pub(super) fn length(&self) -> Duration {
+        if self.alone >= ALWAYS {
+            return Duration::ZERO;
+        }
         self.longest.saturating_sub(self.gap * WORTH)
     }
 }
 
 /// To wait for fewer commands than this is not worth it.
 const WORTH: u32 = 2;
+
+/// Commands that come by themselves, three hundred a second or more, do not come alone so often on end
+/// more than once in an hour.
+const ALWAYS: u32 = 24;
 
 /// Writes over which the gap is smoothed.
 const SMOOTH: u32 = 8;
@@ -57,7 +71,7 @@ mod tests {
         while passed < Duration::from_secs(1) {
             let after = interval.length().max(between);
             let commands = (after.as_micros() / between.as_micros()).max(1);
-            interval.wrote(usize::try_from(commands).unwrap(), after);
+            interval.wrote(usize::try_from(commands).unwrap(), after, true);
             passed += after;
         }
         interval.length()
@@ -78,16 +92,35 @@ mod tests {
     }
 
     #[test]
+    fn one_who_waits_for_its_reply_is_not_held_up_and_whoever_comes_beside_it_is_noticed() {
+        let mut interval = Interval::new(8 * MS);
+        for _ in 0..40 {
+            interval.wrote(5, 5 * MS, true);
+        }
+        let latency = MS;
+        let mut took = Vec::new();
+        for _ in 0..100 {
+            let after = interval.length().max(latency);
+            interval.wrote(1, after, false);
+            took.push(after);
+        }
+        assert!(took[..24].iter().any(|after| *after > 2 * latency), "{took:?}");
+        assert!(took[30..].iter().all(|after| *after == latency), "{took:?}");
+        interval.wrote(1, latency, true);
+        assert!(interval.length() > 2 * latency);
+    }
+
+    #[test]
     fn a_pause_is_soon_forgotten() {
         let mut interval = Interval::new(8 * MS);
         for _ in 0..40 {
-            interval.wrote(5, 5 * MS);
+            interval.wrote(5, 5 * MS, true);
         }
         let before = interval.length();
-        interval.wrote(1, Duration::from_secs(60));
+        interval.wrote(1, Duration::from_secs(60), false);
         let mut writes = 0;
         while interval.length() + MS < before {
-            interval.wrote(2, 2 * MS);
+            interval.wrote(2, 2 * MS, true);
             writes += 1;
         }
         assert!(writes <= 24, "{writes} writes");

@@ -26,12 +26,15 @@ pub(super) struct Writer {
     began: Instant,
     /// Taken from the queue, but not in a batch yet.
     next: Option<Pending>,
+    /// It came while other writes were in flight.
+    came_in_flight: bool,
 }
 
 impl Writer {
     pub(super) fn new(decider: Decider, writes: NonZeroUsize, interval: Duration) -> Self {
         let interval = Interval::new(interval);
-        Self { decider, writes, interval, began: Instant::now(), next: None }
+        let began = Instant::now();
+        Self { decider, writes, interval, began, next: None, came_in_flight: false }
     }
 
     pub(super) async fn run(
@@ -41,12 +44,12 @@ impl Writer {
     ) {
         let mut writes = FuturesUnordered::new();
         loop {
-            let may_begin = writes.len() < self.writes.get();
+            let (in_flight, may_begin) = (!writes.is_empty(), writes.len() < self.writes.get());
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => break,
                 Some(()) = writes.next() => {}
-                batch = self.batch(&mut waiting), if may_begin => match batch {
+                batch = self.batch(&mut waiting, in_flight), if may_begin => match batch {
                     Some(batch) => {
                         writes.push(self.decider.clone().decide(batch, cancel.clone()));
                     }
@@ -62,9 +65,14 @@ impl Writer {
     }
 
     /// The next batch, when it may be written; `None` when nothing can come any more. Cancel-safe.
-    async fn batch(&mut self, waiting: &mut mpsc::Receiver<Pending>) -> Option<Vec<Pending>> {
+    async fn batch(
+        &mut self,
+        waiting: &mut mpsc::Receiver<Pending>,
+        in_flight: bool,
+    ) -> Option<Vec<Pending>> {
         if self.next.is_none() {
             self.next = Some(waiting.recv().await?);
+            self.came_in_flight = in_flight;
         }
         let free_at = self.began + self.interval.length();
         if Instant::now() < free_at {
@@ -73,7 +81,7 @@ impl Writer {
         let first = self.next.take()?;
         let batch = self.collect(first, waiting);
         let now = Instant::now();
-        self.interval.wrote(batch.len(), now - self.began);
+        self.interval.wrote(batch.len(), now - self.began, self.came_in_flight);
         self.began = now;
         metrics::histogram!("holdline_propose_batch_commands").record(batch.len() as f64);
         Some(batch)
@@ -87,7 +95,7 @@ impl Writer {
             let Ok(pending) = waiting.try_recv() else { break };
             bytes += pending.command.len();
             if bytes > limits::MAX_BATCH_BYTES {
-                self.next = Some(pending);
+                (self.next, self.came_in_flight) = (Some(pending), true);
                 break;
             }
             batch.push(pending);
