@@ -71,7 +71,7 @@ fix:
 # Measured is what would be run: the release profile.
 bench:
 	@.ci/setup test
-	@$(CARGO) build --release --locked -p holdline -p holdline-cluster-tests --bins
+	@$(CARGO) build --release --locked -p holdline -p holdline-cluster-tests -p holdline-store-bench --bins
 	@$(TARGET)/release/bench $(ARGS); status=$$?; \
 	case " $(ARGS) " in \
 	*" --only"* | *" --quick "*) echo "Left out, because of --only or --quick: the store by itself (make bench-store), the micro-benchmarks (make bench-micro)" ;; \

@@ -10,12 +10,14 @@
 //! | `cluster` | starts three processes of this program, and tells the leader what to do |
 //! | `node` | one of them |
 //! | `writers` | propose, and take the time |
+//! | `records` | puts many call detail records into data folders, for `make bench` |
 //! | `disk` | how long the disk takes for a sync |
 //! | `report` | table and verdicts |
 
 mod cluster;
 mod disk;
 mod node;
+mod records;
 mod report;
 mod writers;
 
@@ -29,6 +31,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use self::cluster::Cluster;
+use self::records::RecordsArgs;
 use self::report::{Report, Row};
 
 #[global_allocator]
@@ -62,6 +65,9 @@ enum Part {
     /// One of the three processes; started by this program itself.
     #[command(hide = true)]
     Node(NodeArgs),
+    /// Puts call detail records into data folders of nodes that have ended; started by `bench`.
+    #[command(hide = true)]
+    Records(RecordsArgs),
 }
 
 /// How one of the processes is started.
@@ -107,6 +113,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match &args.part {
         Some(Part::Node(node)) => node::run(node),
+        Some(Part::Records(args)) => records::put(args),
         None => measure(&args),
     };
     match outcome {

@@ -17,7 +17,7 @@ use holdline_raft::{
     ClusterToken, Connect, Member, Options, RaftHandle, RaftNode, Storage, Tuning, Wall,
 };
 use holdline_storage::{
-    LogOptions, LogStore, MemoryEngine, RocksEngine, RocksOptions, SnapshotStore, StateStore,
+    Kept, LogOptions, LogStore, MemoryEngine, RocksEngine, RocksOptions, SnapshotStore, StateStore,
 };
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -130,7 +130,7 @@ fn storage(args: &NodeArgs) -> Result<Storage> {
     let snapshots = SnapshotStore::open(&args.folder.join("snapshots"))?;
     let state = StateStore::open(Arc::clone(&engine), GROUP, &snapshots)?;
     let log = LogStore::open(engine, GROUP, LogOptions::default())?;
-    Ok(Storage { log, state, snapshots })
+    Ok(Storage { log, state, snapshots, lease: Kept::new(&args.folder, "LEASE") })
 }
 
 /// Forms the cluster: one slot, which node 1 owns; who owns it is no matter to a REGISTER.

@@ -6,6 +6,7 @@
 
 mod export;
 mod figures;
+mod join;
 mod kamailio;
 mod load;
 mod machine;
@@ -14,7 +15,6 @@ mod pops;
 mod probe;
 mod process;
 mod ramp;
-mod relay;
 mod report;
 mod run;
 mod system;
@@ -85,6 +85,15 @@ struct Args {
     /// The rates that are tried with each round trip [default: 50,150,450,700,1000; quick: 50,150].
     #[arg(long, value_delimiter = ',')]
     pop_rates: Vec<u32>,
+    /// Call detail records of the cluster that a node joins [default: 1000000; quick: 20000].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    records: Option<u32>,
+    /// Calls up in it [default: 100000; quick: 1000].
+    #[arg(long)]
+    join_calls: Option<u32>,
+    /// Calls per second in it.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    join_rate: u32,
     /// The first rate of the overload part, which is doubled until the nodes are saturated.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     overload_from: u32,
@@ -125,6 +134,8 @@ enum Part {
     Overload,
     /// Time from a kill to the first answer.
     Takeover,
+    /// A node without anything joins a cluster that has much.
+    Join,
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -226,6 +237,15 @@ async fn run(args: &Args) -> Result<bool> {
                 Err(error) => note(&mut broken, format!("takeover, {name}: {error:#}")),
             }
         }
+    }
+    if wanted(Part::Join) {
+        let much = join::Much {
+            records: args.pick(args.records, 1_000_000, 20_000).into(),
+            calls: args.pick(args.join_calls, 100_000, 1_000),
+            rate: args.join_rate,
+        };
+        let runs = args.pick(args.runs.filter(|_| !args.only.is_empty()), 1, 1);
+        report.joins = join::measure(runs, much, &options, &short, &mut broken).await;
     }
     report.broken = broken;
     say(&report.text());

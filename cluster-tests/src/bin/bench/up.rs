@@ -146,7 +146,7 @@ async fn one(calls: u32, options: &ClusterOptions, plan: &Plan) -> Result<Up> {
 }
 
 /// Sets the calls up.
-async fn hold(stand: &Stand, calls: u32) -> Result<Sipp> {
+pub(crate) async fn hold(stand: &Stand, calls: u32) -> Result<Sipp> {
     let system = &stand.system;
     let to = system.ingress().first().copied().context("nobody to call")?;
     let mut local = system.site().sipp_caller();

@@ -7,6 +7,7 @@ mod tables;
 use serde::Serialize;
 
 use super::export::Export;
+use super::join::Join;
 use super::load::{AddedByReplication, Load};
 use super::machine::Machine;
 use super::overload::Overload;
@@ -42,6 +43,8 @@ pub(crate) struct Report {
     pub(crate) overload: Option<Overload>,
     /// Kills of nodes with few calls.
     pub(crate) takeovers: Vec<Takeover>,
+    /// Joins of a node without anything.
+    pub(crate) joins: Vec<Join>,
 }
 
 impl Report {
@@ -59,6 +62,7 @@ impl Report {
             pops: Vec::new(),
             overload: None,
             takeovers: Vec::new(),
+            joins: Vec::new(),
         }
     }
 
@@ -75,5 +79,6 @@ impl Report {
             && self.up.iter().all(|up| up.takeover.sampled_lost == 0 && up.takeover.lost == 0.0)
             && self.overload.iter().flat_map(|all| &all.steps).all(|step| step.held_lost == 0)
             && self.takeovers.iter().all(|takeover| takeover.lost == 0)
+            && self.joins.iter().all(|join| join.failed == 0)
     }
 }

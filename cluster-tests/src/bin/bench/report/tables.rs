@@ -5,7 +5,8 @@ use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 
 use super::super::export::Export;
-use super::super::figures::{Spread, Times, short};
+use super::super::figures::{Quantiles, Spread, Times, short};
+use super::super::join::Join;
 use super::super::load::{AddedByReplication, Load};
 use super::super::overload::{Overload, Step};
 use super::super::ramp::Ramp;
@@ -14,6 +15,8 @@ use super::super::system::Kind;
 use super::super::transports::OverTransport;
 use super::super::up::Up;
 use super::Report;
+
+const MIB: f64 = 1_048_576.0;
 
 /// A table with a title above it and words below it.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +60,7 @@ impl Report {
             self.long_ways(),
             self.overloads(),
             self.kills(),
+            self.joins(),
         ];
         all.into_iter().filter(|grid| !grid.rows.is_empty()).collect()
     }
@@ -332,6 +336,36 @@ impl Report {
             .concat(),
             rows: self.export.iter().map(row).collect(),
             notes: vec!["CPU: that of the export included. 0 MiB/s: without one.".into()],
+        }
+    }
+
+    fn joins(&self) -> Grid {
+        let row = |join: &Join| {
+            let times = |it: Option<Quantiles>| match it {
+                Some(it) => format!("{} / {}", short(it.p50_ms), short(it.p99_ms)),
+                None => "–".into(),
+            };
+            vec![
+                join.records.to_string(),
+                join.calls.to_string(),
+                join.rate.to_string(),
+                short(join.join_s),
+                short(join.snapshot_bytes as f64 / MIB),
+                times(join.before),
+                times(join.during),
+                format!("{} / {}", join.placed, join.failed),
+            ]
+        };
+        Grid {
+            title: "A node without anything joins".into(),
+            head: vec![
+                "records", "calls up", "calls/s", "safe after\ns", "snapshot\nMiB", "commits before\np50 / p99 ms",
+                "meanwhile\np50 / p99 ms", "calls /\nfailed",
+            ],
+            rows: self.joins.iter().map(row).collect(),
+            notes: vec![
+                "Safe: it has a vote, and calls may fail over to it. Commits: at the three other nodes.".into(),
+            ],
         }
     }
 
