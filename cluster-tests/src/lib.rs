@@ -22,6 +22,7 @@ pub mod limited;
 pub mod peers;
 pub mod phone;
 pub mod reconcile;
+pub mod relay;
 pub mod sipp;
 pub mod stage;
 pub mod ua;

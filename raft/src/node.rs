@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use holdline_model::GroupId;
-use holdline_storage::{LogStore, SnapshotStore, StateStore};
+use holdline_storage::{Kept, LogStore, SnapshotStore, StateStore};
 use openraft::errors::Fatal;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -12,10 +12,11 @@ use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
 use crate::RaftInstance;
+use crate::clock;
 use crate::door::{self, Callers, Door, Entrance, Gate, Joining};
 use crate::handle::{RaftHandle, Shared};
 use crate::leadership::{self, Leadership, Observer};
-use crate::lease::{self, Board, Lease, Rules};
+use crate::lease::{self, Board, Lease, Longest, Rules};
 use crate::network::client::Network;
 use crate::network::peers::Peers;
 use crate::network::server::Server;
@@ -37,6 +38,8 @@ pub struct Storage {
     pub state: StateStore,
     /// The folder of snapshots.
     pub snapshots: SnapshotStore,
+    /// The longest lease that may still be held, in milliseconds.
+    pub lease: Kept,
 }
 
 /// A started Raft node.
@@ -67,6 +70,9 @@ pub enum StartError {
     /// The state cannot be read.
     #[error("the state on disk cannot be read")]
     State(#[source] Box<holdline_storage::StateError>),
+    /// What is kept of leases cannot be read or written.
+    #[error("how long the leases of leaders are cannot be kept")]
+    Lease(#[source] std::io::Error),
     /// The log or the state cannot be read, or do not fit together.
     #[error("Raft cannot start from what is on disk")]
     Storage(#[source] Box<Fatal<TypeConfig>>),
@@ -95,7 +101,9 @@ impl RaftNode {
         let is_empty = is_empty(&storage)?;
         let state = Arc::new(storage.state);
         let reader = state.reader();
-        let peers = Peers::new(&options, Spoken::Of(reader.clone()));
+        let longest = Longest::open(options.tuning.lease, storage.lease, clock::now())
+            .map_err(StartError::Lease)?;
+        let peers = Peers::new(&options, Spoken::Of(reader.clone()), longest);
         let snapshots = Snapshots::new(storage.snapshots, options.group, tasks.clone());
         let (send_applied, applied) = mpsc::channel(options.tuning.actions_queue.get());
         let live = Arc::new(AtomicBool::new(false));
@@ -134,7 +142,8 @@ impl Parts {
         let (publish, leadership) = watch::channel(Leadership::default());
         tasks.spawn(leadership::follow(observer.clone(), publish, cancel.clone()));
         let (lease, margin) = (tuning.lease, tuning.lease_margin);
-        let board = Board::new(Rules { lease, margin, deaf_after: tuning.deaf_after });
+        let rules = Rules { lease, margin, deaf_after: tuning.deaf_after };
+        let board = Board::new(rules, peers.longest().clone());
         let lease = Lease::new();
         let (proposed, origins) = (Proposed::default(), Origins::default());
         tasks.spawn(lease::renew(
@@ -145,6 +154,7 @@ impl Parts {
             proposed.clone(),
             cancel.clone(),
         ));
+        tasks.spawn(lease::tidy(peers.longest().clone(), tasks.clone(), cancel.clone()));
         tasks.spawn(lease::watch_nodes(
             board.clone(),
             peers.clone(),

@@ -300,6 +300,13 @@ impl Tuning {
         }
     }
 
+    /// The longest round trip between voters that these times fit: [`Tuning::scaled_to`] would change
+    /// none of them for it.
+    #[must_use]
+    pub fn longest_round_trip(&self) -> Duration {
+        self.heartbeat / 2
+    }
+
     /// Checks the values against each other.
     ///
     /// # Errors
@@ -400,6 +407,9 @@ mod tests {
             let tuning = Tuning::default().scaled_to(round_trip);
             assert_eq!(tuning.validate(), Ok(()), "{round_trip:?}");
             assert!(tuning.election_min >= round_trip * 3, "{round_trip:?}");
+            assert!(tuning.longest_round_trip() >= round_trip, "{round_trip:?}");
+            let again = tuning.scaled_to(tuning.longest_round_trip());
+            assert_eq!((again.lease, again.heartbeat), (tuning.lease, tuning.heartbeat));
             assert!(tuning.config(ClusterId(1), GroupId(1)).is_ok());
         }
         assert_eq!(Tuning::default().scaled_to(MS), Tuning::default());

@@ -31,7 +31,7 @@ pub mod snapshot;
 pub mod tables;
 
 pub use codec::CodecError;
-pub use data_dir::{DataDir, DataDirError, Identity, Room, Space, note_damage};
+pub use data_dir::{DataDir, DataDirError, Identity, Kept, Room, Space, note_damage};
 pub use engine::{
     Engine, EngineError, MemoryEngine, RocksEngine, RocksOptions, SealedEngine, Table,
 };

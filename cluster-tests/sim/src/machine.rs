@@ -97,7 +97,8 @@ impl Machine for SimMachine {
         let wake = Box::new(move || wake.notify_one());
         let log = LogStore::open_without_thread(engine, group, options, wake)?;
         tasks.spawn(sync(log.clone(), self.disk.clone(), queued));
-        Ok((data_dir, Storage { log, state, snapshots }))
+        let lease = data_dir.lease();
+        Ok((data_dir, Storage { log, state, snapshots, lease }))
     }
 
     async fn listen(&self, rpc: SocketAddr) -> Result<Acceptor, NodeError> {

@@ -25,7 +25,7 @@ pub(crate) use protection::{TRUSTED, Tokens};
 
 use super::seam::{
     CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LimitFacts, ListenerFacts,
-    LocalFacts, MemberFacts, NodeCertificate, Page, RoundTrip, TrunkFacts,
+    LocalFacts, MemberFacts, NodeCertificate, Page, RoundTrip, TimesFacts, TrunkFacts,
 };
 
 /// 2026-11-23T00:00:00Z.
@@ -361,6 +361,7 @@ pub(crate) fn cluster_facts() -> ClusterFacts {
         members: (1..=3).map(member).collect(),
         roster: Roster::default(),
         round_trips: vec![RoundTrip { from: NodeId(1), to: NodeId(2), micros: 350 }],
+        times: TimesFacts { fit: Duration::from_millis(25), adapt: true },
     }
 }
 

@@ -27,7 +27,8 @@ pub use cdrs::CdrApi;
 pub use consistency::ConsistencyApi;
 pub use error::ClusterApiError;
 pub use facts::{
-    ClusterFacts, ListenerFacts, LocalFacts, MemberFacts, NodeCertificate, RoundTrip, TrunkFacts,
+    ClusterFacts, ListenerFacts, LocalFacts, MemberFacts, NodeCertificate, RoundTrip, TimesFacts,
+    TrunkFacts, farthest,
 };
 pub use limits::LimitFacts;
 pub use protection::{BanRequest, ProtectionApi, ProtectionFacts};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use holdline_model::Name;
 
 use super::health::majority_of;
-use super::seam::ClusterFacts;
+use super::seam::{ClusterFacts, RoundTrip, TimesFacts};
 
 /// What is missing, one sentence each, with what to do; nothing if all is well.
 pub(super) fn advice(facts: &ClusterFacts) -> Vec<String> {
@@ -17,7 +17,26 @@ pub(super) fn advice(facts: &ClusterFacts) -> Vec<String> {
             voters - 1
         )
     });
-    even.into_iter().chain(sites(facts)).collect()
+    even.into_iter().chain(sites(facts)).chain(times(facts)).collect()
+}
+
+/// Times of elections that are too short for how far the voters are apart.
+fn times(facts: &ClusterFacts) -> Option<String> {
+    let RoundTrip { from, to, micros } = facts.farthest()?;
+    let TimesFacts { fit, adapt } = facts.times;
+    let fit = u64::try_from(fit.as_millis()).unwrap_or(u64::MAX);
+    (micros > fit.saturating_mul(1_000)).then(|| {
+        let farthest = micros.div_ceil(1_000);
+        let what = if adapt {
+            "restart the nodes, one after the other: they will start with times that fit".to_owned()
+        } else {
+            format!("set cluster.round_trip_ms to {farthest}, or remove it")
+        };
+        format!(
+            "node {}'s times of elections and leases fit round trips of up to {fit} ms, and nodes {from} and {to} are {farthest} ms apart: {what}",
+            facts.answered_by
+        )
+    })
 }
 
 /// The same of the sites alone: a site whose loss takes the majority.
@@ -82,6 +101,28 @@ mod tests {
         let found = advised("aaabc");
         assert!(found[0].contains("the loss of PoP a takes the majority"), "{found:?}");
         assert!(found[0].contains("3 of 5 voters"), "{found:?}");
+    }
+
+    #[test]
+    fn times_that_do_not_fit_the_farthest_voters_are_named() {
+        let mut facts = fake::cluster_facts();
+        let trip = |from, to, micros| RoundTrip {
+            from: holdline_model::NodeId(from),
+            to: holdline_model::NodeId(to),
+            micros,
+        };
+        facts.round_trips = vec![trip(1, 3, 90_000), trip(3, 1, 60_100), trip(2, 1, 25_000)];
+        let found = advice(&facts);
+        assert_eq!(
+            found,
+            [
+                "node 1's times of elections and leases fit round trips of up to 25 ms, and nodes 1 and 3 are 61 ms apart: restart the nodes, one after the other: they will start with times that fit"
+            ]
+        );
+        facts.times.adapt = false;
+        assert!(advice(&facts)[0].ends_with(": set cluster.round_trip_ms to 61, or remove it"));
+        facts.members[2].voter = false;
+        assert!(!advice(&facts).iter().any(|it| it.contains("round trips")), "a learner");
     }
 
     #[test]

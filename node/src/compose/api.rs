@@ -24,11 +24,12 @@ use holdline_transport::{Ports, Streams, Tls};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use super::fit::Fit;
 use super::hang_up::HangUps;
 use super::round_trips;
 use crate::admin::seam::{
     CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LimitFacts, ListenerFacts,
-    LocalFacts, MemberFacts, NodeCertificate, Page, TrunkFacts,
+    LocalFacts, MemberFacts, NodeCertificate, Page, TimesFacts, TrunkFacts,
 };
 use crate::clock::Clock;
 use crate::config::TrunkConfig;
@@ -59,6 +60,7 @@ pub(super) struct Api {
     pub(super) view: watch::Receiver<ClusterView>,
     pub(super) protection: Arc<Protection>,
     pub(super) heard: watch::Receiver<Arc<Heard>>,
+    pub(super) fit: Fit,
     pub(super) trunk_view: watch::Receiver<Arc<TrunkView>>,
     pub(super) trunks: Vec<TrunkConfig>,
     pub(super) locator: Locator,
@@ -146,6 +148,7 @@ impl ClusterApi for Api {
                 &self.raft.round_trips(),
                 &self.heard.borrow(),
             ),
+            times: TimesFacts { fit: self.fit.in_force, adapt: self.fit.adapts() },
         })
     }
 

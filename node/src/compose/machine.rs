@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::server::{Connected, TcpIncoming};
 
-use super::{NodeError, rpc, sip_probe, store};
+use super::{NodeError, fit, rpc, sip_probe, store};
 use crate::admin::ClusterApi;
 use crate::config::{Config, FloatingConfig};
 
@@ -67,6 +67,11 @@ pub trait Machine: Debug + Send + Sync + 'static {
 
     /// Where a connection comes from, for words about it.
     fn peer_of(_connection: &Self::Connection) -> Option<SocketAddr> {
+        None
+    }
+
+    /// How far away the farthest of these nodes is, on a machine that can find out before it runs.
+    async fn distance(&self, _to: &[SocketAddr]) -> Option<Duration> {
         None
     }
 
@@ -196,6 +201,10 @@ impl Machine for Host {
 
     fn peer_of(connection: &Self::Connection) -> Option<SocketAddr> {
         connection.peer_addr().ok()
+    }
+
+    async fn distance(&self, to: &[SocketAddr]) -> Option<Duration> {
+        fit::by_connecting(to).await
     }
 
     fn raft_connect(&self) -> holdline_raft::Connect {

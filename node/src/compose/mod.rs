@@ -11,6 +11,7 @@
 //! | `links` | how nodes are connected: over TLS, or in clear |
 //! | `store` | opens what is on the disk; what is damaged is set aside |
 //! | `scrub` | reads all that is stored, again and again, so that damage is found in time |
+//! | `fit` | fits Raft's times to how far away the others are |
 //! | `round_trips` | tells how far away the others are |
 //! | `enroll` | a node that joins finds out who it is |
 //! | `options` | what the parts are told, from the configuration |
@@ -35,6 +36,7 @@ mod cdr_api;
 mod consistency_api;
 mod enroll;
 mod error;
+mod fit;
 mod gossip;
 mod hang_up;
 mod keys;

@@ -21,10 +21,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::api::Api;
+use super::fit::Fit;
 use super::hang_up::HangUps;
 use super::links::{self, Links};
 use super::machine::Machine;
 use super::options::{GROUP, announcement, forward_options, mover, owners, raft_options};
+use super::round_trips::Teller;
 use super::tls::{ports, tls, tls_peers};
 use super::{NodeError, gossip, keys, peers, round_trips};
 use crate::admin::{AdminLimits, AdminOptions, AdminServer, ClusterApi};
@@ -68,6 +70,8 @@ pub(super) struct Place {
     pub(super) seeds: Vec<SocketAddr>,
     /// The cluster has let it in a moment ago.
     pub(super) is_new: bool,
+    /// How far voters are to be apart for its times.
+    pub(super) fit: Fit,
 }
 
 /// What the tasks share.
@@ -86,6 +90,7 @@ struct Shared<'a> {
     certificates: Vec<(PathBuf, Tls)>,
     /// How full the disk is, if that is watched.
     fill: Option<watch::Receiver<Fill>>,
+    fit: Fit,
 }
 
 /// Where the shards count their calls.
@@ -118,6 +123,7 @@ impl Parts {
         let (data_dir, storage) = machine.open_storage(config, GROUP, &context.tasks)?;
         let token = keys::rpc_token(&config.cluster.key);
         let links = Links::new(machine, config)?;
+        let fit = place.fit.clone();
         let raft_options = raft_options(context, place, &data_dir, &token, links.raft)?;
         let node =
             RaftNode::start(raft_options, storage, context.tasks.clone(), halt.clone()).await?;
@@ -146,6 +152,7 @@ impl Parts {
             tls_peers,
             certificates,
             fill,
+            fit,
         };
         let hang_ups = shared.hang_ups();
         let (service, from_nodes) = forward::service(
@@ -346,9 +353,14 @@ impl Shared<'_> {
     ) {
         let (tasks, halt) = (&self.context.tasks, self.halt);
         let protection = || Arc::clone(&self.protection);
-        let election_min = self.config().cluster.raft.election_min;
-        let raft = self.raft.clone();
-        tasks.spawn(round_trips::tell(raft, bulletin.clone(), election_min, halt.clone()));
+        let teller = Teller {
+            me: self.config().node.id,
+            raft: self.raft.clone(),
+            bulletin: bulletin.clone(),
+            fit: self.fit.clone(),
+            tasks: tasks.clone(),
+        };
+        tasks.spawn(round_trips::tell(teller, halt.clone()));
         tasks.spawn(keeper::run(protection(), news, bulletin, halt.clone()));
         tasks.spawn(pace::run(protection(), self.ports.clone(), halt.clone()));
         let (me, raft) = (self.config().node.id, self.raft.clone());
@@ -456,6 +468,7 @@ impl Shared<'_> {
             locator: self.locator.clone(),
             protection: Arc::clone(&self.protection),
             heard: seen.bulletin.heard(),
+            fit: self.fit.clone(),
             table: self.table.clone(),
             ports: self.ports.clone(),
             certificates: self.certificates.clone(),

@@ -9,43 +9,65 @@ use std::time::Duration;
 
 use holdline_cluster::gossip::{Bulletin, Heard};
 use holdline_model::NodeId;
-use holdline_raft::RaftHandle;
+use holdline_raft::{RaftHandle, offload};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-use crate::admin::seam::RoundTrip;
+use super::fit::Fit;
+use crate::admin::seam::{RoundTrip, farthest};
 
-/// Tells until `stop` is cancelled, and warns once if elections begin too early for the distance.
-pub(super) async fn tell(
-    raft: RaftHandle,
-    bulletin: Bulletin,
-    election_min: Duration,
-    stop: CancellationToken,
-) {
+/// What telling takes.
+pub(super) struct Teller {
+    pub(super) me: NodeId,
+    pub(super) raft: RaftHandle,
+    pub(super) bulletin: Bulletin,
+    pub(super) fit: Fit,
+    pub(super) tasks: TaskTracker,
+}
+
+/// Tells until `stop` is cancelled; keeps for the next start how far the farthest voters are from each
+/// other, and warns once if this node's times do not fit that.
+pub(super) async fn tell(mut teller: Teller, stop: CancellationToken) {
+    let heard = teller.bulletin.heard();
     let mut warned = false;
     loop {
-        let measured = raft.round_trips();
-        bulletin.say(TOPIC, text(&measured));
-        let voters = raft.leadership().borrow().voters.clone();
-        let farthest =
-            measured.iter().filter(|(node, _)| voters.contains(node)).max_by_key(|it| it.1);
-        if let Some((node, time)) =
-            farthest.filter(|(_, time)| !warned && **time * TIMES > election_min)
-        {
-            warned = true;
-            warn!(
-                %node,
-                round_trip_ms = time.as_millis(),
-                election_min_ms = election_min.as_millis(),
-                "election_min_ms is less than {TIMES} round trips to that node, which will cost elections: set cluster.round_trip_ms to {} on all nodes",
-                time.as_millis() + 1
-            );
+        let measured = teller.raft.round_trips();
+        teller.bulletin.say(TOPIC, text(&measured));
+        let voters = teller.raft.leadership().borrow().voters.clone();
+        let trips = matrix(teller.me, &measured, &heard.borrow());
+        if let Some(farthest) = farthest(&trips, |node| voters.contains(&node)) {
+            warned = warned || warn_of(&teller.fit, farthest);
+            let time = Duration::from_micros(farthest.micros);
+            let mut fit = teller.fit.clone();
+            let kept = offload(&teller.tasks, move || {
+                fit.keep(time);
+                fit
+            });
+            if let Ok(fit) = kept.await {
+                teller.fit = fit;
+            }
         }
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
         }
     }
+}
+
+/// Warns if this node's times do not fit voters that are so far apart; says whether it did.
+fn warn_of(fit: &Fit, farthest: RoundTrip) -> bool {
+    let RoundTrip { from, to, micros } = farthest;
+    if Duration::from_micros(micros) <= fit.in_force {
+        return false;
+    }
+    let (round_trip_ms, fit_ms) = (micros.div_ceil(1_000), fit.in_force.as_millis());
+    if fit.adapts() {
+        warn!(%from, %to, round_trip_ms, fit_ms, "these voters are farther from each other than the times of elections and leases fit, which costs elections: restart this node, it will start with times that fit");
+    } else {
+        warn!(%from, %to, round_trip_ms, fit_ms, "these voters are farther from each other than the times of elections and leases fit, which costs elections: set cluster.round_trip_ms to {round_trip_ms}, or remove it, and restart this node");
+    }
+    true
 }
 
 /// What this node measures, and what the others tell.
@@ -89,9 +111,6 @@ fn micros(time: Duration) -> u64 {
 }
 
 const TOPIC: &str = "rtt";
-
-/// Round trips within the shortest time-out of an election, at least.
-const TIMES: u32 = 5;
 
 /// What is believed of one node: more members than there may be.
 const MAX_TOLD: usize = 256;

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use super::NodeError;
 use super::enroll::{Enrolled, enroll};
+use super::fit::Fit;
 use super::machine::{Host, Machine};
 use super::parts::{Parts, Place};
 use crate::node_runner::{NodeContext, NodeRunner};
@@ -34,9 +35,10 @@ impl<M: Machine> NodeRunner for Node<M> {
             () = context.stop.cancelled() => return Ok(()),
             enrolled = enroll(&self.machine, context.config.clone(), &context.clock) => enrolled?,
         };
-        let Enrolled { config, seeds, is_new } = enrolled;
+        let Enrolled { mut config, seeds, is_new } = enrolled;
+        let fit = Fit::new(&self.machine, &mut config, &seeds).await?;
         let context = NodeContext { config, ..context };
-        let place = Place { seeds, is_new };
+        let place = Place { seeds, is_new, fit };
         let halt = CancellationToken::new();
         // Whatever ends this function ends what it started.
         let _halt = halt.clone().drop_guard();

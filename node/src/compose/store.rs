@@ -60,7 +60,7 @@ fn open_as_it_is(
     if let Some(every) = config.storage.scrub_every {
         scrub::start(&engine, group, every);
     }
-    Ok(Storage { log, state, snapshots })
+    Ok(Storage { log, state, snapshots, lease: data_dir.lease() })
 }
 
 /// What is damaged, if that is why the store cannot be opened.

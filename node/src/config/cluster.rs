@@ -49,6 +49,8 @@ pub struct ClusterConfig {
     pub tls: Option<TlsFiles>,
     /// How fast the cluster decides, and its bounds.
     pub raft: Tuning,
+    /// How far away the other voters are was not said: times are to fit what is measured.
+    pub adapts: bool,
     /// The cluster's format is not raised beyond it.
     pub format_at_most: Format,
     /// How long a node that came back must have been up and caught up before its slots go home.
@@ -264,6 +266,7 @@ impl RawCluster {
             gossip,
             tls,
             raft,
+            adapts: self.round_trip_ms.is_none(),
             format_at_most,
             hand_back_after,
         }

@@ -6,18 +6,20 @@ use std::time::Instant;
 
 use holdline_model::NodeId;
 
-use crate::lease::{Contact, Probe, ProbeOutcome, Rules, Verdict, verdict};
+use crate::lease::{Contact, Longest, Probe, ProbeOutcome, Rules, Verdict, verdict};
 
 /// The leader's notes. Clones share them. A field lock: no call holds it while waiting.
 #[derive(Clone, Debug)]
 pub(crate) struct Board {
     rules: Rules,
+    longest: Longest,
     notes: Arc<Mutex<Notes>>,
 }
 
 #[derive(Debug, Default)]
 struct Notes {
-    /// The term led in, and since when; `None` while this node does not lead.
+    /// The term led in, and since when; `None` while this node does not lead. Later by as much as the
+    /// leases of earlier leaders may be longer than ours.
     leading: Option<(u64, Instant)>,
     /// As many as there are members.
     nodes: BTreeMap<NodeId, Contact>,
@@ -55,8 +57,8 @@ pub struct NodeContact {
 }
 
 impl Board {
-    pub(crate) fn new(rules: Rules) -> Self {
-        Self { rules, notes: Arc::default() }
+    pub(crate) fn new(rules: Rules, longest: Longest) -> Self {
+        Self { rules, longest, notes: Arc::default() }
     }
 
     pub(crate) fn rules(&self) -> &Rules {
@@ -76,7 +78,7 @@ impl Board {
         let same = notes.leading.is_some_and(|(led, _)| led == term);
         let known = if same { std::mem::take(&mut notes.nodes) } else { BTreeMap::new() };
         if !same {
-            notes.leading = Some((term, now));
+            notes.leading = Some((term, now + self.longest.excess(now)));
             notes.floor = last_log;
         }
         notes.nodes = others.map(|n| (n, known.get(&n).copied().unwrap_or_default())).collect();

@@ -9,7 +9,8 @@
 //! `q`. The grant is for `lease - (r - q)` from `s`, so it ends before `r + lease` and also before
 //! `q + lease`.
 //! - Declared dead by the leader that granted it: not before `r + lease + margin`.
-//! - Declared dead by a later leader, elected at `e`: not before `e + lease + margin`. Each
+//! - Declared dead by a later leader, elected at `e`: not before `e + lease + margin`, its own lease or, if
+//!   that is longer, that of any leader before it (`longest`). Each
 //!   majority that elects has a node in common with the majority that acknowledged, and that node
 //!   acknowledged before it voted, so `q < e`. This needs no assumption about when the granting
 //!   leader learns that it was deposed, and holds for a leadership that was handed over, too.
@@ -25,6 +26,7 @@
 mod cell;
 mod contacts;
 mod leader;
+mod longest;
 mod renewal;
 mod verdict;
 
@@ -32,5 +34,6 @@ pub use cell::Lease;
 pub(crate) use contacts::Board;
 pub use contacts::{Contacts, NodeContact};
 pub(crate) use leader::watch_nodes;
+pub(crate) use longest::{Longest, tidy};
 pub(crate) use renewal::{grant, renew};
 pub use verdict::{Contact, Probe, ProbeOutcome, Rules, Verdict, verdict};

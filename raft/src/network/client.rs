@@ -158,7 +158,13 @@ impl RaftNetworkV2<TypeConfig> for Link {
     ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
         let message = self.peers.envelope(self.target, rpc);
         let mut client = self.client();
-        self.within(RPCTypes::Vote, option.soft_ttl(), client.vote(message)).await
+        let voted = async {
+            let answer = client.vote(message).await?;
+            // Before the vote counts.
+            self.peers.longest().heard(answer.metadata())?;
+            Ok(answer)
+        };
+        self.within(RPCTypes::Vote, option.soft_ttl(), voted).await
     }
 
     async fn pre_vote(

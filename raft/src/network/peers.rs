@@ -13,6 +13,7 @@ use tonic::Status;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 
+use crate::lease::Longest;
 use crate::network::connect::Connect;
 use crate::network::exchange::Pool;
 use crate::network::service::raft_client::RaftClient;
@@ -47,6 +48,7 @@ struct Shared {
     cluster: ClusterId,
     group: GroupId,
     show: Show,
+    longest: Longest,
     tuning: Tuning,
     connect: Connect,
     /// As many as there are members, times three: addresses come from the membership only.
@@ -59,12 +61,13 @@ struct Shared {
 }
 
 impl Peers {
-    pub(crate) fn new(options: &Options, spoken: Spoken) -> Self {
+    pub(crate) fn new(options: &Options, spoken: Spoken, longest: Longest) -> Self {
         let shared = Shared {
             node: options.node,
             cluster: options.cluster,
             group: options.group,
-            show: Show::new(&options.token, spoken),
+            show: Show::new(&options.token, spoken).with_leases(longest.clone()),
+            longest,
             tuning: options.tuning.clone(),
             connect: options.connect.clone(),
             channels: Mutex::default(),
@@ -83,6 +86,11 @@ impl Peers {
 
     pub(crate) fn tuning(&self) -> &Tuning {
         &self.shared.tuning
+    }
+
+    /// What is noted of leases.
+    pub(crate) fn longest(&self) -> &Longest {
+        &self.shared.longest
     }
 
     /// Who of the others need not be told of an entry at once.

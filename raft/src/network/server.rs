@@ -192,13 +192,19 @@ impl Raft for Server {
         request: Request<Streaming<Append>>,
     ) -> Result<Response<Self::AppendsStream>, Status> {
         let (peers, gate, shown) = (self.peers.clone(), self.gate.clone(), certified(&request));
-        let open = move |append| open(&peers, &gate, shown, append);
+        let leases = peers.longest().heard(request.metadata())?;
+        let open = move |append| {
+            let append = open(&peers, &gate, shown, append)?;
+            leases.again().map(|()| append)
+        };
         Ok(Response::new(append_stream::serve(&self.raft, open, request.into_inner())))
     }
 
     async fn vote(&self, request: Request<wire::Vote>) -> Result<Response<VoteAnswer>, Status> {
         let vote = self.take(request)?;
-        self.raft.vote(vote).await.map(Response::new).map_err(stopped)
+        let mut answer = self.raft.vote(vote).await.map(Response::new).map_err(stopped)?;
+        self.peers.longest().tell(answer.metadata_mut());
+        Ok(answer)
     }
 
     async fn pre_vote(&self, request: Request<wire::Vote>) -> Result<Response<VoteAnswer>, Status> {
@@ -211,10 +217,12 @@ impl Raft for Server {
         request: Request<Streaming<SnapshotFrame>>,
     ) -> Result<Response<SnapshotAnswer>, Status> {
         let shown = certified(&request);
+        let leases = self.peers.longest().heard(request.metadata())?;
         let mut frames = request.into_inner();
         let head = self.open(shown, snapshot_stream::head(&mut frames).await?)?;
         let file = snapshot_stream::file(&mut frames, &self.snapshots, &head).await?;
         let snapshot = Snapshot { meta: head.meta, snapshot: SnapshotData { file: Some(file) } };
+        leases.again()?;
         let answer: raft::SnapshotResponse<TypeConfig> =
             self.raft.install_full_snapshot(head.vote, snapshot).await.map_err(stopped)?;
         Ok(Response::new(answer))

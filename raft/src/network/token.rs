@@ -13,6 +13,8 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
+use crate::lease::Longest;
+
 /// The secret, as hexadecimal digits. Not shown in logs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClusterToken(Arc<str>);
@@ -75,11 +77,12 @@ impl Spoken {
     }
 }
 
-/// Puts the token on every call that leaves, and which formats this node has to do with.
+/// Puts the token on every call that leaves, and what this node has to do with formats and leases.
 #[derive(Clone, Debug)]
 pub(crate) struct Show {
     value: MetadataValue<Ascii>,
     spoken: Spoken,
+    longest: Option<Longest>,
 }
 
 impl Show {
@@ -87,7 +90,12 @@ impl Show {
         let mut value = MetadataValue::try_from(format!("{SCHEME}{}", token.0))
             .expect("hexadecimal digits are a header value");
         value.set_sensitive(true);
-        Self { value, spoken }
+        Self { value, spoken, longest: None }
+    }
+
+    /// Says, too, how long the leases are that this node grants.
+    pub(crate) fn with_leases(self, longest: Longest) -> Self {
+        Self { longest: Some(longest), ..self }
     }
 }
 
@@ -98,6 +106,9 @@ impl Interceptor for Show {
         request.metadata_mut().insert(FORMAT_HEADER, spoken);
         let reads = MetadataValue::from(u16::from(Format::NEWEST.0));
         request.metadata_mut().insert(READS_HEADER, reads);
+        if let Some(longest) = &self.longest {
+            longest.sign(request.metadata_mut());
+        }
         Ok(request)
     }
 }

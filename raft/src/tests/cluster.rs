@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use holdline_model::{GroupId, Millis, NodeId, NodeRole, Reply};
 use holdline_storage::engine::Fault;
 use holdline_storage::{
-    Engine, EngineError, LogOptions, LogStore, MemoryEngine, RocksEngine, RocksOptions,
+    Engine, EngineError, Kept, LogOptions, LogStore, MemoryEngine, RocksEngine, RocksOptions,
     SnapshotStore, StateStore,
 };
 use tempfile::TempDir;
@@ -117,7 +117,8 @@ impl Cluster {
         let snapshots = SnapshotStore::open(&disk.folder.path().join("snapshots")).unwrap();
         let state = StateStore::open(Arc::clone(&engine), GROUP, &snapshots).unwrap();
         let log = LogStore::open(engine, GROUP, LogOptions::default()).unwrap();
-        let storage = Storage { log, state, snapshots };
+        let lease = Kept::new(disk.folder.path(), "LEASE");
+        let storage = Storage { log, state, snapshots, lease };
         let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
         let options = self.options(id);
         let address = self.members[&id].rpc;

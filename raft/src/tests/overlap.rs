@@ -4,10 +4,13 @@
 use std::time::{Duration, Instant};
 
 use holdline_model::NodeId;
+use holdline_storage::Kept;
 use proptest::prelude::*;
 
 use crate::clock;
-use crate::lease::{Board, Contact, Lease, Probe, ProbeOutcome, Rules, Verdict, grant, verdict};
+use crate::lease::{
+    Board, Contact, Lease, Longest, Probe, ProbeOutcome, Rules, Verdict, grant, verdict,
+};
 use crate::network::wire::LeaseAnswer;
 use crate::options::Tuning;
 
@@ -42,8 +45,11 @@ struct Handled {
     ends: Option<u64>,
 }
 
-fn handle(requests: &[Request], elected: u64, base: Instant) -> Vec<Handled> {
-    let tuning = Tuning::default();
+/// The old leader's leases have that length; the new one's are as they are by default.
+fn handle(requests: &[Request], elected: u64, old_lease: u64, base: Instant) -> Vec<Handled> {
+    let new = Tuning::default();
+    let lease = Duration::from_millis(old_lease);
+    let old = Tuning { lease, election_max: lease * 2 / 3, ..Tuning::default() };
     let at = |ms: u64| base + Duration::from_millis(ms);
     let mut sent = 1_000;
     let mut all = Vec::new();
@@ -56,6 +62,7 @@ fn handle(requests: &[Request], elected: u64, base: Instant) -> Vec<Handled> {
         // that majority voted afterwards. The new leader had no majority before it was elected.
         let acked = if by_old { Some(acked.min(elected - 1)) } else { Some(acked) };
         let acked = acked.filter(|acked| by_old || *acked >= elected).map(at);
+        let tuning = if by_old { &old } else { &new };
         let answer = grant(acked, at(received), tuning.election_max, tuning.lease, true);
         let ends = match answer {
             LeaseAnswer::Granted { time, .. } => {
@@ -74,22 +81,40 @@ fn rules() -> Rules {
     Rules { lease, margin, deaf_after: tuning.deaf_after }
 }
 
+/// What a leader that heard of leases of `old_lease` adds to the moment of its election.
+fn excess(old_lease: u64) -> u64 {
+    let folder = tempfile::tempdir().unwrap();
+    let now = clock::now();
+    let longest = Longest::open(rules().lease, Kept::new(folder.path(), "LEASE"), now).unwrap();
+    longest.note(Duration::from_millis(old_lease), now).unwrap();
+    u64::try_from(longest.excess(now).as_millis()).unwrap()
+}
+
 /// The worst a leader can know: the node's probe failed as early as a probe can.
-fn worst(heard: Option<Instant>, since: Instant) -> Contact {
-    let sent = heard.map_or(since, |heard| heard.max(since)) + rules().suspect_after();
+fn worst(rules: &Rules, heard: Option<Instant>, since: Instant) -> Contact {
+    let sent = heard.map_or(since, |heard| heard.max(since)) + rules.suspect_after();
     Contact { heard, probe: Some(Probe { sent, outcome: ProbeOutcome::Failed }) }
 }
 
-/// When the leader first takes the node for dead, from `since` on; the last request it had heard.
-fn first_dead(handled: &[Handled], old: bool, since: u64, base: Instant) -> Option<u64> {
+/// A leader with these rules, that leads from `elected` on, and counts from `since` on.
+struct Leader {
+    rules: Rules,
+    elected: u64,
+    since: u64,
+}
+
+/// When the leader first takes the node for dead.
+fn first_dead(handled: &[Handled], old: bool, leader: &Leader, base: Instant) -> Option<u64> {
     let at = |ms: u64| base + Duration::from_millis(ms);
-    (since..since + 8_000).find(|now| {
+    let Leader { rules, elected, since } = leader;
+    let since = at(*since);
+    (*elected..elected + 8_000).find(|now| {
         let heard = handled
             .iter()
-            .filter(|one| one.by_old == old && one.received >= since && one.received <= *now)
+            .filter(|one| one.by_old == old && one.received >= *elected && one.received <= *now)
             .map(|one| at(one.received))
             .max();
-        verdict(&rules(), at(since), &worst(heard, at(since)), at(*now)) == Verdict::Dead
+        verdict(rules, since, &worst(rules, heard, since), at(*now)) == Verdict::Dead
     })
 }
 
@@ -100,11 +125,16 @@ proptest! {
     fn a_lease_has_ended_before_its_holder_is_dead(
         requests in proptest::collection::vec(request(), 1..40),
         elected in 1_100_u64..4_000,
+        old_lease in prop_oneof![Just(300_u64), 100_u64..1_500],
     ) {
         let base = clock::now();
-        let handled = handle(&requests, elected, base);
-        for (old, since) in [(true, 1_000), (false, elected)] {
-            let Some(dead) = first_dead(&handled, old, since, base) else { continue };
+        let handled = handle(&requests, elected, old_lease, base);
+        let lease = Duration::from_millis(old_lease);
+        let before = Leader { rules: Rules { lease, ..rules() }, elected: 1_000, since: 1_000 };
+        let since = elected + excess(old_lease);
+        let after = Leader { rules: rules(), elected, since };
+        for (old, leader) in [(true, &before), (false, &after)] {
+            let Some(dead) = first_dead(&handled, old, leader, base) else { continue };
             // What is granted after the verdict is the fence's business (see below); what the old
             // leader grants after the election is not, nobody fences there.
             let counts = |one: &&Handled| one.received <= dead || (!old && one.by_old);
@@ -129,7 +159,9 @@ proptest! {
     ) {
         let base = clock::now();
         let at = |ms: u64| base + Duration::from_millis(ms);
-        let board = Board::new(rules());
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::new(folder.path(), "LEASE");
+        let board = Board::new(rules(), Longest::open(rules().lease, kept, base).unwrap());
         board.lead(3, at(0), Some(10), [NODE].into_iter());
         prop_assert!(!board.heard(NODE, Some(9), at(1)), "has not applied the earlier terms");
         prop_assert!(board.heard(NODE, Some(10), at(2)));
@@ -173,7 +205,7 @@ fn verdicts_follow_silence_and_probes() {
 fn a_new_leader_waits_a_whole_lease() {
     let base = clock::now();
     let at = |ms: u64| base + Duration::from_millis(ms);
-    let contact = worst(None, at(1_000));
+    let contact = worst(&rules(), None, at(1_000));
     assert_eq!(verdict(&rules(), at(1_000), &contact, at(1_349)), Verdict::Suspect);
     assert_eq!(verdict(&rules(), at(1_000), &contact, at(1_350)), Verdict::Dead);
 }

@@ -8,10 +8,12 @@ use std::sync::{Mutex, PoisonError};
 use holdline_model::Format;
 
 use crate::data_dir::new_folder::is_unfinished;
-use crate::data_dir::{DataDirError, Identity, Space};
+use crate::data_dir::{DataDirError, Identity, Kept, Space};
 use crate::engine::{RocksEngine, RocksOptions};
 
 pub(super) const IDENTITY: &str = "IDENTITY";
+/// Behind the name of a file that is being written.
+const TEMPORARY: &str = ".tmp";
 const IDENTITY_TEMPORARY: &str = "IDENTITY.tmp";
 const LOCK: &str = "LOCK";
 
@@ -52,7 +54,7 @@ impl DataDir {
             found.check(identity, path)?;
             format
         } else {
-            write_identity(path, &file, &text)?;
+            write_identity(path, &text)?;
             Format::OLDEST
         };
         let (identity, format) = (identity.clone(), Mutex::new(format));
@@ -86,7 +88,7 @@ impl DataDir {
         let mut format = self.format.lock().unwrap_or_else(PoisonError::into_inner);
         if to > *format {
             let text = self.identity.to_text(to)?;
-            write_identity(&self.path, &self.path.join(IDENTITY), &text)?;
+            write_identity(&self.path, &text)?;
             *format = to;
         }
         Ok(())
@@ -108,6 +110,12 @@ impl DataDir {
     #[must_use]
     pub fn snapshots_path(&self) -> PathBuf {
         self.path.join("snapshots")
+    }
+
+    /// The longest lease that may still be held, in milliseconds.
+    #[must_use]
+    pub fn lease(&self) -> Kept {
+        Kept::new(&self.path, "LEASE")
     }
 
     /// Where the database lies.
@@ -153,15 +161,18 @@ fn read_identity(folder: &Path, file: &Path) -> Result<(Identity, Format), DataD
     Identity::from_text(&String::from_utf8_lossy(&text), folder, file)
 }
 
-/// Writes the identity so that it is there whole or not at all.
-pub(super) fn write_identity(folder: &Path, file: &Path, text: &str) -> Result<(), DataDirError> {
-    let temporary = folder.join(IDENTITY_TEMPORARY);
-    let written = File::create(&temporary)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
-    written.map_err(|cause| io(&temporary, cause))?;
-    fs::rename(&temporary, file).map_err(|cause| io(file, cause))?;
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(|cause| io(folder, cause))
+pub(super) fn write_identity(folder: &Path, text: &str) -> Result<(), DataDirError> {
+    write_whole(folder, IDENTITY, text).map_err(|cause| io(&folder.join(IDENTITY), cause))
+}
+
+/// Writes a file so that it is there whole or not at all, durably.
+pub(super) fn write_whole(folder: &Path, name: &str, text: &str) -> std::io::Result<()> {
+    let temporary = folder.join(format!("{name}{TEMPORARY}"));
+    let mut file = File::create(&temporary)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&temporary, folder.join(name))?;
+    File::open(folder)?.sync_all()
 }
 
 pub(super) fn lock(folder: &Path) -> Result<File, DataDirError> {

@@ -80,7 +80,7 @@ impl NewFolder {
     /// # Errors
     /// [`DataDirError::Io`]: it is none then.
     pub fn finish(self) -> Result<(), DataDirError> {
-        write_identity(&self.path, &self.path.join(IDENTITY), &self.identity)?;
+        write_identity(&self.path, &self.identity)?;
         let marker = self.path.join(RESTORING);
         fs::remove_file(&marker).map_err(|cause| io(&marker, cause))
     }

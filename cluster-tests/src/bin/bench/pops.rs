@@ -1,6 +1,6 @@
 //! Three sites: the same cluster with a round trip of 20, 60 or 110 ms between any two nodes.
 //!
-//! The way is made longer by [`super::relay`]. Callers and callees are beside the node that is
+//! The way is made longer by [`holdline_cluster_tests::relay`]. Callers and callees are beside the node that is
 //! called. Election and lease times are scaled to the round trip, as an operator has to.
 
 use std::net::SocketAddr;
@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 use holdline_cluster_tests::cluster::{Cluster, ClusterOptions, RPC_PORT, Site};
+use holdline_cluster_tests::relay::Relay;
 use serde::Serialize;
 
 use super::figures::{ms, round, short};
 use super::load;
 use super::ramp::Ramp;
-use super::relay::Relay;
 use super::run::{Plan, Run, Stand};
 use super::system::{Ingress, Kind, System};
 use super::{note, say};

@@ -1,9 +1,11 @@
 //! What a node knows of itself and of the cluster. Facts only: the verdict is in
 //! [`crate::admin::health`].
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdline_call::TrunkHealth;
 use holdline_model::{Format, Listener, Millis, Name, NodeId, NodeRecord, NodeRole, Roster};
@@ -78,6 +80,40 @@ pub struct ClusterFacts {
     pub roster: Roster,
     /// How far nodes find each other.
     pub round_trips: Vec<RoundTrip>,
+    /// The times of elections and leases of the node that answers.
+    pub times: TimesFacts,
+}
+
+impl ClusterFacts {
+    /// The two voters that are farthest from each other, as far as is known.
+    #[must_use]
+    pub fn farthest(&self) -> Option<RoundTrip> {
+        let votes = |node| self.members.iter().any(|member| member.node == node && member.voter);
+        farthest(&self.round_trips, votes)
+    }
+}
+
+/// How far voters may be apart for a node's times of elections and leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimesFacts {
+    /// The longest round trip that they fit.
+    pub fit: Duration,
+    /// Whether they will fit what is measured when the node is started again.
+    pub adapt: bool,
+}
+
+/// The two voters that are farthest from each other. Two may find each other differently far: the
+/// shorter time counts, because what was longer waited for a processor.
+#[must_use]
+pub fn farthest(trips: &[RoundTrip], votes: impl Fn(NodeId) -> bool) -> Option<RoundTrip> {
+    let mut pairs: BTreeMap<(NodeId, NodeId), u64> = BTreeMap::new();
+    for trip in trips.iter().filter(|trip| votes(trip.from) && votes(trip.to)) {
+        let pair = (trip.from.min(trip.to), trip.from.max(trip.to));
+        let known = pairs.entry(pair).or_insert(trip.micros);
+        *known = trip.micros.min(*known);
+    }
+    let farthest = pairs.into_iter().max_by_key(|(_, micros)| *micros);
+    farthest.map(|((from, to), micros)| RoundTrip { from, to, micros })
 }
 
 /// How far one node finds another.

@@ -16,6 +16,9 @@ pub struct PopsView {
     pub pops: Vec<PopView>,
     /// Between nodes, as each measures them; by both.
     pub round_trips: Vec<RoundTripView>,
+    /// The longest round trip between voters that the times of elections and leases of the node that
+    /// answers fit, in milliseconds.
+    pub times_fit_ms: u64,
 }
 
 /// A site.
@@ -62,6 +65,7 @@ impl From<&ClusterFacts> for PopsView {
             advice: crate::admin::spread::advice(facts),
             pops: pops.iter().map(site).collect(),
             round_trips,
+            times_fit_ms: u64::try_from(facts.times.fit.as_millis()).unwrap_or(u64::MAX),
         }
     }
 }

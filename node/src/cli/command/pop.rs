@@ -31,6 +31,11 @@ pub(in crate::cli) fn run(
         .iter()
         .map(|it| vec![it.from.to_string(), it.to.to_string(), millis(it.round_trip_us)]);
     output.table(&["FROM", "TO", "ROUND TRIP"], &[0, 1, 2], trips.collect())?;
+    output.line("")?;
+    let fit = view.times_fit_ms;
+    output.line(&format!(
+        "This node's times of elections and leases fit round trips of up to {fit} ms."
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -292,9 +292,18 @@ fn the_example_is_valid_and_its_comments_show_the_defaults() {
     let uncommented = uncommented
         .lines()
         .filter(|line| {
-            !["token_file", "pop", "threads", "shards", "join", "[storage.encryption", "key_files"]
-                .iter()
-                .any(|key| line.starts_with(key))
+            ![
+                "token_file",
+                "pop",
+                "threads",
+                "shards",
+                "join",
+                "round_trip_ms",
+                "[storage.encryption",
+                "key_files",
+            ]
+            .iter()
+            .any(|key| line.starts_with(key))
         })
         .collect::<Vec<_>>()
         .join("\n");

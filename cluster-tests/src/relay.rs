@@ -28,7 +28,7 @@ const TRIPS: usize = 20;
 
 /// The relay; it ends when dropped.
 #[derive(Debug)]
-pub(crate) struct Relay {
+pub struct Relay {
     stop: CancellationToken,
 }
 
@@ -40,10 +40,10 @@ struct Chunk {
 
 impl Relay {
     /// Takes connections at each first address and passes them on to the second.
-    pub(crate) async fn start(
-        ways: &[(SocketAddr, SocketAddr)],
-        one_way: Duration,
-    ) -> Result<Self> {
+    ///
+    /// # Errors
+    /// An address cannot be listened at.
+    pub async fn start(ways: &[(SocketAddr, SocketAddr)], one_way: Duration) -> Result<Self> {
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         for (front, node) in ways {
@@ -56,7 +56,10 @@ impl Relay {
     }
 
     /// The round trip through such a relay, as an echo behind it sees it: timers are not exact.
-    pub(crate) async fn round_trip(front: SocketAddr, one_way: Duration) -> Result<Duration> {
+    ///
+    /// # Errors
+    /// The address cannot be had, or a connection breaks.
+    pub async fn round_trip(front: SocketAddr, one_way: Duration) -> Result<Duration> {
         let echo = TcpListener::bind(SocketAddr::new(front.ip(), 0)).await?;
         let _relay = Self::start(&[(front, echo.local_addr()?)], one_way).await?;
         let answer = async {
