@@ -83,7 +83,10 @@ async fn calls_fail_over_between_nodes_with_certificates_and_strangers_are_refus
     tokio::time::sleep(Duration::from_secs(11)).await;
     stage.cluster.restart(4).unwrap();
     counted(&stage, 1, "holdline_peer_refused_total", "reason=\"removed\"", 1.0).await;
-    let _ended = stage.cluster.kill(4);
+    let node = stage.cluster.node(4).unwrap();
+    assert!(!node.wait_exit(LIMIT).await.unwrap().success());
+    let said = node.log_tail(10);
+    assert!(said.contains("node 4 was removed from the cluster, says node "), "{said}");
     stage.wait_over(&all).await.unwrap();
     stage.hang_up(&held).await.unwrap();
     for numbers in [all, held] {

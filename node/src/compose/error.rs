@@ -138,6 +138,16 @@ pub enum NodeError {
     /// The cluster has no place for this node, or none any more.
     #[error("{0}")]
     TurnedAway(String),
+    /// Another node has refused this one's certificate as revoked.
+    #[error(
+        "node {node} was removed from the cluster, says node {by}, and its certificate is revoked: it does not come back; empty its data folder and join with a new number"
+    )]
+    Revoked {
+        /// This node.
+        node: NodeId,
+        /// Who has said so.
+        by: NodeId,
+    },
     /// Raft has stopped by itself.
     #[error(
         "{0}; this node stops so that another takes over: look at the disk, then start it again"

@@ -17,7 +17,7 @@ use super::machine::Machine;
 use super::{NodeError, rpc};
 use crate::config::Config;
 use crate::node_runner::NodeContext;
-use crate::trust::{Book, Trust, name, secure};
+use crate::trust::{Trust, name, secure};
 
 /// How this node connects to others, and what it expects of those that connect to it.
 #[derive(Debug)]
@@ -38,9 +38,9 @@ impl Links {
                 trust: None,
             });
         };
-        let tls = Tls::told_as(EXPIRY);
-        tls.load(files).map_err(NodeError::ClusterTls)?;
         let cluster = config.cluster.id();
+        let trust = Trust::new(cluster, Tls::told_as(EXPIRY));
+        trust.tls.load(files).map_err(NodeError::ClusterTls)?;
         let named = named(&files.certificate);
         let ours = name::Named { cluster, node: config.node.id };
         if named != Some(ours) {
@@ -50,7 +50,6 @@ impl Links {
                 cluster: config.cluster.name.clone(),
             });
         }
-        let trust = Trust { cluster, tls, book: Book::default() };
         Ok(Self {
             raft: trust.raft_connect(),
             forward: trust.forward_connect(),

@@ -51,12 +51,14 @@ use crate::switch::ownership::{self, Keeper, Progress};
 use crate::switch::shard::{self, ToShard};
 use crate::switch::tls_peers::{Shown, TlsPeers};
 use crate::switch::trunks::{self, TellTrunks, Wires};
+use crate::trust::Book;
 
 /// A running node.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub(super) me: NodeId,
     pub(super) raft: RaftHandle,
+    pub(super) book: Book,
     pub(super) clock: Clock,
     pub(super) progress: watch::Receiver<Progress>,
     pub(super) stopping: watch::Sender<bool>,
@@ -162,6 +164,7 @@ impl Parts {
             halt.clone(),
         );
         let (routes, state) = (node.routes.add_service(service), shared.raft.state());
+        let book = links.trust.as_ref().map(|(trust, _)| trust.book.clone()).unwrap_or_default();
         links::serve::<M>(links.trust, incoming, routes, state, context, halt);
         let wires = Wires::new();
         let Counts { calls, trunk_calls } = shared.start_shards(inputs, &wires)?;
@@ -186,7 +189,8 @@ impl Parts {
             shared.start_admin(api).await?;
         }
         let clock = context.clock.clone();
-        Ok(Self { me: config.node.id, raft: shared.raft, clock, progress, stopping, failed })
+        let (me, raft) = (config.node.id, shared.raft);
+        Ok(Self { me, raft, book, clock, progress, stopping, failed })
     }
 }
 

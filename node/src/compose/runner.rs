@@ -47,6 +47,7 @@ impl<M: Machine> NodeRunner for Node<M> {
             () = context.stop.cancelled() => Ok(()),
             stopped = parts.raft.fatal() => Err(NodeError::Stopped(stopped)),
             why = parts.raft.turned_away() => Err(NodeError::TurnedAway(why)),
+            by = parts.book.told() => Err(NodeError::Revoked { node: parts.me, by }),
             Some(failed) = parts.failed.recv() => Err(NodeError::Failed(failed)),
         };
         if outcome.is_ok() {

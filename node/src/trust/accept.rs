@@ -55,6 +55,7 @@ impl Trust {
         let handshake = TlsAcceptor::from(server).accept(connection);
         let stream = match tokio::time::timeout(WITHIN, handshake).await {
             Ok(Ok(stream)) => stream,
+            Ok(Err(error)) if is_revoked(&error) => return Err(Stranger::Revoked),
             Ok(Err(error)) => return Err(Stranger::Handshake(error.to_string())),
             Err(_) => return Err(failed("the handshake took too long")),
         };
@@ -62,6 +63,12 @@ impl Trust {
         let peer = self.judge(shown.map(AsRef::as_ref))?;
         Ok(Guarded::new(stream, peer, self.book.clone()))
     }
+}
+
+/// Whether a handshake failed because the certificate was revoked.
+fn is_revoked(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    inner == Some(&rustls::Error::InvalidCertificate(rustls::CertificateError::Revoked))
 }
 
 /// Handshakes at a time; further connections wait.

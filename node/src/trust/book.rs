@@ -10,6 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use holdline_model::{Millis, NodeId, Roster, Standing};
 use holdline_storage::StateReader;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -18,11 +19,27 @@ use crate::clock::Clock;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Book {
     removed: Arc<ArcSwap<BTreeSet<NodeId>>>,
+    /// Who has told this node that its own certificate is revoked.
+    told: Arc<watch::Sender<Option<NodeId>>>,
 }
 
 impl Book {
     pub(crate) fn is_removed(&self, node: NodeId) -> bool {
         self.removed.load().contains(&node)
+    }
+
+    /// Another node has refused this one's certificate: it was removed.
+    pub(super) fn told_by(&self, peer: NodeId) {
+        self.told.send_replace(Some(peer));
+    }
+
+    /// Waits until this node hears that its certificate is revoked, and from whom. Cancel-safe.
+    pub(crate) async fn told(&self) -> NodeId {
+        let mut told = self.told.subscribe();
+        match told.wait_for(Option::is_some).await.ok().and_then(|peer| *peer) {
+            Some(peer) => peer,
+            None => std::future::pending().await,
+        }
     }
 
     pub(super) fn follow_roster(&self, roster: &Roster, now: Millis) {

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use holdline_model::{Certified, NodeId};
+use rustls::AlertDescription;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::Connected;
 
@@ -39,8 +40,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check()?;
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if let Poll::Ready(Err(error)) = &read
+            && says_revoked(error)
+        {
+            self.book.told_by(self.peer);
+        }
+        read
     }
+}
+
+/// Whether the peer ended the connection because our certificate is revoked.
+pub(super) fn says_revoked(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    inner == Some(&rustls::Error::AlertReceived(AlertDescription::CertificateRevoked))
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {

@@ -29,6 +29,7 @@ pub mod name;
 mod tests;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use holdline_model::ClusterId;
 use holdline_transport::Tls;
@@ -59,6 +60,9 @@ enum Stranger {
     /// The node was removed.
     #[error("node {0} was removed from the cluster")]
     Removed(holdline_model::NodeId),
+    /// The same, seen in its handshake.
+    #[error("it was removed from the cluster: its certificate is revoked")]
+    Revoked,
 }
 
 impl Stranger {
@@ -67,7 +71,7 @@ impl Stranger {
             Self::Handshake(_) => "certificate",
             Self::Nameless => "nameless",
             Self::OtherCluster => "cluster",
-            Self::Removed(_) => "removed",
+            Self::Removed(_) | Self::Revoked => "removed",
         }
     }
 
@@ -80,6 +84,17 @@ impl Stranger {
 }
 
 impl Trust {
+    /// `tls`, not loaded yet, with which nothing that was removed gets through a handshake.
+    pub(crate) fn new(cluster: ClusterId, tls: Tls) -> Self {
+        let book = Book::default();
+        let removed = book.clone();
+        let is_revoked = move |certificate: &[u8]| {
+            let named = name::of_certificate(certificate).filter(|named| named.cluster == cluster);
+            named.is_some_and(|named| removed.is_removed(named.node))
+        };
+        Self { cluster, tls: tls.revoking(Arc::new(is_revoked)), book }
+    }
+
     /// Which node a certificate is for, if it may speak to this one.
     fn judge(&self, certificate: Option<&[u8]>) -> Result<holdline_model::NodeId, Stranger> {
         let named = certificate.and_then(name::of_certificate).ok_or(Stranger::Nameless)?;

@@ -18,7 +18,7 @@ use tonic::transport::server::{Connected, TcpIncoming};
 
 use super::authority::Authority;
 use super::guarded::Guarded;
-use super::{Book, Trust, secure};
+use super::{Trust, secure};
 
 const CLUSTER: ClusterId = ClusterId(7);
 
@@ -44,9 +44,9 @@ fn files(folder: &Path, ca: &Path, node: u64) -> TlsFiles {
 
 /// What node `node` with a certificate from `folder` trusts, if it trusts the authority of `ca`.
 fn trust(folder: &Path, ca: &Path, node: u64) -> Trust {
-    let tls = Tls::told_as("holdline_test_expiry_seconds");
-    tls.load(&files(folder, ca, node)).unwrap();
-    Trust { cluster: CLUSTER, tls, book: Book::default() }
+    let trust = Trust::new(CLUSTER, Tls::told_as("holdline_test_expiry_seconds"));
+    trust.tls.load(&files(folder, ca, node)).unwrap();
+    trust
 }
 
 type Accepted = Guarded<TlsStream<TcpStream>>;
@@ -94,9 +94,16 @@ async fn both_sides_know_the_other_by_its_certificate_until_it_is_removed() {
     dialled.flush().await.unwrap();
     let error = met.read_exact(&mut read).await.unwrap_err();
     assert!(error.to_string().contains("node 2 was removed"), "{error}");
-    // Nor does it get another connection.
-    let (_dialled, met) = tokio::join!(two.dial(&uri), next(&mut accepted));
+    // Nor does it get another connection, and a program that has just been started hears why.
+    let again = trust(folder.path(), folder.path(), 2);
+    let hears = async {
+        let mut dialled = again.dial(&uri).await.unwrap();
+        let _refused = dialled.read(&mut read).await.unwrap_err();
+        again.book.told().await
+    };
+    let (told, met) = tokio::join!(hears, next(&mut accepted));
     assert!(met.is_none());
+    assert_eq!(told, NodeId(1));
 }
 
 fn removed(node: u64) -> Roster {

@@ -29,8 +29,8 @@ pub use options::SocketOptions;
 pub use ports::{Plan, Ports};
 pub use sockets::{BindError, SendOutcome, Sockets};
 pub use stream::{
-    CertificateFacts, ClientCertificates, Packet, StreamEvents, StreamOptions, StreamOutcome,
-    Streams, Tls, TlsError, TlsFiles, Unsent,
+    CertificateFacts, ClientCertificates, IsRevoked, Packet, StreamEvents, StreamOptions,
+    StreamOutcome, Streams, Tls, TlsError, TlsFiles, Unsent,
 };
 pub use waiting::KernelQueues;
 pub use wire::Wire;

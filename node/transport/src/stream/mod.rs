@@ -7,6 +7,7 @@
 //! | `accept`, `dial` | how a connection begins |
 //! | `connection` | reading and writing one |
 //! | `tls`, `certificate` | certificates, read again when they change |
+//! | `revoking` | refuses clients whose certificates were revoked |
 //! | `identity` | whether a server is the one that we meant |
 //!
 //! A connection is named by its [`Hop`]: how, our listener's address, and the peer's. What is sent
@@ -22,6 +23,7 @@ mod counters;
 mod dial;
 mod identity;
 mod options;
+mod revoking;
 mod table;
 mod tls;
 
@@ -44,6 +46,7 @@ use table::{Full, Handle, Table};
 
 pub use certificate::CertificateFacts;
 pub use options::StreamOptions;
+pub use revoking::IsRevoked;
 pub use tls::{ClientCertificates, Tls, TlsError, TlsFiles};
 
 /// A message that came over a connection.

@@ -18,6 +18,7 @@ use tracing::{info, warn};
 
 use super::CertificateFacts;
 use super::identity::SipVerifier;
+use super::revoking::{IsRevoked, Revoking};
 
 /// Where certificates come from, and whom we ask for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +80,7 @@ pub struct Tls {
     /// The trunk that it is shown to; `None`: ours.
     trunk: Option<Arc<str>>,
     expiry: &'static str,
+    is_revoked: Option<IsRevoked>,
 }
 
 impl Default for Tls {
@@ -108,7 +110,14 @@ impl Tls {
     /// The end of whose certificate's validity is told as this gauge.
     #[must_use]
     pub fn told_as(expiry: &'static str) -> Self {
-        Self { current: Arc::default(), trunk: None, expiry }
+        Self { current: Arc::default(), trunk: None, expiry, is_revoked: None }
+    }
+
+    /// Refuses clients whose certificates were revoked; asked in each handshake that is not the
+    /// continuation of an earlier one.
+    #[must_use]
+    pub fn revoking(self, is_revoked: IsRevoked) -> Self {
+        Self { is_revoked: Some(is_revoked), ..self }
     }
 
     /// The trunk that it is shown to; `None`: to all.
@@ -135,7 +144,7 @@ impl Tls {
     /// # Errors
     /// See [`TlsError`]; what was read before stays in force.
     pub fn load(&self, files: &TlsFiles) -> Result<(), TlsError> {
-        let loaded = load(files)?;
+        let loaded = load(files, self.is_revoked.as_ref())?;
         let of = self.trunk.as_deref().unwrap_or_default().to_owned();
         gauge!(self.expiry, "trunk" => of).set(loaded.not_after.as_secs() as f64);
         self.current.store(Some(Arc::new(loaded)));
@@ -186,7 +195,7 @@ impl Tls {
     }
 }
 
-fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
+fn load(files: &TlsFiles, is_revoked: Option<&IsRevoked>) -> Result<Loaded, TlsError> {
     let chain = certificates(&files.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&files.key)
         .map_err(|error| unreadable(&files.key, "a private key", &error))?;
@@ -211,7 +220,11 @@ fn load(files: &TlsFiles) -> Result<Loaded, TlsError> {
                     verifier.allow_unauthenticated()
                 }
             };
-            server.with_client_cert_verifier(verifier.build().map_err(|_| TlsError::NoTrust)?)
+            let inner = verifier.build().map_err(|_| TlsError::NoTrust)?;
+            server.with_client_cert_verifier(match is_revoked.cloned() {
+                Some(is_revoked) => Arc::new(Revoking { inner, is_revoked }),
+                None => inner,
+            })
         }
     };
     let server = server.with_single_cert(chain.clone(), key.clone_key()).map_err(unusable)?;
