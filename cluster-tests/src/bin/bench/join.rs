@@ -82,7 +82,8 @@ async fn one(much: Much, options: &ClusterOptions, plan: &Plan) -> Result<Join> 
     let system = System::holdline(cluster, Ingress::Follower).await?;
     let mut stand = Stand::beside(Kind::Holdline3, system)?;
     stand.warm_up(plan).await?;
-    let _held = up::hold(&stand, much.calls).await?;
+    wait_indexed(stand.system.cluster().context("not a cluster")?, much.records).await?;
+    let _held = up::hold(&stand, much.calls, SET_UP_RATE).await?;
     let seconds = u32::try_from((BEFORE * 2 + LIMIT).as_secs())?;
     let callers = stand.start_callers(&Plan { rate: much.rate, seconds, ..*plan })?;
     tokio::time::sleep(BEFORE / 2).await;
@@ -168,6 +169,22 @@ async fn join(cluster: &mut Cluster) -> Result<f64> {
     }
 }
 
+/// Waits until each node has found out where its records are, which it does beside everything else.
+async fn wait_indexed(cluster: &Cluster, records: u64) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let nodes = others(cluster).await?;
+        let indexed = |node: &Metrics| node.sum("holdline_cdrs_indexed_total", &[]);
+        if nodes.iter().all(|node| indexed(node) >= records as f64) {
+            let took = short(began.elapsed().as_secs_f64());
+            say(&format!("join: every node has indexed them after {took} s"));
+            return Ok(());
+        }
+        ensure!(began.elapsed() < LIMIT, "the records are not indexed after {LIMIT:?}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
 /// The metrics of the nodes that were there before.
 async fn others(cluster: &Cluster) -> Result<Vec<Metrics>> {
     let mut all = Vec::new();
@@ -235,6 +252,8 @@ impl Join {
 const JOINER: u64 = 4;
 /// As many as `bench-store` gives to an entry that was applied, or fewer.
 const RECORDS_PER_ENTRY: u64 = 60_000;
+/// Calls per second while the calls are set up.
+const SET_UP_RATE: u32 = 500;
 const BEFORE: Duration = Duration::from_secs(20);
 const LIMIT: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(100);

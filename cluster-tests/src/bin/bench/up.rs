@@ -121,7 +121,7 @@ async fn one(calls: u32, options: &ClusterOptions, plan: &Plan) -> Result<Up> {
     stand.warm_up(plan).await?;
     let empty_mib = largest(&stand.system.memory_mib());
     let start = Instant::now();
-    let _held = hold(&stand, calls).await?;
+    let _held = hold(&stand, calls, SET_UP_RATE).await?;
     let set_up_s = round(start.elapsed().as_secs_f64());
     say(&format!("up: {calls} calls are up after {} s", short(set_up_s)));
     let owner = owner(&mut stand).await?;
@@ -146,15 +146,15 @@ async fn one(calls: u32, options: &ClusterOptions, plan: &Plan) -> Result<Up> {
 }
 
 /// Sets the calls up.
-pub(crate) async fn hold(stand: &Stand, calls: u32) -> Result<Sipp> {
+pub(crate) async fn hold(stand: &Stand, calls: u32, rate: u32) -> Result<Sipp> {
     let system = &stand.system;
     let to = system.ingress().first().copied().context("nobody to call")?;
     let mut local = system.site().sipp_caller();
     local.set_port(local.port() + 100);
-    let mut plan = SippPlan::caller(Scenario::Ours("uac.xml"), local, to, calls, SET_UP_RATE);
+    let mut plan = SippPlan::caller(Scenario::Ours("uac.xml"), local, to, calls, rate);
     plan.hold_ms = HOLD_MS;
     let held = plan.start(system.folder(), "held")?;
-    let limit = Duration::from_secs((calls / SET_UP_RATE).into()) + SET_UP_GRACE;
+    let limit = Duration::from_secs((calls / rate).into()) + SET_UP_GRACE;
     let deadline = Instant::now() + limit;
     let wanted = f64::from(calls);
     loop {
