@@ -62,7 +62,7 @@ pub use lease::{
 pub use membership::{ChangeError, Changed, MemberChange, Tolerance, Votes};
 pub use network::{ClusterToken, Connect, InvalidToken};
 pub use node::{RaftNode, StartError, Storage};
-pub use offload::offload;
+pub use offload::{aside, offload};
 pub use options::{Options, OptionsError, Tuning, Wall};
 pub use proposal::{Decided, ProposeError, ReplyTo, SubmitError, Undecided};
 pub use read::ReadError;

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use holdline_model::{CdrCommand, CdrId, Command, Millis, PurgeCdrs, limits};
-use holdline_raft::{RaftHandle, offload};
+use holdline_raft::{RaftHandle, aside, offload};
 use holdline_storage::{Oldest, StateError, StateReader};
 use metrics::{counter, gauge};
 use tokio_util::sync::CancellationToken;
@@ -95,7 +95,7 @@ impl CdrKeeper {
         read: impl FnOnce(&StateReader) -> Result<T, StateError> + Send + 'static,
     ) -> Option<T> {
         let state = self.state.clone();
-        match offload(&self.tasks, move || read(&state)).await {
+        match aside(&self.tasks, move || read(&state)).await {
             Ok(Ok(value)) => Some(value),
             Ok(Err(error)) => {
                 error!(%error, "the index of CDRs cannot be written");

@@ -9,9 +9,9 @@ use openraft::RaftSnapshotBuilder;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::offload;
 use crate::store::mark::from_bytes;
 use crate::types::{LogId, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::{aside, offload};
 
 /// What openraft hands around as a snapshot: a checked file. There is none for the empty state, of
 /// which openraft may ask for a snapshot, too; such a one is neither sent nor installed.
@@ -134,7 +134,9 @@ impl Snapshots {
             });
         }
         let state = Arc::clone(state);
-        let file = self.blocking(move |store, _| state.build_snapshot(store)).await?;
+        let store = self.store.clone();
+        let built = aside(&self.tasks, move || state.build_snapshot(&store)).await?;
+        let file = built.map_err(io::Error::other)?;
         tracing::info!(bytes = file.bytes(), records = file.records(), "a snapshot is built");
         snapshot(file)
     }
@@ -150,12 +152,13 @@ impl Snapshots {
         let _turn = self.turn.lock().await;
         let state = Arc::clone(state);
         tracing::info!(bytes = file.bytes(), records = file.records(), "a snapshot is installed");
-        let install = move |store: &SnapshotStore, group| {
+        let (store, group) = (self.store.clone(), self.group);
+        let install = move || {
             let own = file.path().parent() == Some(store.folder());
-            let file = if own { file } else { adopt(store, group, &file)? };
-            state.install_snapshot(store, &file)
+            let file = if own { file } else { adopt(&store, group, &file)? };
+            state.install_snapshot(&store, &file)
         };
-        self.blocking(install).await
+        aside(&self.tasks, install).await?.map_err(io::Error::other)
     }
 
     /// Runs what blocks on the disk on a thread that may.

@@ -23,6 +23,8 @@ pub(crate) struct FileWriter {
     file: File,
     cipher: Option<FileCipher>,
     at: u64,
+    /// Up to where it is on the disk for certain.
+    synced: u64,
 }
 
 /// A file being read from its beginning, or from anywhere.
@@ -52,13 +54,17 @@ impl FileWriter {
             file.write_all(&id.0)?;
             file.write_all(&cipher.nonce)?;
         }
-        Ok(Self { file, cipher: cipher.map(|(_, cipher)| cipher), at: 0 })
+        Ok(Self { file, cipher: cipher.map(|(_, cipher)| cipher), at: 0, synced: 0 })
     }
 
     pub(crate) fn sync_all(&self) -> io::Result<()> {
         self.file.sync_all()
     }
 }
+
+/// So many bytes are synced at a time: the syncs of others, such as the log's, do not have to wait until a
+/// large file is on the disk.
+const SYNC_EVERY: u64 = 4 << 20;
 
 impl Write for FileWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -71,6 +77,10 @@ impl Write for FileWriter {
             }
         }
         self.at += bytes.len() as u64;
+        if self.at - self.synced >= SYNC_EVERY {
+            self.file.sync_data()?;
+            self.synced = self.at;
+        }
         Ok(bytes.len())
     }
 
