@@ -186,7 +186,7 @@ impl Default for Tuning {
             snapshot_keep: 50_000,
             snapshot_timeout: Duration::from_secs(120),
             snapshot_chunk_bytes: NonZeroUsize::MIN.saturating_add((256 << 10) - 1),
-            snapshot_bytes_per_s: NonZeroU64::MIN.saturating_add((64 << 20) - 1),
+            snapshot_bytes_per_s: NonZeroU64::MIN.saturating_add((12 << 20) - 1),
             append_entries: NonZeroUsize::MIN.saturating_add(1_023),
             append_bytes: NonZeroUsize::MIN.saturating_add((4 << 20) - 1),
             append_timeout: Duration::from_secs(1),
