@@ -99,7 +99,9 @@ impl Reader {
 
     async fn once(&mut self) -> Result<()> {
         let mut stream = TcpStream::connect(self.admin).await.context("the export's node")?;
-        let ask = "GET /v1/cdrs/export HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n";
+        let host = self.admin;
+        let ask =
+            format!("GET /v1/cdrs/export HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
         stream.write_all(ask.as_bytes()).await?;
         let mut buffer = vec![0; CHUNK];
         let mut first = true;

@@ -18,6 +18,8 @@ use tokio::time::Instant;
 const HOLD: Duration = Duration::from_millis(700);
 /// How long the last calls may take to end.
 const END_LIMIT: Duration = Duration::from_secs(5);
+/// How long an address may be in use by the agent of the run before.
+const LEAVE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Caller and callee.
 #[derive(Debug)]
@@ -52,9 +54,9 @@ impl Probe {
 
     /// The same over one transport on both sides, for which the cluster has listeners.
     pub(crate) async fn over(cluster: &Cluster, over: Transport, run: u64) -> Result<Self> {
-        let (site, agents) = (cluster.site(), (cluster.over(over)?, cluster.over(over)?));
-        let caller = Agent::start_over(agents.0, site.caller(), 2 * run)?;
-        let callee = Agent::start_over(agents.1, site.callee(), 2 * run + 1)?;
+        let site = cluster.site();
+        let caller = start(cluster, over, site.caller(), 2 * run).await?;
+        let callee = start(cluster, over, site.callee(), 2 * run + 1).await?;
         Self::between(caller, callee).await
     }
 
@@ -111,6 +113,18 @@ impl Probe {
             }
         }
         probed
+    }
+}
+
+/// Starts an agent; one of a run before leaves its address a moment after it.
+async fn start(cluster: &Cluster, over: Transport, local: SocketAddr, seed: u64) -> Result<Agent> {
+    let deadline = Instant::now() + LEAVE_LIMIT;
+    loop {
+        match Agent::start_over(cluster.over(over)?, local, seed) {
+            Ok(agent) => return Ok(agent),
+            Err(error) if Instant::now() >= deadline => return Err(error.into()),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
     }
 }
 
