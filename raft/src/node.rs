@@ -21,7 +21,7 @@ use crate::network::client::Network;
 use crate::network::peers::Peers;
 use crate::network::server::Server;
 use crate::network::token::Spoken;
-use crate::options::{Options, OptionsError};
+use crate::options::{Options, OptionsError, Tuning};
 use crate::placement::{self, Far, Origins, Proposed};
 use crate::proposal::Proposals;
 use crate::read::{self, Freshness};
@@ -141,9 +141,7 @@ impl Parts {
         let observer = Observer::new(&raft);
         let (publish, leadership) = watch::channel(Leadership::default());
         tasks.spawn(leadership::follow(observer.clone(), publish, cancel.clone()));
-        let (lease, margin) = (tuning.lease, tuning.lease_margin);
-        let rules = Rules { lease, margin, deaf_after: tuning.deaf_after };
-        let board = Board::new(rules, peers.longest().clone());
+        let board = board(tuning, peers.longest().clone());
         let lease = Lease::new();
         let (proposed, origins) = (Proposed::default(), Origins::default());
         tasks.spawn(lease::renew(
@@ -209,6 +207,11 @@ impl Parts {
         at_door.start(options, has_to_ask, &tasks, cancel);
         (handle, routes)
     }
+}
+
+fn board(tuning: &Tuning, longest: Longest) -> Board {
+    let Tuning { lease, lease_margin: margin, deaf_after, .. } = *tuning;
+    Board::new(Rules { lease, margin, deaf_after }, longest)
 }
 
 /// Starts the tasks that measure how far the others are, and how fresh what is known here is.

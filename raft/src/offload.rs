@@ -65,7 +65,7 @@ mod tests {
         let before = nice();
         assert_eq!(aside(&tasks, nice).await.unwrap(), NICE);
         assert_eq!((nice(), offload(&tasks, nice).await.unwrap()), (before, before));
-        let broken = aside(&tasks, || panic!("as it must")).await.map(|()| ());
+        let broken: io::Result<()> = aside(&tasks, || panic!("as it must")).await;
         assert_eq!(broken.unwrap_err().to_string(), "the work broke off");
         tasks.close();
         tasks.wait().await;

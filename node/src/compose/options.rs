@@ -17,7 +17,7 @@ use crate::switch::ownership;
 
 pub(super) fn raft_options(
     context: &NodeContext,
-    place: Place,
+    place: &Place,
     data_dir: &DataDir,
     token: &str,
     connect: holdline_raft::Connect,
@@ -37,7 +37,7 @@ pub(super) fn raft_options(
         group: GROUP,
         members,
         member: member(&config.this_member()),
-        seeds: place.seeds,
+        seeds: place.seeds.clone(),
         is_new: place.is_new,
         set_aside: data_dir.was_set_aside(),
         wall: Wall::new(move || clock.now()),

@@ -125,8 +125,7 @@ impl Parts {
         let (data_dir, storage) = machine.open_storage(config, GROUP, &context.tasks)?;
         let token = keys::rpc_token(&config.cluster.key);
         let links = Links::new(machine, config)?;
-        let fit = place.fit.clone();
-        let raft_options = raft_options(context, place, &data_dir, &token, links.raft)?;
+        let raft_options = raft_options(context, &place, &data_dir, &token, links.raft)?;
         let node =
             RaftNode::start(raft_options, storage, context.tasks.clone(), halt.clone()).await?;
         let forward_options = forward_options(config, &token, links.forward)?;
@@ -154,7 +153,7 @@ impl Parts {
             tls_peers,
             certificates,
             fill,
-            fit,
+            fit: place.fit,
         };
         let hang_ups = shared.hang_ups();
         let (service, from_nodes) = forward::service(
@@ -184,10 +183,7 @@ impl Parts {
         let (stopping, is_stopping) = watch::channel(false);
         let seen =
             Seen { progress: progress.clone(), stopping: is_stopping, view, trunk_view, bulletin };
-        let api: Arc<dyn ClusterApi> = Arc::new(shared.api(hang_ups, data_dir, seen));
-        if machine.started(&shared.raft, &api) {
-            shared.start_admin(api).await?;
-        }
+        shared.start_api(machine, shared.api(hang_ups, data_dir, seen)).await?;
         let clock = context.clock.clone();
         let (me, raft) = (config.node.id, shared.raft);
         Ok(Self { me, raft, book, clock, progress, stopping, failed })
@@ -195,6 +191,15 @@ impl Parts {
 }
 
 impl Shared<'_> {
+    /// Shows the machine the node that was started, and listens for administrators if it is to.
+    async fn start_api<M: Machine>(&self, machine: &M, api: Api) -> Result<(), NodeError> {
+        let api: Arc<dyn ClusterApi> = Arc::new(api);
+        if machine.started(&self.raft, &api) {
+            self.start_admin(api).await?;
+        }
+        Ok(())
+    }
+
     fn config(&self) -> &Config {
         &self.context.config
     }

@@ -227,16 +227,7 @@ async fn run(args: &Args) -> Result<bool> {
         write(args, &report)?;
     }
     if wanted(Part::Takeover) {
-        for (victim, name) in
-            [(Victim::Follower, "owner is not leader"), (Victim::Leader, "owner is leader")]
-        {
-            let calls = usize::try_from(args.pick(args.calls, 100, 40))?;
-            let kills = args.pick(args.kills, 5, 2);
-            match takeover::measure(victim, name, kills, calls).await {
-                Ok(takeover) => report.takeovers.push(takeover),
-                Err(error) => note(&mut broken, format!("takeover, {name}: {error:#}")),
-            }
-        }
+        report.takeovers = takeovers(args, &mut broken).await?;
     }
     if wanted(Part::Join) {
         let much = join::Much {
@@ -253,6 +244,21 @@ async fn run(args: &Args) -> Result<bool> {
         say(&format!("Written to {}", path.display()));
     }
     Ok(report.nothing_lost())
+}
+
+async fn takeovers(args: &Args, broken: &mut Vec<String>) -> Result<Vec<takeover::Takeover>> {
+    let mut all = Vec::new();
+    for (victim, name) in
+        [(Victim::Follower, "owner is not leader"), (Victim::Leader, "owner is leader")]
+    {
+        let calls = usize::try_from(args.pick(args.calls, 100, 40))?;
+        let kills = args.pick(args.kills, 5, 2);
+        match takeover::measure(victim, name, kills, calls).await {
+            Ok(takeover) => all.push(takeover),
+            Err(error) => note(broken, format!("takeover, {name}: {error:#}")),
+        }
+    }
+    Ok(all)
 }
 
 fn setting(text: &str) -> Result<(String, u64)> {
