@@ -27,7 +27,7 @@ pub async fn offload<T: Send + 'static>(
 }
 
 /// The same for work that takes long and that nobody waits for: it gets the processor when nobody else
-/// wants it (a thread of its own, as nice as [`NICE`]).
+/// wants it (a thread of its own, with niceness 10).
 ///
 /// Must be called within a tokio runtime. Dropping the future does not stop the work.
 ///
