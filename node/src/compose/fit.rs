@@ -33,8 +33,8 @@ struct Adapts {
     kept: Kept,
     /// What the configured times fit, without having been adapted.
     configured: Duration,
-    /// What is kept, in milliseconds; 0: what is configured will do.
-    ms: u64,
+    /// What is kept, in milliseconds; 0: what is configured will do. `None`: nothing yet.
+    ms: Option<u64>,
 }
 
 impl Fit {
@@ -52,7 +52,8 @@ impl Fit {
         let folder = &config.node.data_dir;
         let kept = Kept::new(folder, "ROUND_TRIP");
         let error = |cause| NodeError::Note { path: folder.clone(), cause };
-        let ms = match kept.read().map_err(error)? {
+        let known = kept.read().map_err(error)?;
+        let ms = match known {
             Some(ms) => ms.min(LONGEST_MS),
             None => {
                 let me = config.node.id;
@@ -75,7 +76,7 @@ impl Fit {
                 "the times of elections and leases fit the round trip to the farthest voter"
             );
         }
-        Ok(Self { in_force, adapts: Some(Adapts { kept, configured, ms }) })
+        Ok(Self { in_force, adapts: Some(Adapts { kept, configured, ms: known }) })
     }
 
     /// Whether the next start takes times that fit what is measured.
@@ -84,16 +85,20 @@ impl Fit {
     }
 
     /// Keeps what was measured for the next start, if times that fit it differ from those that were
-    /// to be taken. Blocks on the disk then.
-    pub(super) fn keep(&mut self, farthest: Duration) {
+    /// to be taken. `of_all`: no voter was left out. Blocks on the disk then.
+    pub(super) fn keep(&mut self, farthest: Duration, of_all: bool) {
         let Some(adapts) = &mut self.adapts else { return };
         let needed = needed(farthest, adapts.configured);
         // Shorter times are taken only if they are much shorter: distances vary.
-        if needed <= adapts.ms && needed * 2 > adapts.ms || needed == adapts.ms {
+        let differs = match adapts.ms {
+            Some(ms) => needed > ms || of_all && needed < ms && needed * 2 <= ms,
+            None => of_all || needed > 0,
+        };
+        if !differs {
             return;
         }
         match adapts.kept.write(needed) {
-            Ok(()) => adapts.ms = needed,
+            Ok(()) => adapts.ms = Some(needed),
             Err(error) => {
                 warn!(%error, "the round trip to the farthest voter cannot be kept for the next start");
             }
@@ -159,10 +164,10 @@ mod tests {
     fn what_is_kept_grows_at_once_and_shrinks_when_it_is_far_too_long() {
         let folder = tempfile::tempdir().unwrap();
         let kept = Kept::new(folder.path(), "ROUND_TRIP");
-        let adapts = Adapts { kept: kept.clone(), configured: 25 * MS, ms: 0 };
+        let adapts = Adapts { kept: kept.clone(), configured: 25 * MS, ms: Some(0) };
         let mut fit = Fit { in_force: 25 * MS, adapts: Some(adapts) };
         let mut after = |farthest| {
-            fit.keep(farthest);
+            fit.keep(farthest, true);
             kept.read().unwrap()
         };
         assert_eq!(after(20 * MS), None);
@@ -171,6 +176,23 @@ mod tests {
         assert_eq!(after(61 * MS), Some(105));
         assert_eq!(after(47 * MS), Some(50));
         assert_eq!(after(1 * MS), Some(0));
+    }
+
+    #[test]
+    fn that_all_are_near_is_kept_too_but_not_while_a_voter_is_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::new(folder.path(), "ROUND_TRIP");
+        let adapts = Adapts { kept: kept.clone(), configured: 25 * MS, ms: None };
+        let mut fit = Fit { in_force: 25 * MS, adapts: Some(adapts) };
+        let mut after = |farthest, of_all| {
+            fit.keep(farthest, of_all);
+            kept.read().unwrap()
+        };
+        assert_eq!(after(1 * MS, false), None);
+        assert_eq!(after(1 * MS, true), Some(0), "the next start need not measure");
+        assert_eq!(after(61 * MS, false), Some(65));
+        assert_eq!(after(1 * MS, false), Some(65), "the far one is away");
+        assert_eq!(after(1 * MS, true), Some(0));
     }
 
     #[tokio::test]

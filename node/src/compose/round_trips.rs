@@ -40,8 +40,10 @@ pub(super) async fn tell(mut teller: Teller, stop: CancellationToken) {
             warned = warned || warn_of(&teller.fit, farthest);
             let time = Duration::from_micros(farthest.micros);
             let mut fit = teller.fit.clone();
+            let mut others = voters.iter().filter(|node| **node != teller.me);
+            let of_all = others.all(|node| measured.contains_key(node));
             let kept = offload(&teller.tasks, move || {
-                fit.keep(time);
+                fit.keep(time, of_all);
                 fit
             });
             if let Ok(fit) = kept.await {
