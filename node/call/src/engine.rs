@@ -20,8 +20,8 @@ use holdline_model::{
 use holdline_sip::digest::NonceKey;
 use holdline_sip::message::{Message, Method, ParseError, ParseErrorKind, Via};
 
-use crate::absent::Absent;
 use crate::allowance::{Allowance, Unlimited};
+use crate::behind::Behind;
 use crate::call::{Call, Ctx, Fate, Request};
 use crate::index::Index;
 use crate::large::{Large, WithoutTcp};
@@ -51,7 +51,7 @@ pub struct CallEngine {
     /// Requests that wait for tokens.
     pub(crate) held: HeldRequests,
     /// Calls that wait until this node has caught up.
-    pub(crate) absent: Absent,
+    pub(crate) behind: Behind,
     pub(crate) emergency: Arc<dyn Emergency>,
     pub(crate) selector: Selector,
     pub(crate) trunk_calls: TrunkCalls,
@@ -90,7 +90,7 @@ impl CallEngine {
             registrar: Registrar::none(),
             allowance: Arc::new(Unlimited),
             held: HeldRequests::default(),
-            absent: Absent::default(),
+            behind: Behind::default(),
             emergency: Arc::new(NoEmergency),
             selector: Selector::new(seed),
             trunk_calls: TrunkCalls::default(),
@@ -288,7 +288,7 @@ impl CallEngine {
             Some(_) | None => {
                 self.registrar.lost(slot);
                 self.held.lost(slot);
-                self.absent.lost(slot);
+                self.behind.lost(slot);
                 self.forget_slot(slot);
             }
         }
@@ -305,7 +305,7 @@ impl CallEngine {
         self.slots.remove(&slot);
         self.registrar.lost(slot);
         self.held.lost(slot);
-        self.absent.lost(slot);
+        self.behind.lost(slot);
         self.forget_slot(slot);
     }
 

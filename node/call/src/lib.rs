@@ -17,8 +17,8 @@
     clippy::iter_over_hash_type
 )]
 
-mod absent;
 mod allowance;
+mod behind;
 mod call;
 mod dialogs;
 mod emergency;

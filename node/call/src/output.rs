@@ -24,7 +24,7 @@ pub enum Output {
         /// The command.
         command: Box<Register>,
     },
-    /// A call is about to be refused by what this node knows: it is to apply everything that is committed by
+    /// A request is about to be refused by what this node knows: it is to apply everything that is committed by
     /// now, and tell so by [`crate::Input::CaughtUp`].
     CatchUp {
         /// Tells it from others of this engine.

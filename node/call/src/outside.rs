@@ -9,7 +9,7 @@ use holdline_model::{Admit, CallId, Epoch, Hop, Millis, Name, SlotId, Target, mu
 use holdline_sip::digest::Use;
 use holdline_sip::message::{Message, Method};
 
-use crate::absent::Waiting;
+use crate::behind::{Placing, Waiting};
 use crate::call::{Call, Fate, Request};
 use crate::messages::{self, Refuse};
 use crate::nonce::mix;
@@ -30,11 +30,22 @@ pub(crate) struct Caller {
     trunk: Name,
 }
 
+/// What is known of who sent an INVITE.
+#[derive(Debug)]
+enum Identified {
+    /// Whose it is.
+    Caller(Caller),
+    /// It was answered.
+    Answered,
+    /// Its credentials prove nothing, as far as this node has applied.
+    Unproved,
+}
+
 impl CallEngine {
     /// A request without a To tag, other than CANCEL.
     pub(crate) fn outside(&mut self, now: Millis, request: Request, slot: SlotId) {
         match request.message.method() {
-            Method::Invite => self.invite(now, request, slot),
+            Method::Invite => self.invite(now, request, slot, false),
             // An ACK of a failure without the tag that the failure had: taken by its transaction.
             Method::Ack => self.ack_without_tag(now, &request),
             Method::Options => self.options(now, &request, slot),
@@ -42,7 +53,7 @@ impl CallEngine {
                 // Section 12.2: these exist within a dialog only.
                 self.refuse(&request, Refuse::NoDialog, Refusal::NoDialog);
             }
-            Method::Register => self.register(now, request, slot),
+            Method::Register => self.register(now, request, slot, false),
             Method::Message => self.not_allowed(now, Operation::Message, &request, slot),
             Method::Subscribe | Method::Publish => {
                 self.not_allowed(now, Operation::Subscribe, &request, slot);
@@ -65,7 +76,7 @@ impl CallEngine {
                     Fate::Keep
                 });
             }
-            None if self.absent.holds(&request.message) => self.dropped(DropReason::Waiting),
+            None if self.behind.holds(&request.message) => self.dropped(DropReason::Waiting),
             None => self.refuse(&request, Refuse::NoDialog, Refusal::NoDialog),
         }
     }
@@ -112,7 +123,9 @@ impl CallEngine {
         self.ctx(Millis::default()).respond(to, "OPTIONS", 200, bytes);
     }
 
-    fn invite(&mut self, now: Millis, request: Request, slot: SlotId) {
+    /// A new call, or the same once more. `is_current`: this node has applied everything that was committed when
+    /// it came.
+    pub(crate) fn invite(&mut self, now: Millis, request: Request, slot: SlotId, is_current: bool) {
         if let Some(id) = self.index.find(&request.message) {
             if self.transaction_of(&request.message).is_some() {
                 self.with_call(now, id, |call, ctx| {
@@ -125,7 +138,7 @@ impl CallEngine {
             }
             return;
         }
-        if self.absent.holds(&request.message) {
+        if self.behind.holds(&request.message) {
             self.dropped(DropReason::Waiting);
             return;
         }
@@ -139,7 +152,14 @@ impl CallEngine {
             self.refuse(&request, Refuse::Unavailable(retry_after), Refusal::Overload);
             return;
         }
-        let Some(caller) = self.identify(now, &request, slot) else { return };
+        let caller = match self.identify(now, &request, slot, is_current) {
+            Identified::Caller(caller) => caller,
+            Identified::Answered => return,
+            Identified::Unproved => {
+                self.catch_up_before(Waiting::Invite { request, slot });
+                return;
+            }
+        };
         if let Some((refuse, reason)) = self.objection(&request) {
             self.refuse(&request, refuse, reason);
             return;
@@ -151,13 +171,13 @@ impl CallEngine {
                 return;
             }
         };
-        self.place(now, Waiting { request, slot, caller, named }, false);
+        self.place(now, Placing { request, slot, caller, named }, is_current);
     }
 
     /// Finds out where a call goes, and admits it. `is_current`: what this node knows of registrations is
     /// everything that was committed when the call came.
-    pub(crate) fn place(&mut self, now: Millis, call: Waiting, is_current: bool) {
-        let Waiting { request, .. } = &call;
+    pub(crate) fn place(&mut self, now: Millis, call: Placing, is_current: bool) {
+        let Placing { request, .. } = &call;
         let dialled = request.message.request_uri().unwrap_or_default();
         let targets = if let Some(target) = &call.named.target {
             Some(self.reached_from(request.hop, vec![target.clone()]))
@@ -184,7 +204,7 @@ impl CallEngine {
                 }
             }
         };
-        let Waiting { request, slot, caller, named } = call;
+        let Placing { request, slot, caller, named } = call;
         if let Some(mut targets) = targets {
             for target in &mut targets {
                 target.fields.extend(named.fields.iter().cloned());
@@ -228,27 +248,34 @@ impl CallEngine {
     }
 
     /// Whose a new call is: the trunk's that it comes from; else the user's that its From names, if that
-    /// is one of our domains' and the password is right. `None`: it was answered.
+    /// is one of our domains' and the password is right.
     ///
     /// 407, not 401: a device keeps apart what it tells the registrar and what it tells whatever is on
     /// the way of its calls, and sends the latter along in Proxy-Authorization, unasked, to be taken
     /// off here (RFC 3261 section 22.3).
-    fn identify(&mut self, now: Millis, request: &Request, slot: SlotId) -> Option<Caller> {
-        let epoch = self.slots.get(&slot).copied()?;
+    fn identify(
+        &mut self,
+        now: Millis,
+        request: &Request,
+        slot: SlotId,
+        is_current: bool,
+    ) -> Identified {
+        let Some(epoch) = self.slots.get(&slot).copied() else { return Identified::Answered };
         let routing = Arc::clone(&self.routing);
         if let Some(trunk) = routing.source(&self.sender(request.hop), &*self.names) {
             let Some(secret) = &trunk.policy.proof.by_digest else {
-                return Some(Caller { tenant: trunk.tenant.clone(), trunk: trunk.name.clone() });
+                let (tenant, trunk) = (trunk.tenant.clone(), trunk.name.clone());
+                return Identified::Caller(Caller { tenant, trunk });
             };
-            return self.identify_trunk(now, request, (slot, epoch), &[(trunk, secret)]);
+            return self.identify_trunk(now, request, (slot, epoch), &[(trunk, secret)]).into();
         }
         let Some(aor) = self.registrar.local_aor(request.message.from().uri) else {
             let known: Vec<(&Trunk, &PeerSecret)> = routing.known_by_digest().collect();
             if !known.is_empty() {
-                return self.identify_trunk(now, request, (slot, epoch), &known);
+                return self.identify_trunk(now, request, (slot, epoch), &known).into();
             }
             self.refuse(request, Refuse::Forbidden, Refusal::UnknownSource);
-            return None;
+            return Identified::Answered;
         };
         let question = Question { realm: aor.domain(), slot, epoch, as_registrar: false };
         let print = print_of(request);
@@ -256,18 +283,22 @@ impl CallEngine {
             Ok(Checked::Proved(user, Use::First)) if user.aor == aor => {
                 let (outcome, source) = (Authentication::Proved, request.hop.peer.ip());
                 self.event(Event::Authenticated { outcome, source });
-                return Some(Caller { tenant: user.tenant.clone(), trunk: USERS.into() });
+                let tenant = user.tenant.clone();
+                return Identified::Caller(Caller { tenant, trunk: USERS.into() });
             }
             Ok(Checked::Proved(_, Use::First)) => {
                 self.refuse(request, Refuse::Forbidden, Refusal::OtherUser);
-                return None;
+                return Identified::Answered;
             }
             Err(_) => {
                 self.dropped(DropReason::Unreadable);
-                return None;
+                return Identified::Answered;
+            }
+            Ok(Checked::Unproved) if !is_current && self.behind.has_room() => {
+                return Identified::Unproved;
             }
             Ok(Checked::Missing) => Authentication::Challenged,
-            Ok(Checked::Wrong) => Authentication::Wrong,
+            Ok(Checked::Unreadable | Checked::Unproved) => Authentication::Wrong,
             Ok(Checked::Stale(_)) => Authentication::Stale,
             // The call that it started is over and forgotten: it must not start another.
             Ok(Checked::Replayed | Checked::Proved(_, Use::Again | Use::Replayed | Use::Stale)) => {
@@ -275,10 +306,10 @@ impl CallEngine {
             }
         };
         self.ask(now, &question, request, why);
-        None
+        Identified::Answered
     }
 
-    /// The same of a call from one of these trunks, which have to know their passwords.
+    /// The same of a call from one of these trunks, which have to know their passwords. `None`: it was answered.
     fn identify_trunk(
         &mut self,
         now: Millis,
@@ -401,6 +432,12 @@ impl CallEngine {
         (0..NONCE_DRAWS)
             .map(|_| CallId { slot, nonce: self.nonces.draw() ^ mix(epoch.0) })
             .find(|id| !self.calls.contains_key(id))
+    }
+}
+
+impl From<Option<Caller>> for Identified {
+    fn from(caller: Option<Caller>) -> Self {
+        caller.map_or(Self::Answered, Self::Caller)
     }
 }
 

@@ -1,6 +1,6 @@
-//! Has this node apply everything that is committed before a call is refused by what it knows.
+//! Has this node apply everything that is committed before a request is refused by what it knows.
 //!
-//! One question to the leader serves all calls that came before it was asked; those that come meanwhile
+//! One question to the leader serves all requests that came before it was asked; those that come meanwhile
 //! are asked for next, because what was committed for them may be later than its answer.
 //!
 //! Invariant: what waits is bounded, in number by the engine and in time here.

@@ -30,8 +30,10 @@ pub(crate) struct Question<'a> {
 pub(crate) enum Checked {
     /// There are none for the realm.
     Missing,
-    /// They prove nothing.
-    Wrong,
+    /// They cannot be read.
+    Unreadable,
+    /// They prove nothing, as far as this node knows the users.
+    Unproved,
     /// The password is right, but the nonce is over, or of another owner.
     Stale(Box<UserRecord>),
     /// The password is right, but the nonce was used with this count by another request.
@@ -100,7 +102,7 @@ impl Registrar {
         let Some(credentials) = credentials_for(message, question) else {
             return Ok(Checked::Missing);
         };
-        let Ok(credentials) = credentials else { return Ok(Checked::Wrong) };
+        let Ok(credentials) = credentials else { return Ok(Checked::Unreadable) };
         let user = match Aor::new(&credentials.username, question.realm) {
             Ok(aor) => self.directory.user(&aor)?,
             Err(_) => None,
@@ -108,9 +110,9 @@ impl Registrar {
         let nobody = self.key.nobody(&credentials.username, question.realm);
         let ha1: &Ha1 = user.as_ref().map_or(&nobody, |user| &user.ha1);
         let judged = self.judge(now, question, request, print, (&credentials, ha1));
-        let Some(user) = user.map(Box::new) else { return Ok(Checked::Wrong) };
+        let Some(user) = user.map(Box::new) else { return Ok(Checked::Unproved) };
         Ok(match judged {
-            Judged::Wrong => Checked::Wrong,
+            Judged::Wrong => Checked::Unproved,
             Judged::Stale => Checked::Stale(user),
             Judged::Replayed => Checked::Replayed,
             Judged::Proved(accepted) => Checked::Proved(user, accepted),

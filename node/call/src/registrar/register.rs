@@ -10,6 +10,7 @@ use holdline_sip::digest::{Use, fingerprint};
 use super::authenticate::print_of;
 use super::request::{self, Asked, Objection};
 use super::{Checked, LOOK_EVERY_MS, Pending, Question, USERS, Waiting};
+use crate::behind;
 use crate::call::Request;
 use crate::event::{Authentication, Registration};
 use crate::messages::{self, Refuse};
@@ -27,8 +28,15 @@ struct Proof {
 }
 
 impl CallEngine {
-    /// A REGISTER for an address of record whose slot is ours.
-    pub(crate) fn register(&mut self, now: Millis, request: Request, slot: SlotId) {
+    /// A REGISTER for an address of record whose slot is ours. `is_current`: this node has applied everything
+    /// that was committed when it came.
+    pub(crate) fn register(
+        &mut self,
+        now: Millis,
+        request: Request,
+        slot: SlotId,
+        is_current: bool,
+    ) {
         if self.registrar.options.domains.is_empty() {
             self.refuse(&request, Refuse::NotAllowed, Refusal::Method);
             return;
@@ -42,6 +50,10 @@ impl CallEngine {
             self.refuse(&request, Refuse::BadExtension, Refusal::BadExtension);
             return;
         }
+        if self.behind.holds(&request.message) {
+            self.dropped(DropReason::Waiting);
+            return;
+        }
         let print = print_of(&request);
         let realm = aor.domain().to_owned();
         let question = Question { realm: &realm, slot, epoch, as_registrar: true };
@@ -51,7 +63,12 @@ impl CallEngine {
         };
         match checked {
             Checked::Missing => self.ask(now, &question, &request, Authentication::Challenged),
-            Checked::Wrong => self.ask(now, &question, &request, Authentication::Wrong),
+            Checked::Unproved if !is_current && self.behind.has_room() => {
+                self.catch_up_before(behind::Waiting::Register { request, slot });
+            }
+            Checked::Unreadable | Checked::Unproved => {
+                self.ask(now, &question, &request, Authentication::Wrong);
+            }
             Checked::Replayed => self.ask(now, &question, &request, Authentication::Replayed),
             Checked::Stale(user) if user.aor == aor && self.was_committed(&aor, print) => {
                 // Committed by the owner before us, whose answer was lost.

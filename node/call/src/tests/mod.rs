@@ -1,11 +1,11 @@
 //! The engine on virtual time: inputs in, exact outputs out. The driver decides proposals with the
 //! real `apply`, or withholds decisions to show that nothing is said before a commit.
 
-mod absent;
 mod advertised;
 mod alive;
 mod allowance;
 mod answer;
+mod behind;
 mod bounds;
 mod cancel;
 mod driver;
