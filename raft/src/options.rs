@@ -11,6 +11,7 @@ use holdline_storage::codec;
 use openraft::{Config, SnapshotPolicy};
 use serde::{Deserialize, Serialize};
 
+use crate::lease::LONGEST;
 use crate::millis;
 use crate::network::{ClusterToken, Connect};
 use crate::types::Member;
@@ -322,6 +323,7 @@ impl Tuning {
                 "quorum_loss_probe_ms",
                 self.quorum_loss_probe,
             ),
+            ("lease_ms", self.lease, "the longest lease that other nodes believe", LONGEST),
             ("three times lease_renew_ms", self.lease_renew * 3, "lease_ms", self.lease),
             (
                 "lease_ms and lease_margin_ms",
@@ -423,6 +425,9 @@ mod tests {
             error.to_string(),
             "election_max_ms is 200ms, which must be less than lease_ms, which is 150ms"
         );
+        let minute = Duration::from_secs(60);
+        let tuning = Tuning { lease: minute, deaf_after: minute * 2, ..Tuning::default() };
+        assert!(tuning.validate().unwrap_err().to_string().contains("other nodes believe"));
         let tuning = Tuning { snapshot_keep: 300_000, ..Tuning::default() };
         let expected = OptionsError::KeepsMoreThanItBuilds { keep: 300_000, every: 200_000 };
         assert_eq!(tuning.validate(), Err(expected));

@@ -13,7 +13,7 @@
 //!
 //! Bounded: at most [`MAX_WAITING`] wait; further ones are refused by what is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use holdline_model::{Millis, SlotId};
 use holdline_sip::message::Message;
@@ -27,7 +27,10 @@ use crate::{CallEngine, DropReason, Output, Refusal, refused};
 /// The requests that wait.
 #[derive(Debug, Default)]
 pub(crate) struct Behind {
+    /// By ticket.
     waiting: BTreeMap<u64, Waiting>,
+    /// Their transactions.
+    keys: HashSet<u64>,
     last_ticket: u64,
 }
 
@@ -59,6 +62,10 @@ impl Waiting {
         }
     }
 
+    fn key(&self) -> u64 {
+        refused::key(&self.request().message)
+    }
+
     fn slot(&self) -> SlotId {
         match self {
             Self::Call(placing) => placing.slot,
@@ -70,11 +77,7 @@ impl Waiting {
 impl Behind {
     /// Whether this transaction's request waits (RFC 3261 section 17.2.3; 9.1 for CANCEL).
     pub(crate) fn holds(&self, request: &Message) -> bool {
-        if self.waiting.is_empty() {
-            return false;
-        }
-        let wanted = refused::key(request);
-        self.waiting.values().any(|known| refused::key(&known.request().message) == wanted)
+        !self.keys.is_empty() && self.keys.contains(&refused::key(request))
     }
 
     /// Whether one more may wait.
@@ -84,7 +87,27 @@ impl Behind {
 
     /// The slot is not ours any more: the repetition of the request goes to its next owner.
     pub(crate) fn lost(&mut self, slot: SlotId) {
-        self.waiting.retain(|_, waiting| waiting.slot() != slot);
+        let keys = &mut self.keys;
+        self.waiting.retain(|_, waiting| {
+            let stays = waiting.slot() != slot;
+            if !stays {
+                keys.remove(&waiting.key());
+            }
+            stays
+        });
+    }
+
+    fn put(&mut self, waiting: Waiting) -> u64 {
+        self.last_ticket += 1;
+        self.keys.insert(waiting.key());
+        self.waiting.insert(self.last_ticket, waiting);
+        self.last_ticket
+    }
+
+    fn take(&mut self, ticket: u64) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&ticket)?;
+        self.keys.remove(&waiting.key());
+        Some(waiting)
     }
 
     #[cfg(test)]
@@ -111,15 +134,13 @@ impl CallEngine {
 
     /// Looks at a request once more when this node has applied what is committed by now. There has to be room.
     pub(crate) fn catch_up_before(&mut self, waiting: Waiting) {
-        self.behind.last_ticket += 1;
-        let ticket = self.behind.last_ticket;
-        self.behind.waiting.insert(ticket, waiting);
+        let ticket = self.behind.put(waiting);
         self.out.push_back(Output::CatchUp { ticket });
     }
 
     /// This node has applied what was committed when the request came, or does not get to it.
     pub(crate) fn caught_up(&mut self, now: Millis, ticket: u64, is_current: bool) {
-        let Some(waiting) = self.behind.waiting.remove(&ticket) else {
+        let Some(waiting) = self.behind.take(ticket) else {
             self.dropped(DropReason::StrayDecision);
             return;
         };
@@ -141,7 +162,7 @@ impl CallEngine {
 
     /// It was told while nothing may be said: the sender repeats its request.
     pub(crate) fn caught_up_in_silence(&mut self, ticket: u64) {
-        self.behind.waiting.remove(&ticket);
+        self.behind.take(ticket);
         self.dropped(DropReason::Suspended);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use holdline_model::Name;
 
 use super::health::majority_of;
-use super::seam::{ClusterFacts, RoundTrip, TimesFacts};
+use super::seam::{ClusterFacts, RoundTrip};
 
 /// What is missing, one sentence each, with what to do; nothing if all is well.
 pub(super) fn advice(facts: &ClusterFacts) -> Vec<String> {
@@ -22,21 +22,15 @@ pub(super) fn advice(facts: &ClusterFacts) -> Vec<String> {
 
 /// Times of elections that are too short for how far the voters are apart.
 fn times(facts: &ClusterFacts) -> Option<String> {
-    let RoundTrip { from, to, micros } = facts.farthest()?;
-    let TimesFacts { fit, adapt } = facts.times;
-    let fit = u64::try_from(fit.as_millis()).unwrap_or(u64::MAX);
-    (micros > fit.saturating_mul(1_000)).then(|| {
-        let farthest = micros.div_ceil(1_000);
-        let what = if adapt {
-            "restart the nodes, one after the other: they will start with times that fit".to_owned()
-        } else {
-            format!("set cluster.round_trip_ms to {farthest}, or remove it")
-        };
-        format!(
-            "node {}'s times of elections and leases fit round trips of up to {fit} ms, and nodes {from} and {to} are {farthest} ms apart: {what}",
-            facts.answered_by
-        )
-    })
+    let farthest = facts.farthest()?;
+    let apart_ms = facts.times.are_short_of(farthest)?;
+    let RoundTrip { from, to, .. } = farthest;
+    Some(format!(
+        "node {}'s times of elections and leases fit round trips of up to {} ms, and nodes {from} and {to} are {apart_ms} ms apart: {}",
+        facts.answered_by,
+        facts.times.fit.as_millis(),
+        facts.times.remedy(apart_ms, "the nodes, one after the other")
+    ))
 }
 
 /// The same of the sites alone: a site whose loss takes the majority.
@@ -116,11 +110,11 @@ mod tests {
         assert_eq!(
             found,
             [
-                "node 1's times of elections and leases fit round trips of up to 25 ms, and nodes 1 and 3 are 61 ms apart: restart the nodes, one after the other: they will start with times that fit"
+                "node 1's times of elections and leases fit round trips of up to 25 ms, and nodes 1 and 3 are 61 ms apart: restart the nodes, one after the other, to start with times that fit"
             ]
         );
         facts.times.adapt = false;
-        assert!(advice(&facts)[0].ends_with(": set cluster.round_trip_ms to 61, or remove it"));
+        assert!(advice(&facts)[0].contains(": set cluster.round_trip_ms to 61, or remove it"));
         facts.members[2].voter = false;
         assert!(!advice(&facts).iter().any(|it| it.contains("round trips")), "a learner");
     }

@@ -29,7 +29,7 @@ use super::hang_up::HangUps;
 use super::round_trips;
 use crate::admin::seam::{
     CallQuery, CdrQuery, ClusterApi, ClusterApiError, ClusterFacts, LimitFacts, ListenerFacts,
-    LocalFacts, MemberFacts, NodeCertificate, Page, TimesFacts, TrunkFacts,
+    LocalFacts, MemberFacts, NodeCertificate, Page, TrunkFacts,
 };
 use crate::clock::Clock;
 use crate::config::TrunkConfig;
@@ -148,7 +148,7 @@ impl ClusterApi for Api {
                 &self.raft.round_trips(),
                 &self.heard.borrow(),
             ),
-            times: TimesFacts { fit: self.fit.in_force, adapt: self.fit.adapts() },
+            times: self.fit.facts(),
         })
     }
 

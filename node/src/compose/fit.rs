@@ -17,6 +17,7 @@ use tracing::{info, warn};
 
 use super::NodeError;
 use super::machine::Machine;
+use crate::admin::seam::TimesFacts;
 use crate::config::Config;
 
 /// How far voters are to be apart for this node's times, and where what is measured is kept.
@@ -79,9 +80,9 @@ impl Fit {
         Ok(Self { in_force, adapts: Some(Adapts { kept, configured, ms: known }) })
     }
 
-    /// Whether the next start takes times that fit what is measured.
-    pub(super) const fn adapts(&self) -> bool {
-        self.adapts.is_some()
+    /// What the times in force fit, and whether the next start takes times that fit what is measured.
+    pub(super) const fn facts(&self) -> TimesFacts {
+        TimesFacts { fit: self.in_force, adapt: self.adapts.is_some() }
     }
 
     /// Keeps what was measured for the next start, if times that fit it differ from those that were

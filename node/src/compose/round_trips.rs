@@ -59,16 +59,11 @@ pub(super) async fn tell(mut teller: Teller, stop: CancellationToken) {
 
 /// Warns if this node's times do not fit voters that are so far apart; says whether it did.
 fn warn_of(fit: &Fit, farthest: RoundTrip) -> bool {
-    let RoundTrip { from, to, micros } = farthest;
-    if Duration::from_micros(micros) <= fit.in_force {
-        return false;
-    }
-    let (round_trip_ms, fit_ms) = (micros.div_ceil(1_000), fit.in_force.as_millis());
-    if fit.adapts() {
-        warn!(%from, %to, round_trip_ms, fit_ms, "these voters are farther from each other than the times of elections and leases fit, which costs elections: restart this node, it will start with times that fit");
-    } else {
-        warn!(%from, %to, round_trip_ms, fit_ms, "these voters are farther from each other than the times of elections and leases fit, which costs elections: set cluster.round_trip_ms to {round_trip_ms}, or remove it, and restart this node");
-    }
+    let times = fit.facts();
+    let Some(apart_ms) = times.are_short_of(farthest) else { return false };
+    let RoundTrip { from, to, .. } = farthest;
+    let (fit_ms, remedy) = (times.fit.as_millis(), times.remedy(apart_ms, "this node"));
+    warn!(%from, %to, apart_ms, fit_ms, "these voters are farther from each other than the times of elections and leases fit, which costs elections: {remedy}");
     true
 }
 

@@ -38,7 +38,7 @@ use crate::offload::offload;
 const HEADER: &str = "holdline-lease-ms";
 
 /// Longer leases than any configuration asks for are not believed.
-const LONGEST: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(60);
 
 const TIDY_EVERY: Duration = Duration::from_secs(5);
 

@@ -34,6 +34,6 @@ pub use cell::Lease;
 pub(crate) use contacts::Board;
 pub use contacts::{Contacts, NodeContact};
 pub(crate) use leader::watch_nodes;
-pub(crate) use longest::{Longest, tidy};
+pub(crate) use longest::{LONGEST, Longest, tidy};
 pub(crate) use renewal::{grant, renew};
 pub use verdict::{Contact, Probe, ProbeOutcome, Rules, Verdict, verdict};

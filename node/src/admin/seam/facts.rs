@@ -102,6 +102,25 @@ pub struct TimesFacts {
     pub adapt: bool,
 }
 
+impl TimesFacts {
+    /// Whether voters so far apart cost elections; if so, the whole milliseconds that are too many.
+    #[must_use]
+    pub fn are_short_of(&self, farthest: RoundTrip) -> Option<u64> {
+        let apart = Duration::from_micros(farthest.micros);
+        (apart > self.fit).then(|| farthest.micros.div_ceil(1_000))
+    }
+
+    /// What is to be done with `who` when voters are so many milliseconds apart, which is too far.
+    #[must_use]
+    pub fn remedy(&self, apart_ms: u64, who: &str) -> String {
+        if self.adapt {
+            format!("restart {who}, to start with times that fit")
+        } else {
+            format!("set cluster.round_trip_ms to {apart_ms}, or remove it, and restart {who}")
+        }
+    }
+}
+
 /// The two voters that are farthest from each other. Two may find each other differently far: the
 /// shorter time counts, because what was longer waited for a processor.
 #[must_use]
