@@ -37,6 +37,7 @@ use crate::protect::disk::{self, Fill};
 use crate::protect::pressure::Pressure;
 use crate::protect::{Protection, keeper, lender, pace};
 use crate::switch::SharedTable;
+use crate::switch::again::{self, Again};
 use crate::switch::cdrs::{self, CdrKeeper};
 use crate::switch::directory::StateDirectory;
 use crate::switch::dispatcher::{self, Dispatcher, Sources};
@@ -84,6 +85,7 @@ struct Shared<'a> {
     table: SharedTable,
     forwarder: Forwarder,
     ports: Ports,
+    again: Again,
     shards: Vec<mpsc::Sender<ToShard>>,
     protection: Arc<Protection>,
     locator: Locator,
@@ -137,6 +139,7 @@ impl Parts {
         let (ports, streams) = ports(machine, context, sockets, tls, halt);
         let locator = locator(machine, context, halt)?;
         let (shards, inputs) = shard_queues(config.sip.shards.get());
+        let (again, put_by) = Again::new();
         let (protection, news) = protection(context)?;
         let space = machine.space(&data_dir);
         let fill = space.map(|space| guard_disk(space, context, &protection, halt));
@@ -147,6 +150,7 @@ impl Parts {
             table: SharedTable::default(),
             forwarder,
             ports,
+            again,
             shards,
             protection,
             locator,
@@ -155,6 +159,8 @@ impl Parts {
             fill,
             fit: place.fit,
         };
+        let looks = again::run(put_by, shared.egress(), shared.raft.clone(), halt.clone());
+        context.tasks.spawn(looks);
         let hang_ups = shared.hang_ups();
         let (service, from_nodes) = forward::service(
             &forward_options,
@@ -223,6 +229,7 @@ impl Shared<'_> {
             table: self.table.clone(),
             tls_peers: Arc::clone(&self.tls_peers),
             flows: Flows { state: self.raft.state(), clock: self.context.clock.clone() },
+            again: self.again.clone(),
         }
     }
 

@@ -56,6 +56,8 @@ pub(crate) async fn run(keeper: Keeper, stop: CancellationToken) {
     let mut lines = Lines::default();
     let (mut counted_ns, mut looked_ns) = (0, 0);
     loop {
+        // While nothing was ever wanted here, there is nobody to ask.
+        let pause = if lines.lines.is_empty() { IDLE } else { LOOK_EVERY };
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
@@ -64,7 +66,7 @@ pub(crate) async fn run(keeper: Keeper, stop: CancellationToken) {
                 continue;
             }
             () = keeper.protection.allowances.wanted.notified() => {}
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(pause) => {}
         }
         let since_ns = keeper.protection.clock.elapsed_ns().saturating_sub(looked_ns);
         if since_ns < LOOK_AT_MOST_NS {
@@ -212,6 +214,8 @@ const fn whole(tokens: Tokens) -> u64 {
 
 /// How often the lenders are asked, besides when tokens are wanted that are not here.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+const IDLE: Duration = Duration::from_secs(1);
 
 /// How often at most.
 const LOOK_AT_MOST_NS: u64 = 2_000_000;

@@ -83,5 +83,5 @@ fn float(count: u64) -> f64 {
 }
 
 /// How often the lateness of a timer is looked at, and how often per interval.
-const TICK: Duration = Duration::from_millis(10);
-const TICKS: usize = 10;
+const TICK: Duration = Duration::from_millis(20);
+const TICKS: usize = 5;

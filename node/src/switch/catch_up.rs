@@ -39,7 +39,7 @@ impl CatchUp {
     fn put(&mut self) {
         let tickets = mem::take(&mut self.next);
         let raft = self.raft.clone();
-        let asking = async move { (tickets, raft.linearize(LONGEST).await.is_ok()) };
+        let asking = async move { (tickets, caught_up(&raft, LONGEST).await) };
         self.asking = Some(asking.boxed());
     }
 
@@ -51,10 +51,16 @@ impl CatchUp {
         if !self.next.is_empty() {
             self.put();
         }
-        let outcome = if is_current { "current" } else { "in_vain" };
-        counter!("holdline_catch_ups_total", "outcome" => outcome).increment(1);
         tickets.into_iter().map(|ticket| Input::CaughtUp { ticket, is_current }).collect()
     }
+}
+
+/// Waits until this node has applied everything that is committed by now; false if it does not get to it.
+pub(crate) async fn caught_up(raft: &RaftHandle, within: Duration) -> bool {
+    let is_current = raft.linearize(within).await.is_ok();
+    let outcome = if is_current { "current" } else { "in_vain" };
+    counter!("holdline_catch_ups_total", "outcome" => outcome).increment(1);
+    is_current
 }
 
 /// How long is waited: longer than an election inside a `PoP`, and much shorter than a caller waits.

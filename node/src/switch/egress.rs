@@ -11,7 +11,8 @@ use holdline_sip::message::Message;
 use holdline_transport::{Datagram, Ports, SendOutcome, StreamOutcome, Streams};
 use metrics::counter;
 
-use super::flows::Flows;
+use super::again::Again;
+use super::flows::{Flows, Found};
 use super::tls_peers::{TlsPeer, TlsPeers};
 use super::{SharedTable, next_hop};
 
@@ -24,6 +25,7 @@ pub(crate) struct Egress {
     pub(crate) table: SharedTable,
     pub(crate) tls_peers: Arc<TlsPeers>,
     pub(crate) flows: Flows,
+    pub(crate) again: Again,
 }
 
 impl Egress {
@@ -75,16 +77,26 @@ impl Egress {
         if streams.send(hop, bytes.clone()) == StreamOutcome::NoConnection
             && let Ok(message) = Message::parse(bytes.clone())
         {
-            self.without_connection(streams, hop, &message);
+            self.without_connection(streams, hop, &message, false);
         }
         true
     }
 
+    /// Sends what was put by: this node has applied everything that was committed then.
+    pub(crate) fn send_again(&self, hop: Hop, message: &Message) {
+        match self.ports.streams().filter(|_| self.ports.is_open(hop.transport, hop.local)) {
+            Some(streams) => self.without_connection(streams, hop, message, true),
+            None => self.forward(hop, message.bytes().clone(), 0),
+        }
+    }
+
     /// The connection of a message is gone: it goes over the one that the peer has opened since, else
-    /// over one that is opened to where the message says.
-    fn without_connection(&self, streams: &Streams, hop: Hop, message: &Message) {
+    /// over one that is opened to where the message says. `is_current`: the bindings known here are all that
+    /// were committed when it was to be sent.
+    fn without_connection(&self, streams: &Streams, hop: Hop, message: &Message, is_current: bool) {
         let bytes = message.bytes();
-        if let Some(flow) = self.flows.find(message, hop) {
+        let found = self.flows.find(message, hop);
+        if let Found::Flow(flow) = found {
             let is_here = self.ports.is_open(flow.transport, flow.local);
             if !is_here {
                 self.forward(flow, bytes.clone(), 0);
@@ -93,6 +105,9 @@ impl Egress {
             if streams.send(flow, bytes.clone()) != StreamOutcome::NoConnection {
                 return;
             }
+        }
+        if found != Found::NoDevice && !is_current && self.again.put(hop, message) {
+            return;
         }
         let next = next_hop::find(message, hop);
         // Not to whoever else is behind the same address translator.

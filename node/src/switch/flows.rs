@@ -5,7 +5,8 @@
 //! that has the contact that the request is for, or had it: a device with an instance-id is known again when
 //! it registers another contact, and the registrar keeps those that it had. One without is the only one that
 //! uses this transport, or the only one at that address. It is looked up each time, so it is found after a
-//! second takeover as after the first.
+//! second takeover as after the first; and once more when this node has applied all that is committed, if nothing
+//! is found ([`super::again`]).
 
 use holdline_model::{Aor, Binding, Hop, LocationRecord, Millis};
 use holdline_sip::message::{Message, Method, Uri};
@@ -20,17 +21,36 @@ pub(crate) struct Flows {
     pub(crate) clock: Clock,
 }
 
+/// What is known of the device that a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// It can be reached over this connection.
+    Flow(Hop),
+    /// It is a user's, who has no other connection as far as is known.
+    Nowhere,
+    /// The request is for none.
+    NoDevice,
+}
+
 impl Flows {
     /// Another way to the device that a request is for, whose connection `hop` is gone.
-    pub(crate) fn find(&self, message: &Message, hop: Hop) -> Option<Hop> {
+    pub(crate) fn find(&self, message: &Message, hop: Hop) -> Found {
         if !is_to_a_device(message) || !hop.transport.is_reliable() {
-            return None;
+            return Found::NoDevice;
         }
-        let to = Uri::parse(message.to().uri).ok().filter(Uri::is_sip)?;
-        let aor = Aor::new(to.user?, to.host).ok()?;
+        let to = Uri::parse(message.to().uri).ok().filter(Uri::is_sip);
+        let aor = to.and_then(|to| Aor::new(to.user?, to.host).ok());
+        let (Some(aor), Some(contact)) = (aor, message.request_uri()) else {
+            return Found::NoDevice;
+        };
         // What cannot be read is not known: then it goes as without registrations.
-        let known = self.state.location(&aor).ok()??;
-        pick(&known, self.clock.now(), message.request_uri()?, hop)
+        match self.state.location(&aor) {
+            Ok(Some(known)) => {
+                pick(&known, self.clock.now(), contact, hop).map_or(Found::Nowhere, Found::Flow)
+            }
+            Ok(None) if self.state.user(&aor).is_ok_and(|user| user.is_some()) => Found::Nowhere,
+            Ok(None) | Err(_) => Found::NoDevice,
+        }
     }
 }
 

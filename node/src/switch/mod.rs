@@ -6,6 +6,7 @@
 //! | [`directory`] | reads users and bindings for the engines | none |
 //! | [`shard`] | runs one [`holdline_call::CallEngine`], carries out what it asks for | one each |
 //! | [`catch_up`] | has this node apply what is committed before a call is refused by what it knows | none |
+//! | [`again`] | the same before something for a registered device is sent to where it is no more | one |
 //! | [`egress`] | sends from the address that the peer knows, here or through the node that holds it | none |
 //! | [`names`] | keeps it known where the trunks' names lead | one |
 //! | [`ownership`] | makes shards and floating addresses follow the replicated slot table and the lease | one |
@@ -19,6 +20,7 @@
 //!
 //! Invariant: without a valid lease nothing is sent and no floating address is bound.
 
+pub(crate) mod again;
 pub(crate) mod catch_up;
 pub(crate) mod cdrs;
 pub(crate) mod destination;

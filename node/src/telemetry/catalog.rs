@@ -243,7 +243,7 @@ const METRICS: &[Metric] = &[
         Kind::Counter,
         "holdline_catch_ups_total",
         &["outcome"],
-        "Questions to the leader before a call is answered 480 or 404, or a password is called wrong: current, or in_vain (no majority).",
+        "Questions to the leader before a call is answered 480 or 404, a password is called wrong, or something for a device is sent to where it is no more: current, or in_vain (no majority).",
     ),
     metric("SIP", Kind::Gauge, "holdline_registrar_users", &[], "Users of the cluster."),
     metric(
