@@ -114,7 +114,17 @@ impl Admin {
     /// If nobody answers within 3 s.
     pub async fn request(&self, method: &'static str, path: &str) -> Result<Answer, AdminError> {
         let (this, url) = (self.clone(), format!("{}{path}", self.base));
-        let run = move || this.blocking(method, url);
+        let run = move || this.blocking(method, url, ());
+        tokio::task::spawn_blocking(run).await.map_err(|_| AdminError::Abandoned)?
+    }
+
+    /// Writes something; every status is an answer.
+    ///
+    /// # Errors
+    /// If nobody answers within 3 s.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Answer, AdminError> {
+        let (this, url, body) = (self.clone(), format!("{}{path}", self.base), body.to_string());
+        let run = move || this.blocking("PUT", url, body);
         tokio::task::spawn_blocking(run).await.map_err(|_| AdminError::Abandoned)?
     }
 
@@ -281,14 +291,19 @@ impl Admin {
         })
     }
 
-    fn blocking(&self, method: &'static str, url: String) -> Result<Answer, AdminError> {
+    fn blocking(
+        &self,
+        method: &'static str,
+        url: String,
+        body: impl ureq::AsSendBody,
+    ) -> Result<Answer, AdminError> {
         let mut request = ureq::http::Request::builder().method(method).uri(&url);
         if let Some(token) = &self.token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
         let unreachable =
             |cause| AdminError::Unreachable { method, url: url.clone(), cause: Box::new(cause) };
-        let request = request.body(()).map_err(|error| unreachable(error.into()))?;
+        let request = request.body(body).map_err(|error| unreachable(error.into()))?;
         let mut answer = self.http.run(request).map_err(unreachable)?;
         let status = answer.status().as_u16();
         let content_type = answer.body().mime_type().unwrap_or_default().to_owned();
