@@ -1,9 +1,9 @@
 //! Runs what blocks on the disk.
 
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
-use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::oneshot;
+use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
 
@@ -27,7 +27,7 @@ pub async fn offload<T: Send + 'static>(
 }
 
 /// The same for work that takes long and that nobody waits for: it gets the processor when nobody else
-/// wants it (a thread of its own, with niceness 10).
+/// wants it (threads of their own, with niceness 10, at most eight; further work waits for one).
 ///
 /// Must be called within a tokio runtime. Dropping the future does not stop the work.
 ///
@@ -40,19 +40,42 @@ pub async fn aside<T: Send + 'static>(
     if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
         return Ok(work());
     }
-    let (tell, told) = oneshot::channel();
     let token = tasks.token();
-    std::thread::Builder::new().name("aside".to_owned()).spawn(move || {
-        // On Linux that is this thread alone. Where it fails, the work is in the way of others.
-        let _ = rustix::process::setpriority_process(None, NICE);
-        // Whoever asked may have gone.
-        let _ = tell.send(work());
+    let working = nice_threads()?.spawn_blocking(move || {
+        let done = work();
         drop(token);
-    })?;
-    told.await.map_err(|_| io::Error::other("the work broke off"))
+        done
+    });
+    working.await.map_err(|_| io::Error::other("the work broke off"))
 }
 
+/// The process's nice threads. They stay for a while when they have nothing to do: what comes once a second
+/// finds its thread, with its memory, as it left it.
+fn nice_threads() -> io::Result<Handle> {
+    let mut threads = NICE_THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(runtime) = &*threads {
+        return Ok(runtime.handle().clone());
+    }
+    let runtime = Builder::new_current_thread()
+        .thread_name("aside")
+        .max_blocking_threads(MOST)
+        .on_thread_start(|| {
+            // On Linux that is this thread alone. Where it fails, the work is in the way of others.
+            let _ = rustix::process::setpriority_process(None, NICE);
+        })
+        .build()?;
+    let handle = runtime.handle().clone();
+    *threads = Some(runtime);
+    Ok(handle)
+}
+
+/// Never dropped: its threads end with the process.
+static NICE_THREADS: Mutex<Option<Runtime>> = Mutex::new(None);
+
 const NICE: i32 = 10;
+
+/// Nice threads at the same time, at most.
+const MOST: usize = 8;
 
 #[cfg(test)]
 mod tests {

@@ -179,7 +179,7 @@ const fn count(number: usize) -> f64 {
 }
 
 /// How often it is looked for records that are not indexed.
-const INDEX_EVERY: Duration = Duration::from_millis(250);
+const INDEX_EVERY: Duration = Duration::from_secs(1);
 
 /// How often the leader looks for records that are too old.
 const PURGE_EVERY: Duration = Duration::from_secs(10);

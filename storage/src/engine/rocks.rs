@@ -298,6 +298,11 @@ fn table_options(table: Table, options: &RocksOptions, cache: &Cache) -> Options
         blocks.set_bloom_filter(10.0, false);
     }
     let mut out = Options::default();
+    if table == Table::Calls {
+        // The same for what is not in a file yet. A call takes some KiB of the memtable, and some ten bits of this.
+        out.set_memtable_whole_key_filtering(true);
+        out.set_memtable_prefix_bloom_ratio(0.005);
+    }
     out.set_block_based_table_factory(&blocks);
     out.set_write_buffer_size(options.table_write_buffer_bytes);
     out.set_max_write_buffer_number(4);
