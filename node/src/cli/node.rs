@@ -62,12 +62,14 @@ fn prepared(config: Config, runner: &dyn NodeRunner) -> Result<(), NodeError> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    // Threads inherit it. Where it fails, timers are as punctual as ever.
-    let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(TIMER_SLACK_NS));
     let runtime = Builder::new_multi_thread()
         .worker_threads(config.node.threads.get())
         .enable_all()
         .thread_name("holdline")
+        .on_thread_start(|| {
+            // Where it fails, timers are as punctual as ever.
+            let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(TIMER_SLACK_NS));
+        })
         .build()?;
     let id = config.node.id;
     runtime.block_on(async {
@@ -89,7 +91,7 @@ fn prepared(config: Config, runner: &dyn NodeRunner) -> Result<(), NodeError> {
     })
 }
 
-/// How late the kernel may wake this process for a timer, so that one wake-up serves several:
+/// How late the kernel may wake the runtime's threads for a timer, so that one wake-up serves several:
 /// a third of all wake-ups are for timers, and none of ours minds 4 ms. What is safe only in time (leases) is
 /// held against the clock when it is used.
 const TIMER_SLACK_NS: u64 = 4_000_000;
