@@ -37,7 +37,7 @@ use crate::protect::disk::{self, Fill};
 use crate::protect::pressure::Pressure;
 use crate::protect::{Protection, keeper, lender, pace};
 use crate::switch::SharedTable;
-use crate::switch::again::{self, Again};
+use crate::switch::again::{self, Again, PutBy};
 use crate::switch::cdrs::{self, CdrKeeper};
 use crate::switch::directory::StateDirectory;
 use crate::switch::dispatcher::{self, Dispatcher, Sources};
@@ -141,8 +141,7 @@ impl Parts {
         let (shards, inputs) = shard_queues(config.sip.shards.get());
         let (again, put_by) = Again::new();
         let (protection, news) = protection(context)?;
-        let space = machine.space(&data_dir);
-        let fill = space.map(|space| guard_disk(space, context, &protection, halt));
+        let fill = guard_disk(machine.space(&data_dir), context, &protection, halt);
         let shared = Shared {
             context,
             halt,
@@ -159,8 +158,6 @@ impl Parts {
             fill,
             fit: place.fit,
         };
-        let looks = again::run(put_by, shared.egress(), shared.raft.clone(), halt.clone());
-        context.tasks.spawn(looks);
         let hang_ups = shared.hang_ups();
         let (service, from_nodes) = forward::service(
             &forward_options,
@@ -174,7 +171,7 @@ impl Parts {
         let wires = Wires::new();
         let Counts { calls, trunk_calls } = shared.start_shards(inputs, &wires)?;
         let sources = Sources { sockets: datagrams, streams, nodes: from_nodes };
-        shared.start_dispatcher(sources, wires.tell.clone());
+        shared.start_dispatcher(sources, wires.tell.clone(), put_by);
         let announcement = announcement(config)?;
         let gossip =
             gossip::start(machine.gossip(), context, &announcement, &shared.raft, calls, halt)
@@ -190,8 +187,7 @@ impl Parts {
         let seen =
             Seen { progress: progress.clone(), stopping: is_stopping, view, trunk_view, bulletin };
         shared.start_api(machine, shared.api(hang_ups, data_dir, seen)).await?;
-        let clock = context.clock.clone();
-        let (me, raft) = (config.node.id, shared.raft);
+        let (me, raft, clock) = (config.node.id, shared.raft, context.clock.clone());
         Ok(Self { me, raft, book, clock, progress, stopping, failed })
     }
 }
@@ -341,7 +337,9 @@ impl Shared<'_> {
         Ok(wires.view)
     }
 
-    fn start_dispatcher(&self, sources: Sources, tell_trunks: TellTrunks) {
+    fn start_dispatcher(&self, sources: Sources, tell_trunks: TellTrunks, put_by: PutBy) {
+        let looks = again::run(put_by, self.egress(), self.raft.clone(), self.halt.clone());
+        self.context.tasks.spawn(looks);
         let dispatcher = Dispatcher {
             me: self.config().node.id,
             table: self.table.clone(),
@@ -504,15 +502,15 @@ impl Shared<'_> {
     }
 }
 
-/// Guards against a full disk.
+/// Guards against a full disk, if there is one.
 fn guard_disk(
-    space: Space,
+    space: Option<Space>,
     context: &NodeContext,
     protection: &Arc<Protection>,
     halt: &CancellationToken,
-) -> watch::Receiver<Fill> {
-    let guard = disk::Guard { space, marks: context.config.storage.watermarks };
-    guard.start(Arc::clone(protection), &context.tasks, halt.clone())
+) -> Option<watch::Receiver<Fill>> {
+    let guard = disk::Guard { space: space?, marks: context.config.storage.watermarks };
+    Some(guard.start(Arc::clone(protection), &context.tasks, halt.clone()))
 }
 
 fn protection(

@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 use super::catch_up;
 use super::egress::Egress;
 
+/// What was put by.
+pub(crate) type PutBy = mpsc::Receiver<(Hop, Message)>;
+
 /// Where messages are put by. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Again {
@@ -28,7 +31,7 @@ pub(crate) struct Again {
 
 impl Again {
     /// With what is put by, for [`run`].
-    pub(crate) fn new() -> (Self, mpsc::Receiver<(Hop, Message)>) {
+    pub(crate) fn new() -> (Self, PutBy) {
         let (to, waiting) = mpsc::channel(MAX_WAITING);
         (Self { to }, waiting)
     }
@@ -41,7 +44,7 @@ impl Again {
 
 /// Sends what was put by, until `stop` is cancelled.
 pub(crate) async fn run(
-    mut waiting: mpsc::Receiver<(Hop, Message)>,
+    mut waiting: PutBy,
     egress: Egress,
     raft: RaftHandle,
     stop: CancellationToken,
