@@ -133,7 +133,7 @@ async fn an_overloaded_node_refuses_new_calls_first() {
     let held = stage.bring_up(5, 1).await.unwrap();
     fs::write(&slow, "40").unwrap();
     let script = CalleeScript::answer_after_ms(20);
-    let numbers = stage.numbers(300, script).await.unwrap();
+    let numbers = stage.numbers(450, script).await.unwrap();
     for number in &numbers {
         let plan = CallerPlan::hold(number.clone(), stage.cluster.sip(1)).hang_up_after_ms(200);
         stage.place(vec![plan]).await.unwrap();
@@ -143,7 +143,7 @@ async fn an_overloaded_node_refuses_new_calls_first() {
     Stage::all(&stage.caller, &numbers, LIMIT, "every call has an outcome", is_over).await.unwrap();
     let status =
         |number: &String| stage.caller.ledger().call(number).and_then(Entry::final_status).unwrap();
-    let late = numbers.iter().skip(250).filter(|number| status(number) == 503).count();
+    let late = numbers.iter().skip(400).filter(|number| status(number) == 503).count();
     assert!(late < 10, "{late} of the last 50 are refused still");
     let (refused, admitted): (Vec<String>, Vec<String>) =
         numbers.into_iter().partition(|number| status(number) == 503);
