@@ -16,7 +16,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use holdline_model::{Millis, SlotId};
-use holdline_sip::message::Message;
+use holdline_sip::message::{Message, Method};
 
 use crate::call::Request;
 use crate::messages::Refuse;
@@ -39,10 +39,8 @@ pub(crate) struct Behind {
 pub(crate) enum Waiting {
     /// A call to nobody.
     Call(Box<Placing>),
-    /// An INVITE whose credentials prove nothing.
-    Invite { request: Request, slot: SlotId },
-    /// A REGISTER whose credentials prove nothing.
-    Register { request: Request, slot: SlotId },
+    /// An INVITE or REGISTER whose credentials prove nothing.
+    Unproved { request: Box<Request>, slot: SlotId },
 }
 
 /// A call whose caller is known, and that may come from there.
@@ -58,7 +56,7 @@ impl Waiting {
     fn request(&self) -> &Request {
         match self {
             Self::Call(placing) => &placing.request,
-            Self::Invite { request, .. } | Self::Register { request, .. } => request,
+            Self::Unproved { request, .. } => request,
         }
     }
 
@@ -69,7 +67,7 @@ impl Waiting {
     fn slot(&self) -> SlotId {
         match self {
             Self::Call(placing) => placing.slot,
-            Self::Invite { slot, .. } | Self::Register { slot, .. } => *slot,
+            Self::Unproved { slot, .. } => *slot,
         }
     }
 }
@@ -147,7 +145,7 @@ impl CallEngine {
         if !is_current {
             let retry_after = self.options.retry_after;
             let request = waiting.request();
-            if !matches!(waiting, Waiting::Register { .. }) {
+            if *request.message.method() == Method::Invite {
                 self.refused.insert(now, &request.message, retry_after);
             }
             self.refuse(request, Refuse::Unavailable(retry_after), Refusal::NotCurrent);
@@ -155,8 +153,7 @@ impl CallEngine {
         }
         match waiting {
             Waiting::Call(placing) => self.place(now, *placing, true),
-            Waiting::Invite { request, slot } => self.invite(now, request, slot, true),
-            Waiting::Register { request, slot } => self.register(now, request, slot, true),
+            Waiting::Unproved { request, slot } => self.outside(now, *request, slot, true),
         }
     }
 

@@ -50,7 +50,7 @@ pub struct CallEngine {
     pub(crate) allowance: Arc<dyn Allowance>,
     /// Requests that wait for tokens.
     pub(crate) held: HeldRequests,
-    /// Calls that wait until this node has caught up.
+    /// Requests that wait until this node has caught up.
     pub(crate) behind: Behind,
     pub(crate) emergency: Arc<dyn Emergency>,
     pub(crate) selector: Selector,
@@ -392,7 +392,7 @@ impl CallEngine {
             {
                 self.cancel(now, request);
             }
-            None => self.outside(now, request, slot),
+            None => self.outside(now, request, slot, false),
             Some(tag) => match Token::from_tag(tag.as_bytes()) {
                 Some(Token { kind: TokenKind::Stateless, .. })
                     if *request.message.method() == Method::Ack =>

@@ -177,7 +177,7 @@ pub enum Refusal {
     UnknownUser,
     /// A call to a user who is not registered: 480.
     Absent,
-    /// Whether the user it calls is there cannot be known now: 503.
+    /// Whether the user it calls is there, or its password right, cannot be known now: 503.
     NotCurrent,
     /// The password is another user's: 403.
     OtherUser,
@@ -226,7 +226,7 @@ pub enum DropReason {
     Unreadable,
     /// A contact of a redirection that no route leads to.
     Redirection,
-    /// The call waits until this node has caught up; the peer sends it again.
+    /// The request waits until this node has caught up; the peer sends it again.
     Waiting,
 }
 

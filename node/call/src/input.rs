@@ -51,7 +51,7 @@ pub enum Input {
         /// What became of it.
         outcome: Result<Reply, Undecided>,
     },
-    /// This node has caught up with what was committed when a call came, or does not get to it.
+    /// This node has caught up with what was committed when a request came, or does not get to it.
     CaughtUp {
         /// Which, as it was asked for.
         ticket: u64,

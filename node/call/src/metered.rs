@@ -114,7 +114,7 @@ impl CallEngine {
         self.held.look_at = None;
         for Held { until, slot, request } in std::mem::take(&mut self.held.all) {
             self.held.patience = Some(until);
-            self.outside(now, request, slot);
+            self.outside(now, request, slot, false);
         }
         self.held.patience = None;
     }

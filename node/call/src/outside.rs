@@ -42,10 +42,17 @@ enum Identified {
 }
 
 impl CallEngine {
-    /// A request without a To tag, other than CANCEL.
-    pub(crate) fn outside(&mut self, now: Millis, request: Request, slot: SlotId) {
+    /// A request without a To tag, other than CANCEL. `is_current`: this node has applied everything that was
+    /// committed when it came.
+    pub(crate) fn outside(
+        &mut self,
+        now: Millis,
+        request: Request,
+        slot: SlotId,
+        is_current: bool,
+    ) {
         match request.message.method() {
-            Method::Invite => self.invite(now, request, slot, false),
+            Method::Invite => self.invite(now, request, slot, is_current),
             // An ACK of a failure without the tag that the failure had: taken by its transaction.
             Method::Ack => self.ack_without_tag(now, &request),
             Method::Options => self.options(now, &request, slot),
@@ -53,7 +60,7 @@ impl CallEngine {
                 // Section 12.2: these exist within a dialog only.
                 self.refuse(&request, Refuse::NoDialog, Refusal::NoDialog);
             }
-            Method::Register => self.register(now, request, slot, false),
+            Method::Register => self.register(now, request, slot, is_current),
             Method::Message => self.not_allowed(now, Operation::Message, &request, slot),
             Method::Subscribe | Method::Publish => {
                 self.not_allowed(now, Operation::Subscribe, &request, slot);
@@ -123,9 +130,8 @@ impl CallEngine {
         self.ctx(Millis::default()).respond(to, "OPTIONS", 200, bytes);
     }
 
-    /// A new call, or the same once more. `is_current`: this node has applied everything that was committed when
-    /// it came.
-    pub(crate) fn invite(&mut self, now: Millis, request: Request, slot: SlotId, is_current: bool) {
+    /// A new call, or the same once more.
+    fn invite(&mut self, now: Millis, request: Request, slot: SlotId, is_current: bool) {
         if let Some(id) = self.index.find(&request.message) {
             if self.transaction_of(&request.message).is_some() {
                 self.with_call(now, id, |call, ctx| {
@@ -156,7 +162,7 @@ impl CallEngine {
             Identified::Caller(caller) => caller,
             Identified::Answered => return,
             Identified::Unproved => {
-                self.catch_up_before(Waiting::Invite { request, slot });
+                self.catch_up_before(Waiting::Unproved { request: Box::new(request), slot });
                 return;
             }
         };

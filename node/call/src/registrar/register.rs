@@ -64,7 +64,10 @@ impl CallEngine {
         match checked {
             Checked::Missing => self.ask(now, &question, &request, Authentication::Challenged),
             Checked::Unproved if !is_current && self.behind.has_room() => {
-                self.catch_up_before(behind::Waiting::Register { request, slot });
+                self.catch_up_before(behind::Waiting::Unproved {
+                    request: Box::new(request),
+                    slot,
+                });
             }
             Checked::Unreadable | Checked::Unproved => {
                 self.ask(now, &question, &request, Authentication::Wrong);

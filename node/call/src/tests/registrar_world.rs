@@ -71,7 +71,7 @@ pub(super) struct World {
     pub(super) sent: Vec<(Hop, Message)>,
     pub(super) events: Vec<Event>,
     pub(super) held: Vec<(u64, Register)>,
-    /// Calls that wait until a node has caught up.
+    /// Requests that wait until a node has caught up.
     pub(super) behind: Vec<(usize, u64)>,
     pub(super) decide: Decide,
     pub(super) commits: usize,
