@@ -1,5 +1,7 @@
 //! One suite for all engines, and the engines against each other.
 
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -57,16 +59,28 @@ impl Subject for Rocks {
     /// The files of the running database are what its process would leave; closing it first
     /// would flush it.
     fn killed(self) -> Self {
-        let copy = TempDir::new().unwrap();
-        copy_files(self.folder.path(), copy.path());
-        Self::open(copy)
+        Self::open(copy_of(self.folder.path()))
     }
 }
 
-fn copy_files(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+/// A copy of a database that runs: made again when a file went away meanwhile, as those do that a flush
+/// has made needless.
+fn copy_of(folder: &Path) -> TempDir {
+    let names = || {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>()
+    };
+    loop {
+        let (copy, before) = (TempDir::new().unwrap(), names());
+        let copied: Result<Vec<_>, _> = before
+            .iter()
+            .map(|name| std::fs::copy(folder.join(name), copy.path().join(name)))
+            .collect();
+        match copied {
+            Ok(_) if names() == before => return copy,
+            Err(error) if error.kind() != ErrorKind::NotFound => panic!("{error}"),
+            Ok(_) | Err(_) => {}
+        }
     }
 }
 
@@ -207,8 +221,7 @@ fn a_damaged_database_is_refused() {
     let rocks = Rocks::create();
     put(rocks.engine(), Table::Calls, &[(1, 1)], Durability::State);
     rocks.engine().flush_state().unwrap();
-    let copy = TempDir::new().unwrap();
-    copy_files(rocks.folder.path(), copy.path());
+    let copy = copy_of(rocks.folder.path());
     let manifest = std::fs::read_dir(copy.path())
         .unwrap()
         .map(|entry| entry.unwrap().path())
