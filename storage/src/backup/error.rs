@@ -59,6 +59,13 @@ pub enum BackupError {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// What was committed last cannot be written.
+    #[error("the newest part of the state cannot be written")]
+    Unwritten {
+        /// Why.
+        #[source]
+        cause: Box<crate::tables::StateError>,
+    },
     /// A value cannot be encoded or decoded.
     #[error(transparent)]
     Codec(#[from] CodecError),

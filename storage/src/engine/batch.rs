@@ -35,6 +35,11 @@ impl Batch {
         Self { ops: Vec::with_capacity(writes), bytes: 0 }
     }
 
+    /// Makes room for some writes more.
+    pub fn reserve(&mut self, writes: usize) {
+        self.ops.reserve(writes);
+    }
+
     /// Sets a key's value.
     pub fn put(&mut self, table: Table, key: impl Into<Vec<u8>>, value: impl Into<Bytes>) {
         self.push(Op::Put(table, key.into(), value.into()));

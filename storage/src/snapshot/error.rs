@@ -67,6 +67,13 @@ pub enum SnapshotError {
         /// The limit.
         limit: u64,
     },
+    /// What was committed last cannot be written.
+    #[error("the newest part of the state cannot be written")]
+    Unwritten {
+        /// Why.
+        #[source]
+        cause: Box<crate::tables::StateError>,
+    },
     /// A snapshot was installed while this one was built: the newest one is the installed one.
     #[error("a snapshot of group {group} was installed while this one was built")]
     Superseded {

@@ -17,14 +17,12 @@ use holdline_model::{
 use serde::Serialize;
 
 use crate::codec;
-use crate::engine::{Batch, Direction, Durability, KeyRange, Table};
+use crate::engine::{Batch, Direction, KeyRange, Table};
 use crate::tables::reader::{read_call, read_phase};
 use crate::tables::registrar::RegistrarWrites;
 use crate::tables::store::Shared;
-use crate::tables::{
-    StateError, applied_key, calls, cdrs, expiry, group_range, limits, membership_key, meta, nodes,
-    slots,
-};
+use crate::tables::unwritten::Writes;
+use crate::tables::{StateError, cdrs, expiry, group_range, membership_key, meta, nodes, slots};
 
 /// Writes not yet committed, over the committed state. Dropped without [`StateBatch::commit`], it
 /// leaves no trace.
@@ -36,15 +34,12 @@ pub struct StateBatch {
     membership: Option<Bytes>,
     nodes: BTreeMap<NodeId, NodeRecord>,
     slots: BTreeMap<SlotId, SlotRecord>,
-    /// Boxed: the map moves its entries about.
-    calls: BTreeMap<CallId, Option<Box<CallRecord>>>,
-    cdrs: BTreeMap<CdrId, Bytes>,
+    /// What need not be written with the commit.
+    writes: Writes,
     keeping: Option<CdrKeeping>,
     format: Option<Format>,
     /// Stored records before this one go.
     purge: Option<CdrId>,
-    /// Notes written (true) and removed (false).
-    expiry: BTreeMap<(Millis, CallId), bool>,
     /// No stored note sorts before this one, as the first scan has found.
     first_note: OnceLock<(Millis, CallId)>,
     registrar: RegistrarWrites,
@@ -61,12 +56,10 @@ impl StateBatch {
             membership: None,
             nodes: BTreeMap::new(),
             slots: BTreeMap::new(),
-            calls: BTreeMap::new(),
-            cdrs: BTreeMap::new(),
+            writes: Writes::default(),
             keeping: None,
             format: None,
             purge: None,
-            expiry: BTreeMap::new(),
             first_note: OnceLock::new(),
             registrar: RegistrarWrites::default(),
             limits_touched: false,
@@ -78,55 +71,59 @@ impl StateBatch {
         self.membership = Some(Bytes::copy_from_slice(membership));
     }
 
-    /// Writes everything in the batch and the applied mark (bytes of the Raft glue) as one. The
-    /// write is durable after the next flush of the state; readers see it when this returns.
+    /// Commits everything in the batch and the applied mark (bytes of the Raft glue) as one. It is
+    /// durable after the next flush of the state; readers see it when this returns.
     ///
     /// # Errors
     /// All are fatal: after [`StateError::Engine`] it is unknown whether the batch was written.
     pub fn commit(mut self, applied: &[u8]) -> Result<(), StateError> {
-        let mut batch = self.encode(applied)?;
         if self.limits_touched {
-            let changes = self.shared.limits(LimitTable::take_changes)?;
-            limits::write(&mut batch, self.shared.group, changes)?;
+            self.writes.limits =
+                self.shared.limits(LimitTable::take_changes)?.into_iter().collect();
         }
-        metrics::counter!("holdline_state_written_bytes_total").increment(batch.bytes() as u64);
-        metrics::counter!("holdline_cdrs_written_total").increment(self.cdrs.len() as u64);
+        metrics::counter!("holdline_cdrs_written_total").increment(self.writes.cdrs.len() as u64);
         self.move_floor();
-        self.shared.engine.write(batch, Durability::State)?;
+        let urgent = self.urgent()?;
+        let is_urgent = !urgent.is_empty();
+        let mut unwritten = self.shared.unwritten();
+        unwritten.check()?;
+        if let Some(before) = self.purge {
+            unwritten.purge(before);
+        }
+        unwritten.add(std::mem::take(&mut self.writes), applied);
+        if is_urgent || unwritten.is_full() {
+            self.shared.write(&mut unwritten, urgent)?;
+        }
+        drop(unwritten);
         self.limits_touched = false;
-        let mut recent = self.shared.recent();
-        for (call, record) in std::mem::take(&mut self.calls) {
-            recent.written(call, record);
-        }
-        drop(recent);
-        if let Some(disabled) = self.disabled_trunks.take() {
-            self.shared.cache_mut().disabled_trunks = disabled;
-        }
-        if self.cluster.is_some()
-            || !self.nodes.is_empty()
-            || !self.slots.is_empty()
-            || self.registrar.totals.is_some()
-            || self.keeping.is_some()
-            || self.format.is_some()
-        {
-            let mut cache = self.shared.cache_mut();
-            cache.totals = self.registrar.totals.unwrap_or(cache.totals);
-            cache.format = self.format.unwrap_or(cache.format);
-            cache.keeping =
-                self.keeping.take().unwrap_or_else(|| std::mem::take(&mut cache.keeping));
-            if self.cluster.is_some() {
-                cache.cluster = self.cluster.take();
-            }
-            cache.nodes.append(&mut self.nodes);
-            cache.slots.append(&mut self.slots);
+        if is_urgent {
+            self.cache();
         }
         Ok(())
+    }
+
+    /// Takes what was written into the memory of it.
+    fn cache(&mut self) {
+        let mut cache = self.shared.cache_mut();
+        cache.totals = self.registrar.totals.unwrap_or(cache.totals);
+        cache.format = self.format.unwrap_or(cache.format);
+        if let Some(disabled) = self.disabled_trunks.take() {
+            cache.disabled_trunks = disabled;
+        }
+        if let Some(keeping) = self.keeping.take() {
+            cache.keeping = keeping;
+        }
+        if self.cluster.is_some() {
+            cache.cluster = self.cluster.take();
+        }
+        cache.nodes.append(&mut self.nodes);
+        cache.slots.append(&mut self.slots);
     }
 
     /// Before the write: a reader that looks meanwhile must not begin after a note that it brings.
     fn move_floor(&self) {
         let added =
-            self.expiry.iter().filter(|(_, present)| **present).map(|(note, _)| *note).min();
+            self.writes.expiry.iter().filter(|(_, present)| **present).map(|(note, _)| *note).min();
         if self.first_note.get().is_none() && added.is_none() {
             return;
         }
@@ -139,38 +136,19 @@ impl StateBatch {
         }
     }
 
-    fn encode(&self, applied: &[u8]) -> Result<Batch, StateError> {
+    /// What is written at once: readers look for it in memory, or in the engine as it is.
+    fn urgent(&self) -> Result<Batch, StateError> {
         let group = self.shared.group;
-        let calls = self.calls.len() + self.cdrs.len() + self.expiry.len();
-        let writes = calls + self.registrar.len() + OTHERS;
-        let mut batch = Batch::with_capacity(writes);
+        let mut batch = Batch::new();
         for (node, record) in &self.nodes {
             put(&mut batch, Table::Nodes, nodes::key(group, *node), record)?;
         }
         for (slot, record) in &self.slots {
             put(&mut batch, Table::Slots, slots::key(group, *slot), record)?;
         }
-        for (call, record) in &self.calls {
-            let key = calls::key(group, *call);
-            match record {
-                Some(record) => put(&mut batch, Table::Calls, key, record.as_ref())?,
-                None => batch.delete(Table::Calls, key),
-            }
-        }
         if let Some(before) = self.purge {
             let (from, _) = group_range(group);
             batch.delete_range(Table::Cdrs, from, cdrs::key(group, before));
-        }
-        for (id, bytes) in &self.cdrs {
-            batch.put(Table::Cdrs, cdrs::key(group, *id), bytes.clone());
-        }
-        for ((at, call), present) in &self.expiry {
-            let key = expiry::key(group, *at, *call);
-            if *present {
-                batch.put(Table::Expiry, key, Bytes::from_static(&expiry::VALUE));
-            } else {
-                batch.delete(Table::Expiry, key);
-            }
         }
         self.registrar.encode(&self.shared, &mut batch)?;
         if let Some(record) = &self.cluster {
@@ -188,7 +166,6 @@ impl StateBatch {
         if let Some(membership) = &self.membership {
             batch.put(Table::Meta, membership_key(group), membership.clone());
         }
-        batch.put(Table::Meta, applied_key(group), Bytes::copy_from_slice(applied));
         Ok(batch)
     }
 }
@@ -244,35 +221,38 @@ impl State for StateBatch {
     }
 
     fn call(&self, call: CallId) -> Result<Option<CallRecord>, StateError> {
-        match self.calls.get(&call) {
-            Some(written) => Ok(written.as_deref().cloned()),
-            None => match self.shared.recent().take(call) {
-                Some(recent) => Ok(Some(*recent)),
-                None => read_call(&self.shared, call),
-            },
+        if let Some(written) = self.writes.calls.get(&call) {
+            return Ok(written.as_deref().cloned());
+        }
+        if let Some(unwritten) = self.shared.unwritten().call(call) {
+            return Ok(unwritten.cloned());
+        }
+        match self.shared.recent().take(call) {
+            Some(recent) => Ok(Some(*recent)),
+            None => read_call(&self.shared, call),
         }
     }
 
     fn phase(&self, call: CallId) -> Result<Option<Phase>, StateError> {
-        match self.calls.get(&call) {
+        match self.writes.calls.get(&call) {
             Some(written) => Ok(written.as_ref().map(|record| record.phase)),
             None => read_phase(&self.shared, call),
         }
     }
 
     fn put_call(&mut self, record: CallRecord) -> Result<(), StateError> {
-        self.calls.insert(record.call, Some(Box::new(record)));
+        self.writes.calls.insert(record.call, Some(Box::new(record)));
         Ok(())
     }
 
     fn delete_call(&mut self, call: CallId) -> Result<(), StateError> {
-        self.calls.insert(call, None);
+        self.writes.calls.insert(call, None);
         Ok(())
     }
 
     fn put_cdr(&mut self, cdr: &Cdr) -> Result<(), StateError> {
         let bytes = encode(Table::Cdrs, cdr)?;
-        self.cdrs.insert(cdr.id, bytes.into());
+        self.writes.cdrs.insert(cdr.id, bytes.into());
         Ok(())
     }
 
@@ -296,23 +276,24 @@ impl State for StateBatch {
 
     fn purge_cdrs(&mut self, before: CdrId) -> Result<(), StateError> {
         self.purge = self.purge.max(Some(before));
-        self.cdrs = self.cdrs.split_off(&before);
+        self.writes.cdrs = self.writes.cdrs.split_off(&before);
         Ok(())
     }
 
     fn put_expiry(&mut self, at: Millis, call: CallId) -> Result<(), StateError> {
-        self.expiry.insert((at, call), true);
+        self.writes.expiry.insert((at, call), true);
         Ok(())
     }
 
     fn delete_expiry(&mut self, at: Millis, call: CallId) -> Result<(), StateError> {
-        self.expiry.insert((at, call), false);
+        self.writes.expiry.insert((at, call), false);
         Ok(())
     }
 
     fn expired(&self, up_to: Millis, limit: usize) -> Result<Vec<(Millis, CallId)>, StateError> {
         let stored = self.stored_expiry(up_to, limit)?;
-        let added = self.expiry.iter().filter(|((at, _), present)| **present && *at <= up_to);
+        let added =
+            self.writes.expiry.iter().filter(|((at, _), present)| **present && *at <= up_to);
         let mut notes: Vec<_> = stored.into_iter().chain(added.map(|(note, _)| *note)).collect();
         notes.sort_unstable();
         notes.dedup();
@@ -407,7 +388,7 @@ impl StateBatch {
         let mut foreign = None;
         let mut first = None;
         let range = KeyRange { from: &from, to: &to };
-        let engine = self.shared.engine.as_ref();
+        let engine = self.shared.engine()?;
         engine.scan(Table::Expiry, range, Direction::Forward, &mut |key, _| {
             let Some(note) = expiry::parse(key) else {
                 foreign = Some(key.to_vec());
@@ -417,7 +398,7 @@ impl StateBatch {
             if notes.len() == limit {
                 return ControlFlow::Break(());
             }
-            if self.expiry.get(&note) != Some(&false) {
+            if self.writes.expiry.get(&note) != Some(&false) {
                 notes.push(note);
             }
             ControlFlow::Continue(())
@@ -429,9 +410,6 @@ impl StateBatch {
         foreign.map_or(Ok(notes), |key| Err(StateError::ForeignKey { table, key }))
     }
 }
-
-/// Writes of a usual batch that are neither calls nor CDRs nor notes: the applied mark.
-const OTHERS: usize = 1;
 
 pub(super) fn put<T: Serialize>(
     batch: &mut Batch,

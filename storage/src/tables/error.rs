@@ -39,6 +39,9 @@ pub enum StateError {
         #[source]
         cause: CodecError,
     },
+    /// An earlier write has failed, so that nothing may be committed any more.
+    #[error("an earlier write of the state has failed: look for it in the log before this")]
+    Abandoned,
     /// The stored limits are faulty: another version of the software has other rules.
     #[error("the stored limits are faulty")]
     Limits {

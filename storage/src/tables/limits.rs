@@ -12,6 +12,7 @@
 //! All of it lies decoded in memory, too: each admission looks at it. The calls that are up, which
 //! caps count, follow from the calls' own records when it is loaded.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use holdline_limit::{Change, LimitTable, Record};
@@ -66,12 +67,12 @@ pub(super) fn load(engine: &dyn Read, group: GroupId) -> Result<LimitTable, Stat
 pub(super) fn write(
     batch: &mut Batch,
     group: GroupId,
-    changes: Vec<(Record, Option<Change>)>,
+    changes: &BTreeMap<Record, Option<Change>>,
 ) -> Result<(), StateError> {
     for (record, change) in changes {
-        let key = key(group, &record);
+        let key = key(group, record);
         match change {
-            Some(change) => batch.put(Table::Limits, key, encode(Table::Limits, &change)?),
+            Some(change) => batch.put(Table::Limits, key, encode(Table::Limits, change)?),
             None => batch.delete(Table::Limits, key),
         }
     }

@@ -27,6 +27,7 @@ mod recent;
 mod registrar;
 mod slots;
 mod store;
+mod unwritten;
 mod users;
 
 pub use batch::StateBatch;

@@ -41,7 +41,7 @@ impl StateReader {
 
     /// The applied mark; `None` before the first entry was applied.
     pub fn applied(&self) -> Result<Option<Vec<u8>>, StateError> {
-        Ok(self.shared.engine.get(Table::Meta, &applied_key(self.shared.group))?)
+        Ok(self.shared.engine()?.get(Table::Meta, &applied_key(self.shared.group))?)
     }
 
     /// What the cluster was formed with; `None` before it was formed.
@@ -87,6 +87,9 @@ impl StateReader {
 
     /// One call, up or finished and not yet swept.
     pub fn call(&self, call: CallId) -> Result<Option<CallRecord>, StateError> {
+        if let Some(unwritten) = self.shared.unwritten().call(call) {
+            return Ok(unwritten.cloned());
+        }
         read_call(&self.shared, call)
     }
 
@@ -97,7 +100,7 @@ impl StateReader {
         visit: impl FnMut(CallRecord) -> ControlFlow<()>,
     ) -> Result<(), StateError> {
         let (from, to) = calls::slot_range(self.shared.group, slot);
-        scan(self.shared.engine.as_ref(), Table::Calls, &from, &to, visit)
+        scan(self.shared.engine()?, Table::Calls, &from, &to, visit)
     }
 
     /// All calls of a slot, tombstones included, by id.
@@ -115,7 +118,7 @@ impl StateReader {
         let (from, to) = group_range(self.shared.group);
         let from = after.map_or(from, |call| successor(&calls::key(self.shared.group, call)));
         let mut page = CallPage::default();
-        scan(self.shared.engine.as_ref(), Table::Calls, &from, &to, |call: CallRecord| {
+        scan(self.shared.engine()?, Table::Calls, &from, &to, |call: CallRecord| {
             if page.calls.len() == limit {
                 page.next = page.calls.last().map(|last| last.call).or(after);
                 return ControlFlow::Break(());
@@ -129,7 +132,7 @@ impl StateReader {
     /// One call detail record.
     pub fn cdr(&self, id: CdrId) -> Result<Option<Cdr>, StateError> {
         let key = cdrs::key(self.shared.group, id);
-        let bytes = self.shared.engine.get(Table::Cdrs, &key)?;
+        let bytes = self.shared.engine()?.get(Table::Cdrs, &key)?;
         bytes.map(|bytes| decode(Table::Cdrs, &key, &bytes)).transpose()
     }
 
@@ -171,7 +174,7 @@ impl StateReader {
     pub fn compact_cdrs(&self) -> Result<(), StateError> {
         let (from, to) = group_range(self.shared.group);
         let floor = cdrs::key(self.shared.group, self.cdr_keeping().floor);
-        let engine = self.shared.engine.as_ref();
+        let engine = self.shared.engine_as_is();
         engine.compact(Table::Cdrs, KeyRange { from: &from, to: &floor })?;
         Ok(engine.compact(Table::CdrIndex, KeyRange { from: &from, to: &to })?)
     }
@@ -182,8 +185,10 @@ impl StateReader {
     /// # Errors
     /// [`BackupError::NoState`] before the cluster was formed; else what failed.
     pub fn back_up(&self, facts: Facts, out: &mut dyn Write) -> Result<u64, BackupError> {
-        let facts = Facts { about_bytes: self.shared.engine.about_bytes(), ..facts };
-        backup::save(self.shared.engine.as_ref(), self.shared.group, facts, out)
+        let facts = Facts { about_bytes: self.shared.engine_as_is().about_bytes(), ..facts };
+        let engine = self.shared.engine();
+        let engine = engine.map_err(|cause| BackupError::Unwritten { cause: Box::new(cause) })?;
+        backup::save(engine, self.shared.group, facts, out)
     }
 
     /// One user.
@@ -196,7 +201,7 @@ impl StateReader {
         let (from, to) = group_range(self.shared.group);
         let from = after.map_or(from, |aor| successor(&users::key(self.shared.group, aor)));
         let mut page = UserPage::default();
-        scan(self.shared.engine.as_ref(), Table::Users, &from, &to, |user: UserRecord| {
+        scan(self.shared.engine_as_is(), Table::Users, &from, &to, |user: UserRecord| {
             if page.users.len() == limit {
                 page.next = page.users.last().map(|last| last.aor.clone());
                 return ControlFlow::Break(());
@@ -217,7 +222,7 @@ impl StateReader {
         let (from, to) = group_range(self.shared.group);
         let from = after.map_or(from, |aor| successor(&locations::key(self.shared.group, aor)));
         let mut page = LocationPage::default();
-        let engine = self.shared.engine.as_ref();
+        let engine = self.shared.engine_as_is();
         let range = KeyRange { from: &from, to: &to };
         scan_by(engine, Table::Locations, range, locations::decode, |location: LocationRecord| {
             if page.locations.len() == limit {
@@ -253,7 +258,7 @@ impl StateReader {
         let range = KeyRange { from: &from, to: &to };
         let mut counts = BTreeMap::<SlotId, CallCounts>::new();
         let mut failed = None;
-        let engine = self.shared.engine.as_ref();
+        let engine = self.shared.engine()?;
         engine.scan(Table::Calls, range, Direction::Forward, &mut |key, value| {
             match decode_prefix::<CallHead>(value) {
                 Ok(head) => counts.entry(head.call.slot).or_default().add(head.phase),
@@ -269,17 +274,20 @@ impl StateReader {
     }
 }
 
-/// Reads a call as last committed.
+/// Reads a call that is not among what is unwritten.
 pub(super) fn read_call(shared: &Shared, call: CallId) -> Result<Option<CallRecord>, StateError> {
     let key = calls::key(shared.group, call);
-    let bytes = shared.engine.get(Table::Calls, &key)?;
+    let bytes = shared.engine_as_is().get(Table::Calls, &key)?;
     bytes.map(|bytes| decode(Table::Calls, &key, &bytes)).transpose()
 }
 
 /// How far a call has come, as last committed: what follows in the record is not decoded.
 pub(super) fn read_phase(shared: &Shared, call: CallId) -> Result<Option<Phase>, StateError> {
+    if let Some(unwritten) = shared.unwritten().phase(call) {
+        return Ok(unwritten);
+    }
     let key = calls::key(shared.group, call);
-    let Some(bytes) = shared.engine.get(Table::Calls, &key)? else { return Ok(None) };
+    let Some(bytes) = shared.engine_as_is().get(Table::Calls, &key)? else { return Ok(None) };
     match decode_prefix::<CallHead>(&bytes) {
         Ok(head) => Ok(Some(head.phase)),
         Err(cause) => Err(StateError::Corrupt { table: Table::Calls, key: key.to_vec(), cause }),

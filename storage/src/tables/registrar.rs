@@ -23,10 +23,6 @@ pub(super) struct RegistrarWrites {
 }
 
 impl RegistrarWrites {
-    pub(super) fn len(&self) -> usize {
-        self.users.len() + self.locations.len() + self.ends.len()
-    }
-
     pub(super) fn encode(&self, shared: &Shared, batch: &mut Batch) -> Result<(), StateError> {
         let group = shared.group;
         for (aor, record) in &self.users {
@@ -87,7 +83,7 @@ impl RegistrarWrites {
         let (mut notes, mut foreign) = (Vec::new(), None);
         let range = KeyRange { from: &from, to: &to };
         let table = Table::BindingEnds;
-        shared.engine.scan(table, range, Direction::Forward, &mut |key, _| {
+        shared.engine_as_is().scan(table, range, Direction::Forward, &mut |key, _| {
             let Some(note) = binding_ends::parse(key) else {
                 foreign = Some(key.to_vec());
                 return ControlFlow::Break(());
@@ -115,7 +111,7 @@ impl RegistrarWrites {
 /// Reads a user as last committed.
 pub(super) fn read_user(shared: &Shared, aor: &Aor) -> Result<Option<UserRecord>, StateError> {
     let key = users::key(shared.group, aor);
-    let bytes = shared.engine.get(Table::Users, &key)?;
+    let bytes = shared.engine_as_is().get(Table::Users, &key)?;
     bytes.map(|bytes| decode(Table::Users, &key, &bytes)).transpose()
 }
 
@@ -125,6 +121,6 @@ pub(super) fn read_location(
     aor: &Aor,
 ) -> Result<Option<LocationRecord>, StateError> {
     let key = locations::key(shared.group, aor);
-    let bytes = shared.engine.get(Table::Locations, &key)?;
+    let bytes = shared.engine_as_is().get(Table::Locations, &key)?;
     bytes.map(|bytes| locations::decode(&key, &bytes)).transpose()
 }

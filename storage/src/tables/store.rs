@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use holdline_limit::LimitTable;
 use holdline_model::GroupId;
 
-use crate::engine::{Engine, Table};
+use crate::engine::{Batch, Durability, Engine, Table};
 use crate::snapshot::{SnapshotError, SnapshotFile, SnapshotStore, install};
 use crate::tables::cache::Cache;
 use crate::tables::expiry::Floor;
 use crate::tables::limits;
 use crate::tables::recent::Recent;
+use crate::tables::unwritten::Unwritten;
 use crate::tables::{StateBatch, StateError, StateReader, applied_key, membership_key};
 
 /// The replicated state of one group.
@@ -24,8 +25,9 @@ pub struct StateStore {
 
 /// What store, readers and batches share.
 pub(super) struct Shared {
-    pub(super) engine: Arc<dyn Engine>,
+    engine: Arc<dyn Engine>,
     pub(super) group: GroupId,
+    unwritten: Mutex<Unwritten>,
     cache: RwLock<Cache>,
     recent: Mutex<Recent>,
     floor: Mutex<Floor>,
@@ -49,10 +51,17 @@ impl StateStore {
         install::resume(engine.as_ref(), group, snapshots)?;
         let cache = RwLock::new(Cache::load(engine.as_ref(), group)?);
         let limits = Mutex::new(Some(limits::load(engine.as_ref(), group)?));
-        let (recent, floor, indexing) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self {
-            shared: Arc::new(Shared { engine, group, cache, recent, floor, limits, indexing }),
-        })
+        let shared = Shared {
+            engine,
+            group,
+            unwritten: Mutex::default(),
+            cache,
+            recent: Mutex::default(),
+            floor: Mutex::default(),
+            limits,
+            indexing: Mutex::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// The group.
@@ -75,19 +84,25 @@ impl StateStore {
 
     /// The applied mark that the last batch brought; `None` before the first.
     pub fn applied(&self) -> Result<Option<Vec<u8>>, StateError> {
-        Ok(self.shared.engine.get(Table::Meta, &applied_key(self.shared.group))?)
+        Ok(self.shared.engine()?.get(Table::Meta, &applied_key(self.shared.group))?)
     }
 
     /// The membership that was last written; `None` before the first.
     pub fn membership(&self) -> Result<Option<Vec<u8>>, StateError> {
-        Ok(self.shared.engine.get(Table::Meta, &membership_key(self.shared.group))?)
+        Ok(self.shared.engine()?.get(Table::Meta, &membership_key(self.shared.group))?)
+    }
+
+    /// Hands what was gathered of the last commits to the engine. Takes a millisecond; for one who goes on
+    /// to read on a thread that yields to others, for which apply would have to wait.
+    pub fn write_out(&self) -> Result<(), StateError> {
+        self.shared.engine().map(drop)
     }
 
     /// Makes everything committed so far durable. Blocks on the disk. The log may then be purged
     /// up to what had been applied before this was called
     /// ([`crate::LogStore::note_state_flushed`]).
     pub fn flush(&self) -> Result<(), StateError> {
-        Ok(self.shared.engine.flush_state()?)
+        Ok(self.shared.engine()?.flush_state()?)
     }
 
     /// Writes a snapshot of the present state to a new file. Blocks on the disk; applying goes on
@@ -97,7 +112,9 @@ impl StateStore {
     /// [`SnapshotError::Superseded`] if one was installed meanwhile: use the newest then.
     /// [`SnapshotError::NoState`] before the first commit; else the disk's failures.
     pub fn build_snapshot(&self, snapshots: &SnapshotStore) -> Result<SnapshotFile, SnapshotError> {
-        snapshots.build(self.shared.engine.as_ref(), self.shared.group)
+        let engine = self.shared.engine();
+        let engine = engine.map_err(|cause| SnapshotError::Unwritten { cause: Box::new(cause) })?;
+        snapshots.build(engine, self.shared.group)
     }
 
     /// Replaces the state by a snapshot's and makes it durable. Blocks on the disk. A crash
@@ -114,6 +131,8 @@ impl StateStore {
     ) -> Result<(), SnapshotError> {
         let shared = &self.shared;
         let _turn = shared.indexing();
+        // Nobody applies meanwhile, so nothing is gathered again.
+        shared.unwritten().forget();
         install::install(shared.engine.as_ref(), shared.group, snapshots, file)?;
         let fresh = Cache::load(shared.engine.as_ref(), shared.group)
             .map_err(|cause| SnapshotError::Reload { cause: Box::new(cause) })?;
@@ -128,6 +147,43 @@ impl StateStore {
 }
 
 impl Shared {
+    /// The engine with everything in it that was committed. Those who read tables that a commit may
+    /// leave behind ([`Writes`](crate::tables::unwritten::Writes)) ask here.
+    pub(super) fn engine(&self) -> Result<&dyn Engine, StateError> {
+        let mut unwritten = self.unwritten();
+        if !unwritten.is_empty() {
+            self.write(&mut unwritten, Batch::new())?;
+        }
+        Ok(self.engine.as_ref())
+    }
+
+    /// The engine as it is, for tables that every commit writes.
+    pub(super) fn engine_as_is(&self) -> &dyn Engine {
+        self.engine.as_ref()
+    }
+
+    /// What is committed and not in the engine.
+    pub(super) fn unwritten(&self) -> MutexGuard<'_, Unwritten> {
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what was gathered after the writes of `batch`, as one.
+    pub(super) fn write(
+        &self,
+        unwritten: &mut Unwritten,
+        mut batch: Batch,
+    ) -> Result<(), StateError> {
+        batch.reserve(unwritten.writes.len() + 1);
+        unwritten.encode(self.group, &mut batch).inspect_err(|_| unwritten.fail())?;
+        metrics::counter!("holdline_state_written_bytes_total").increment(batch.bytes() as u64);
+        self.engine.write(batch, Durability::State).inspect_err(|_| unwritten.fail())?;
+        let mut recent = self.recent();
+        for (call, record) in unwritten.written() {
+            recent.written(call, record);
+        }
+        Ok(())
+    }
+
     pub(super) fn cache(&self) -> RwLockReadGuard<'_, Cache> {
         self.cache.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -156,7 +212,7 @@ impl Shared {
         match slot.as_mut() {
             Some(table) => Ok(act(table)),
             None => {
-                let loaded = limits::load(self.engine.as_ref(), self.group)?;
+                let loaded = limits::load(self.engine()?, self.group)?;
                 Ok(act(slot.insert(loaded)))
             }
         }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::codec::samples::{
     aor, call, call_id, cdr, cluster, disabled_trunks, location, node, slot, user,
 };
-use crate::engine::{Batch, Durability, Engine, Fault, MemoryEngine, Table};
+use crate::engine::{Batch, Durability, Engine, Fault, MemoryEngine, Read, Table};
 use crate::snapshot::SnapshotStore;
 use crate::tables::{
     CallCounts, CdrQuery, Key, StateError, StateStore, binding_ends, calls, cdrs, expiry,
@@ -27,6 +27,87 @@ fn open_group(engine: &MemoryEngine, group: GroupId) -> (StateStore, TempDir) {
     let folder = TempDir::new().unwrap();
     let snapshots = SnapshotStore::open(folder.path()).unwrap();
     (StateStore::open(Arc::new(engine.clone()), group, &snapshots).unwrap(), folder)
+}
+
+/// The call as the engine has it, and the engine's mark.
+fn written(engine: &MemoryEngine, id: CallId) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+    let get = |table, key: Key| engine.get(table, &key).unwrap();
+    (get(Table::Calls, calls::key(GROUP, id)), get(Table::Meta, meta::applied_key(GROUP)))
+}
+
+fn put(store: &StateStore, id: CallId, phase: Phase, mark: &[u8]) -> Result<(), StateError> {
+    let mut batch = store.batch();
+    batch.put_call(call(id, phase)).unwrap();
+    batch.commit(mark)
+}
+
+#[test]
+fn commits_are_gathered_and_written_with_their_mark_when_somebody_looks() {
+    let engine = MemoryEngine::new();
+    let (store, _folder) = open(&engine);
+    let (reader, id) = (store.reader(), call_id(7, 1));
+    put(&store, id, Phase::Inviting, b"1").unwrap();
+    put(&store, id, Phase::Answered, b"2").unwrap();
+    assert_eq!(written(&engine, id), (None, None), "nobody has asked");
+    assert_eq!(reader.call(id).unwrap().map(|call| call.phase), Some(Phase::Answered));
+    assert_eq!(written(&engine, id), (None, None), "it was in memory");
+    assert_eq!(reader.calls(None, 9).unwrap().calls, [call(id, Phase::Answered)]);
+    let newest = crate::codec::encode(&call(id, Phase::Answered)).unwrap();
+    assert_eq!(written(&engine, id), (Some(newest), Some(b"2".to_vec())));
+    // What is not gathered takes along what is.
+    put(&store, id, Phase::Confirmed, b"3").unwrap();
+    let mut batch = store.batch();
+    batch.put_slot(&slot(7)).unwrap();
+    batch.commit(b"4").unwrap();
+    let newest = crate::codec::encode(&call(id, Phase::Confirmed)).unwrap();
+    assert_eq!(written(&engine, id), (Some(newest), Some(b"4".to_vec())));
+}
+
+#[test]
+fn no_more_is_gathered_than_is_quickly_written() {
+    let engine = MemoryEngine::new();
+    let (store, _folder) = open(&engine);
+    let id = call_id(7, 1);
+    let mut commits = 0_u64;
+    while written(&engine, id).0.is_none() {
+        commits += 1;
+        put(&store, id, Phase::Inviting, &commits.to_be_bytes()).unwrap();
+        assert!(commits <= 64);
+    }
+    assert!(commits > 1);
+    assert_eq!(written(&engine, id).1, Some(commits.to_be_bytes().to_vec()));
+    let mut batch = store.batch();
+    for nonce in 0..1_000 {
+        batch.put_call(call(call_id(3, nonce), Phase::Inviting)).unwrap();
+    }
+    batch.commit(b"many").unwrap();
+    assert_eq!(written(&engine, id).1.as_deref(), Some(&b"many"[..]));
+}
+
+#[test]
+fn a_crash_loses_what_was_gathered_and_its_mark_together() {
+    let engine = MemoryEngine::new();
+    let (store, _folder) = open(&engine);
+    let id = call_id(7, 1);
+    put(&store, id, Phase::Inviting, b"1").unwrap();
+    store.flush().unwrap();
+    put(&store, id, Phase::Answered, b"2").unwrap();
+    let (after, _folder) = open(&engine.crash());
+    assert_eq!(after.reader().call(id).unwrap(), Some(call(id, Phase::Inviting)), "flushed");
+    assert_eq!(after.applied().unwrap().as_deref(), Some(&b"1"[..]));
+}
+
+#[test]
+fn nothing_is_committed_after_a_write_that_failed_whoever_made_it() {
+    let engine = MemoryEngine::new();
+    let (store, _folder) = open(&engine);
+    let id = call_id(7, 1);
+    put(&store, id, Phase::Inviting, b"1").unwrap();
+    engine.inject(Fault::DiskFull);
+    assert!(matches!(store.reader().calls(None, 9), Err(StateError::Engine(_))));
+    // The engine would take it; but it would be without the commit before.
+    assert!(matches!(put(&store, id, Phase::Answered, b"2"), Err(StateError::Abandoned)));
+    assert_eq!(written(&engine, id), (None, None));
 }
 
 #[test]
@@ -152,6 +233,7 @@ fn what_is_due_is_found_wherever_earlier_scans_ended() {
     assert_eq!(store.batch().expired(Millis(9), 0).unwrap(), []);
     assert_eq!(store.batch().expired(Millis(9), 1).unwrap(), [(Millis(3), id)]);
     assert_eq!((sweep(2), sweep(9)), (vec![], vec![3]));
+    store.write_out().unwrap();
     assert_eq!(open(&engine).0.batch().expired(Millis(u64::MAX), 9).unwrap(), []);
 }
 
@@ -287,6 +369,9 @@ fn a_call_is_the_same_from_memory_and_from_the_disk() {
         let mut batch = store.batch();
         batch.put_call(call(id, phase)).unwrap();
         batch.commit(b"1").unwrap();
+        assert_eq!(store.batch().call(id).unwrap(), Some(call(id, phase)), "before it is written");
+        assert_eq!(store.batch().phase(id).unwrap(), Some(phase));
+        store.write_out().unwrap();
         // The first read may come from memory; the batch is given up, and the next reads the disk.
         let abandoned = store.batch();
         assert_eq!(abandoned.call(id).unwrap(), Some(call(id, phase)));

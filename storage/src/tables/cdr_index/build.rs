@@ -12,6 +12,10 @@ use crate::tables::cache::scan;
 use crate::tables::store::Shared;
 use crate::tables::{StateError, cdrs, group_range};
 
+/// Records whose entries are written together. Each has some twenty: a batch of many records outgrows what
+/// the allocator keeps, and finding memory for it anew costs more than what is in it.
+const WRITTEN_TOGETHER: usize = 32;
+
 /// How the index stands after a lot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexState {
@@ -34,7 +38,17 @@ pub struct Oldest {
 pub(crate) fn index(shared: &Shared, limit: usize) -> Result<IndexState, StateError> {
     // Neither another lot nor the installation of a snapshot meanwhile.
     let _turn = shared.indexing();
-    let (engine, group) = (shared.engine.as_ref(), shared.group);
+    let mut all = IndexState { indexed: 0, more: true };
+    while all.more && all.indexed < limit {
+        let lot = index_lot(shared, (limit - all.indexed).min(WRITTEN_TOGETHER))?;
+        all = IndexState { indexed: all.indexed + lot.indexed, more: lot.more };
+    }
+    Ok(all)
+}
+
+fn index_lot(shared: &Shared, limit: usize) -> Result<IndexState, StateError> {
+    // What is not written yet is for the next time: apply would wait for this thread, which yields to all.
+    let (engine, group) = (shared.engine_as_is(), shared.group);
     let hash = Hash::new(group, engine.index_key());
     let fingerprint = hash.fingerprint();
     let known = progress(engine, group, fingerprint)?;
@@ -82,7 +96,7 @@ pub(crate) fn oldest(
     last: Option<CdrId>,
     limit: usize,
 ) -> Result<Oldest, StateError> {
-    let (engine, group) = (shared.engine.as_ref(), shared.group);
+    let (engine, group) = (shared.engine()?, shared.group);
     let floor = shared.cache().keeping.floor;
     let (_, to) = group_range(group);
     let mut oldest = Oldest { before: floor, records: 0 };

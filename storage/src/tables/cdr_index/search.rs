@@ -20,7 +20,7 @@ use crate::tables::{StateError, cdrs, group_range};
 
 /// A page of the records that are asked for, in the order of the log.
 pub(crate) fn search(shared: &Shared, query: &CdrQuery) -> Result<CdrPage, StateError> {
-    let (engine, group) = (shared.engine.as_ref(), shared.group);
+    let (engine, group) = (shared.engine()?, shared.group);
     let hash = Hash::new(group, engine.index_key());
     let begin = query.after.map_or(FIRST, successor).max(shared.cache().keeping.floor);
     let (last, found) = (query.after, CdrPage::default());
@@ -51,7 +51,7 @@ struct Page<'a> {
 impl Page<'_> {
     /// What the index knows of.
     fn indexed(&mut self, shared: &Shared, hash: &Hash, at: Progress) -> Result<(), StateError> {
-        let engine = shared.engine.as_ref();
+        let engine = shared.engine_as_is();
         if let Some(from) = self.query.ended_from {
             self.begin = self.begin.max(first_of(shared, from)?);
         }
@@ -104,7 +104,7 @@ impl Page<'_> {
         let (_, last) = group_range(shared.group);
         let to = end.map_or(last, |end| cdrs::key(shared.group, end).to_vec());
         let from = cdrs::key(shared.group, self.begin);
-        scan(shared.engine.as_ref(), Table::Cdrs, &from, &to, |cdr: Cdr| self.take(cdr))
+        scan(shared.engine_as_is(), Table::Cdrs, &from, &to, |cdr: Cdr| self.take(cdr))
     }
 
     /// Takes a record into the page if it is asked for.
@@ -275,10 +275,15 @@ fn first_in(
     direction: Direction,
 ) -> Result<Option<CdrId>, StateError> {
     let mut found = None;
-    shared.engine.scan(Table::CdrIndex, KeyRange { from, to }, direction, &mut |_, value| {
-        found = id_from(value);
-        ControlFlow::Break(())
-    })?;
+    shared.engine_as_is().scan(
+        Table::CdrIndex,
+        KeyRange { from, to },
+        direction,
+        &mut |_, value| {
+            found = id_from(value);
+            ControlFlow::Break(())
+        },
+    )?;
     Ok(found)
 }
 

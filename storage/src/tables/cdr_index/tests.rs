@@ -32,6 +32,8 @@ fn put(store: &StateStore, records: impl IntoIterator<Item = Cdr>) {
         batch.put_cdr(&record).unwrap();
     }
     batch.commit(b"mark").unwrap();
+    // What is not written yet is not indexed.
+    store.write_out().unwrap();
 }
 
 fn open(engine: &MemoryEngine) -> (StateStore, TempDir) {
