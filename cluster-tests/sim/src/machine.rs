@@ -91,6 +91,8 @@ impl Machine for SimMachine {
         let engine = Arc::new(self.disk.clone());
         let snapshots = SnapshotStore::open(&data_dir.snapshots_path())?;
         let state = StateStore::open(engine.clone(), group, &snapshots)?;
+        // The invariants look at the state after each commit.
+        let state = state.writing_at_once();
         let queued = Arc::new(Notify::new());
         let wake = Arc::clone(&queued);
         let options = LogOptions::default();

@@ -64,6 +64,14 @@ impl StateStore {
         Ok(Self { shared: Arc::new(shared) })
     }
 
+    /// Has each commit written when it is made, for a test that looks at what the engine is given. Before
+    /// the first commit.
+    #[must_use]
+    pub fn writing_at_once(self) -> Self {
+        self.shared.unwritten().hold_nothing();
+        self
+    }
+
     /// The group.
     #[must_use]
     pub fn group(&self) -> GroupId {

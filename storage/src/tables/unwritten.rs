@@ -47,6 +47,8 @@ pub(super) struct Unwritten {
     commits: usize,
     /// A write has failed: what was gathered is gone, and nothing may be committed after it.
     failed: bool,
+    /// Nothing is gathered.
+    holds_nothing: bool,
 }
 
 impl Writes {
@@ -86,6 +88,11 @@ impl Writes {
 }
 
 impl Unwritten {
+    /// From now on every commit is written by itself.
+    pub(super) const fn hold_nothing(&mut self) {
+        self.holds_nothing = true;
+    }
+
     /// An error if nothing may be committed any more.
     pub(super) fn check(&self) -> Result<(), StateError> {
         if self.failed { Err(StateError::Abandoned) } else { Ok(()) }
@@ -109,7 +116,7 @@ impl Unwritten {
 
     /// Whether there is enough to be written.
     pub(super) fn is_full(&self) -> bool {
-        self.commits >= COMMITS || self.writes.len() >= RECORDS
+        self.holds_nothing || self.commits >= COMMITS || self.writes.len() >= RECORDS
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -127,17 +134,21 @@ impl Unwritten {
 
     /// All of it was written: the calls, as they were.
     pub(super) fn written(&mut self) -> BTreeMap<CallId, Option<Box<CallRecord>>> {
-        std::mem::take(self).writes.calls
+        std::mem::replace(self, self.emptied()).writes.calls
     }
 
     /// It could not be written.
     pub(super) fn fail(&mut self) {
-        *self = Self { failed: true, ..Self::default() };
+        *self = Self { failed: true, ..self.emptied() };
     }
 
     /// The state is replaced.
     pub(super) fn forget(&mut self) {
-        *self = Self { failed: self.failed, ..Self::default() };
+        *self = self.emptied();
+    }
+
+    fn emptied(&self) -> Self {
+        Self { failed: self.failed, holds_nothing: self.holds_nothing, ..Self::default() }
     }
 
     /// A call, if it is here; `Some(None)` if it was deleted.

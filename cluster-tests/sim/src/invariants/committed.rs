@@ -54,6 +54,7 @@ impl Committed {
         let snapshots = SnapshotStore::open(folder.path())?;
         let disk = Disk::new(HostId(usize::MAX), Arc::new(Nobody));
         let state = StateStore::open(Arc::new(disk.clone()), GroupId(0), &snapshots)?;
+        let state = state.writing_at_once();
         Ok(Self {
             nodes,
             replay: Replay::new(state),
