@@ -133,6 +133,7 @@ impl Snapshots {
                 snapshot: SnapshotData { file: None },
             });
         }
+        state.write_out().map_err(io::Error::other)?;
         let state = Arc::clone(state);
         let store = self.store.clone();
         let built = aside(&self.tasks, move || state.build_snapshot(&store)).await?;

@@ -21,8 +21,8 @@ use crate::tables::query::{CallPage, CdrPage, CdrQuery, LocationPage, UserPage};
 use crate::tables::registrar::{read_location, read_user};
 use crate::tables::store::Shared;
 use crate::tables::{
-    CallCounts, IndexState, Oldest, StateBatch, StateError, applied_key, calls, cdr_index, cdrs,
-    group_range, locations, users,
+    CallCounts, IndexState, Oldest, StateBatch, StateError, calls, cdr_index, cdrs, group_range,
+    locations, users,
 };
 
 /// Reads one group's state as it was last committed. Cheap to clone.
@@ -41,7 +41,7 @@ impl StateReader {
 
     /// The applied mark; `None` before the first entry was applied.
     pub fn applied(&self) -> Result<Option<Vec<u8>>, StateError> {
-        Ok(self.shared.engine()?.get(Table::Meta, &applied_key(self.shared.group))?)
+        self.shared.applied()
     }
 
     /// What the cluster was formed with; `None` before it was formed.

@@ -92,7 +92,7 @@ impl StateStore {
 
     /// The applied mark that the last batch brought; `None` before the first.
     pub fn applied(&self) -> Result<Option<Vec<u8>>, StateError> {
-        Ok(self.shared.engine()?.get(Table::Meta, &applied_key(self.shared.group))?)
+        self.shared.applied()
     }
 
     /// The membership that was last written; `None` before the first.
@@ -163,6 +163,14 @@ impl Shared {
             self.write(&mut unwritten, Batch::new())?;
         }
         Ok(self.engine.as_ref())
+    }
+
+    /// The mark of the last commit.
+    pub(super) fn applied(&self) -> Result<Option<Vec<u8>>, StateError> {
+        if let Some(unwritten) = self.unwritten().applied() {
+            return Ok(Some(unwritten.to_vec()));
+        }
+        Ok(self.engine.get(Table::Meta, &applied_key(self.group))?)
     }
 
     /// The engine as it is, for tables that every commit writes.

@@ -50,6 +50,7 @@ fn commits_are_gathered_and_written_with_their_mark_when_somebody_looks() {
     put(&store, id, Phase::Answered, b"2").unwrap();
     assert_eq!(written(&engine, id), (None, None), "nobody has asked");
     assert_eq!(reader.call(id).unwrap().map(|call| call.phase), Some(Phase::Answered));
+    assert_eq!(reader.applied().unwrap().as_deref(), Some(&b"2"[..]));
     assert_eq!(written(&engine, id), (None, None), "it was in memory");
     assert_eq!(reader.calls(None, 9).unwrap().calls, [call(id, Phase::Answered)]);
     let newest = crate::codec::encode(&call(id, Phase::Answered)).unwrap();

@@ -119,6 +119,11 @@ impl Unwritten {
         self.holds_nothing || self.commits >= COMMITS || self.writes.len() >= RECORDS
     }
 
+    /// The mark of the last commit, if it is here.
+    pub(super) const fn applied(&self) -> Option<&Bytes> {
+        self.applied.as_ref()
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.applied.is_none()
     }

@@ -192,9 +192,10 @@ async fn run(args: &Args) -> Result<bool> {
     if wanted(Part::Ramp) {
         let rates: &[u32] = &[100, 300, 600, 1000, 1500, 2000, 2500, 3000];
         let rates = args.list(&args.rates, rates, &[100, 300, 600]);
-        // The spread callers say nothing about the highest rate that the load part does not say.
-        let spread = |kind: &Kind| *kind == Kind::Holdline3Spread && args.systems.is_empty();
-        let kinds: Vec<Kind> = kinds.iter().copied().filter(|kind| !spread(kind)).collect();
+        // Other callers say nothing about the highest rate that the load part does not say.
+        let others = [Kind::Holdline3Leader, Kind::Holdline3Spread];
+        let asked = |kind: &Kind| !others.contains(kind) || !args.systems.is_empty();
+        let kinds: Vec<Kind> = kinds.iter().copied().filter(asked).collect();
         report.ramp = ramp::measure(&kinds, rates, &options, &short, &mut broken).await;
         write(args, &report)?;
     }

@@ -18,6 +18,8 @@ use super::process::{Used, memory_mib};
 pub(crate) enum Kind {
     /// Three Holdline nodes with fsync; all callers call one of them, which does not lead.
     Holdline3,
+    /// The same, with all callers at the node that leads.
+    Holdline3Leader,
     /// The same, with the callers spread over all three nodes.
     Holdline3Spread,
     /// A cluster of one Holdline node, with fsync.
@@ -32,6 +34,7 @@ impl Kind {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Holdline3 => "Holdline, 3 nodes, fsync",
+            Self::Holdline3Leader => "Holdline, 3 nodes, fsync, callers at the leader",
             Self::Holdline3Spread => "Holdline, 3 nodes, fsync, callers spread",
             Self::Holdline1 => "Holdline, 1 node, fsync",
             Self::Kamailio1 => "Kamailio, 1 node, dialogs",
@@ -43,6 +46,7 @@ impl Kind {
     pub(crate) const fn short(self) -> &'static str {
         match self {
             Self::Holdline3 => "Holdline ×3",
+            Self::Holdline3Leader => "Holdline ×3 leader",
             Self::Holdline3Spread => "Holdline ×3 spread",
             Self::Holdline1 => "Holdline ×1",
             Self::Kamailio1 => "Kamailio ×1",
@@ -53,7 +57,9 @@ impl Kind {
     /// Whether it is Holdline.
     pub(crate) const fn ours(self) -> bool {
         match self {
-            Self::Holdline3 | Self::Holdline3Spread | Self::Holdline1 => true,
+            Self::Holdline3 | Self::Holdline3Leader | Self::Holdline3Spread | Self::Holdline1 => {
+                true
+            }
             Self::Kamailio1 | Self::Kamailio3 => false,
         }
     }
@@ -61,7 +67,9 @@ impl Kind {
     /// What is missing, if it cannot be measured here.
     pub(crate) fn missing(self) -> Option<String> {
         match self {
-            Self::Holdline3 | Self::Holdline3Spread | Self::Holdline1 => None,
+            Self::Holdline3 | Self::Holdline3Leader | Self::Holdline3Spread | Self::Holdline1 => {
+                None
+            }
             Self::Kamailio1 => kamailio::version(false).err(),
             Self::Kamailio3 => kamailio::version(true).err(),
         }
@@ -100,6 +108,7 @@ impl System {
         let holdline = |nodes| Cluster::prepare(&ClusterOptions { nodes, ..options.clone() });
         match kind {
             Kind::Holdline3 => Self::holdline(holdline(3)?, Ingress::Follower).await,
+            Kind::Holdline3Leader => Self::holdline(holdline(3)?, Ingress::Leader).await,
             Kind::Holdline3Spread => Self::holdline(holdline(3)?, Ingress::Spread).await,
             Kind::Holdline1 => Self::holdline(holdline(1)?, Ingress::Leader).await,
             Kind::Kamailio1 => Self::kamailio(1).await,
