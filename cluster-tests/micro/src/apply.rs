@@ -45,7 +45,7 @@ fn run(meter: &mut dyn Meter, group: &Group, engine: Arc<dyn Engine>, folder: &P
         .steps
         .iter()
         .filter(|step| !step.proposed.is_empty())
-        .map(|step| (step.name, encoded(&step.proposed)))
+        .map(|step| (step.name, encoded(&in_order_of_calls(&step.proposed))))
         .collect();
     let mut replica = Replica::formed(Arc::clone(&engine), folder);
     for (measured, _) in &steps {
@@ -74,6 +74,17 @@ fn run(meter: &mut dyn Meter, group: &Group, engine: Arc<dyn Engine>, folder: &P
     if group.name == MEMORY.name {
         limited(meter, group, folder, &steps);
     }
+}
+
+/// The commands of a step so that each call has the same place in every step. Acknowledgements are noted
+/// some time after they came, in an order of their own.
+fn in_order_of_calls(proposed: &[Command]) -> Vec<Command> {
+    let mut commands = proposed.to_vec();
+    commands.sort_by_key(|command| match command {
+        Command::Call(command) => Some(command.call),
+        _ => None,
+    });
+    commands
 }
 
 /// The admissions once more, with limits in a tree of five levels: what that adds is what they cost.

@@ -1,10 +1,13 @@
 //! The tables on the memory engine, for they ask nothing of an engine that its suite does not.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdline_model::{
     CallId, CdrId, DisabledTrunks, GroupId, Millis, NodeId, Phase, SlotId, State,
 };
+use proptest::prelude::*;
+use proptest::sample::select;
 use tempfile::TempDir;
 
 use crate::codec::samples::{
@@ -62,6 +65,68 @@ fn commits_are_gathered_and_written_with_their_mark_when_somebody_looks() {
     batch.commit(b"4").unwrap();
     let newest = crate::codec::encode(&call(id, Phase::Confirmed)).unwrap();
     assert_eq!(written(&engine, id), (Some(newest), Some(b"4".to_vec())));
+}
+
+/// What happens to calls and to those who look at them.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// The call is read, as apply does, and goes to this phase; committed by itself.
+    Change(u64, Phase),
+    Delete(u64),
+    /// Reads, commits nothing.
+    Look(u64),
+    /// Somebody lists all calls.
+    List,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let phases = [Phase::Inviting, Phase::Answered, Phase::Confirmed, Phase::Finished];
+    let change = (0..6_u64, select(phases.to_vec())).prop_map(|(id, to)| Step::Change(id, to));
+    prop_oneof![
+        12 => change,
+        3 => (0..6_u64).prop_map(Step::Delete),
+        1 => (0..6_u64).prop_map(Step::Look),
+        1 => Just(Step::List),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_call_is_what_was_committed_last_wherever_it_is(
+        steps in proptest::collection::vec(step(), 1..120),
+    ) {
+        let (store, _folder) = open(&MemoryEngine::new());
+        let reader = store.reader();
+        let mut expected: BTreeMap<u64, Phase> = BTreeMap::new();
+        for step in steps {
+            let (Step::Change(nonce, _) | Step::Delete(nonce) | Step::Look(nonce)) = step else {
+                let all = reader.calls(None, 9).unwrap().calls;
+                let phases: Vec<_> = all.iter().map(|it| (it.call.nonce, it.phase)).collect();
+                prop_assert_eq!(phases, expected.clone().into_iter().collect::<Vec<_>>());
+                continue;
+            };
+            let id = call_id(7, nonce);
+            let mut batch = store.batch();
+            prop_assert_eq!(batch.phase(id).unwrap(), expected.get(&nonce).copied());
+            let known = batch.call(id).unwrap().map(|record| record.phase);
+            prop_assert_eq!(known, expected.get(&nonce).copied());
+            match step {
+                Step::Change(_, phase) => {
+                    batch.put_call(call(id, phase)).unwrap();
+                    batch.commit(b"changed").unwrap();
+                    expected.insert(nonce, phase);
+                }
+                Step::Delete(_) => {
+                    batch.delete_call(id).unwrap();
+                    batch.commit(b"deleted").unwrap();
+                    expected.remove(&nonce);
+                }
+                Step::Look(_) | Step::List => {}
+            }
+            let seen = reader.call(id).unwrap().map(|record| record.phase);
+            prop_assert_eq!(seen, expected.get(&nonce).copied());
+        }
+    }
 }
 
 #[test]
