@@ -13,7 +13,7 @@ pub(crate) fn render(verdicts: &Verdicts, baseline: Option<&Baseline>) -> String
     let mut text = format!("{}\n", table(verdicts));
     text.push_str(
         "time ratio: against the baseline, after division by the group's calibration, which makes up for \
-         a faster or busier machine\nbucket take: not measured, because the switch has no buckets yet\n",
+         a faster or busier machine\n",
     );
     if let Some(sum) = one_call(verdicts) {
         let _ = writeln!(text, "{sum}");
