@@ -34,7 +34,7 @@ impl Kind {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Holdline3 => "Holdline, 3 nodes, fsync",
-            Self::Holdline3Leader => "Holdline, 3 nodes, fsync, callers at the leader",
+            Self::Holdline3Leader => "Holdline, 3 nodes, fsync, at the leader",
             Self::Holdline3Spread => "Holdline, 3 nodes, fsync, callers spread",
             Self::Holdline1 => "Holdline, 1 node, fsync",
             Self::Kamailio1 => "Kamailio, 1 node, dialogs",

@@ -563,7 +563,7 @@ fn median(spread: Option<Spread>) -> String {
 
 const NOTES_ON_COST: [&str; 5] = [
     "CPU: of all server processes, from the first INVITE to the last BYE, the idle cost included. Callers call one node, \
-     which does not lead (unless spread).",
+     which does not lead unless the name says so.",
     "later CPU: what finished calls cost in the 36 s after the load, beyond the idle cost (first round only).",
     "MiB: the largest node at the end of the load, shared memory counted once. disk: write_bytes of the processes.",
     "wire: bytes over the loopback interface with IP headers, SIP of both legs and what nodes say to one another; node: \
