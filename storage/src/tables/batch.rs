@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::codec;
 use crate::engine::{Batch, Direction, KeyRange, Table};
-use crate::tables::reader::{read_call, read_phase};
+use crate::tables::reader::{read_phase, read_written_call};
 use crate::tables::registrar::RegistrarWrites;
 use crate::tables::store::Shared;
 use crate::tables::unwritten::Writes;
@@ -229,7 +229,7 @@ impl State for StateBatch {
         }
         match self.shared.recent().take(call) {
             Some(recent) => Ok(Some(*recent)),
-            None => read_call(&self.shared, call),
+            None => read_written_call(&self.shared, call),
         }
     }
 

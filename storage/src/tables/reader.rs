@@ -90,7 +90,7 @@ impl StateReader {
         if let Some(unwritten) = self.shared.unwritten().call(call) {
             return Ok(unwritten.cloned());
         }
-        read_call(&self.shared, call)
+        read_written_call(&self.shared, call)
     }
 
     /// Calls `visit` with each call of a slot, tombstones included, by id, until it breaks.
@@ -275,7 +275,10 @@ impl StateReader {
 }
 
 /// Reads a call that is not among what is unwritten.
-pub(super) fn read_call(shared: &Shared, call: CallId) -> Result<Option<CallRecord>, StateError> {
+pub(super) fn read_written_call(
+    shared: &Shared,
+    call: CallId,
+) -> Result<Option<CallRecord>, StateError> {
     let key = calls::key(shared.group, call);
     let bytes = shared.engine_as_is().get(Table::Calls, &key)?;
     bytes.map(|bytes| decode(Table::Calls, &key, &bytes)).transpose()

@@ -97,7 +97,7 @@ impl StateStore {
 
     /// The membership that was last written; `None` before the first.
     pub fn membership(&self) -> Result<Option<Vec<u8>>, StateError> {
-        Ok(self.shared.engine()?.get(Table::Meta, &membership_key(self.shared.group))?)
+        Ok(self.shared.engine_as_is().get(Table::Meta, &membership_key(self.shared.group))?)
     }
 
     /// Hands what was gathered of the last commits to the engine. Takes a millisecond; for one who goes on
@@ -120,9 +120,7 @@ impl StateStore {
     /// [`SnapshotError::Superseded`] if one was installed meanwhile: use the newest then.
     /// [`SnapshotError::NoState`] before the first commit; else the disk's failures.
     pub fn build_snapshot(&self, snapshots: &SnapshotStore) -> Result<SnapshotFile, SnapshotError> {
-        let engine = self.shared.engine();
-        let engine = engine.map_err(|cause| SnapshotError::Unwritten { cause: Box::new(cause) })?;
-        snapshots.build(engine, self.shared.group)
+        snapshots.build(self.shared.newest()?, self.shared.group)
     }
 
     /// Replaces the state by a snapshot's and makes it durable. Blocks on the disk. A crash
@@ -139,9 +137,9 @@ impl StateStore {
     ) -> Result<(), SnapshotError> {
         let shared = &self.shared;
         let _turn = shared.indexing();
-        // Nobody applies meanwhile, so nothing is gathered again.
-        shared.unwritten().forget();
-        install::install(shared.engine.as_ref(), shared.group, snapshots, file)?;
+        // Written to the old state, which stays if the snapshot is refused. Nobody applies meanwhile, so
+        // nothing is gathered again.
+        install::install(shared.newest()?, shared.group, snapshots, file)?;
         let fresh = Cache::load(shared.engine.as_ref(), shared.group)
             .map_err(|cause| SnapshotError::Reload { cause: Box::new(cause) })?;
         let limits = limits::load(shared.engine.as_ref(), shared.group)
@@ -163,6 +161,11 @@ impl Shared {
             self.write(&mut unwritten, Batch::new())?;
         }
         Ok(self.engine.as_ref())
+    }
+
+    /// The same for snapshots.
+    fn newest(&self) -> Result<&dyn Engine, SnapshotError> {
+        self.engine().map_err(|cause| SnapshotError::Unwritten { cause: Box::new(cause) })
     }
 
     /// The mark of the last commit.
@@ -189,7 +192,6 @@ impl Shared {
         unwritten: &mut Unwritten,
         mut batch: Batch,
     ) -> Result<(), StateError> {
-        batch.reserve(unwritten.writes.len() + 1);
         unwritten.encode(self.group, &mut batch).inspect_err(|_| unwritten.fail())?;
         metrics::counter!("holdline_state_written_bytes_total").increment(batch.bytes() as u64);
         self.engine.write(batch, Durability::State).inspect_err(|_| unwritten.fail())?;

@@ -138,7 +138,7 @@ fn no_more_is_gathered_than_is_quickly_written() {
     while written(&engine, id).0.is_none() {
         commits += 1;
         put(&store, id, Phase::Inviting, &commits.to_be_bytes()).unwrap();
-        assert!(commits <= 64);
+        assert!(commits <= 16);
     }
     assert!(commits > 1);
     assert_eq!(written(&engine, id).1, Some(commits.to_be_bytes().to_vec()));
@@ -161,6 +161,21 @@ fn a_crash_loses_what_was_gathered_and_its_mark_together() {
     let (after, _folder) = open(&engine.crash());
     assert_eq!(after.reader().call(id).unwrap(), Some(call(id, Phase::Inviting)), "flushed");
     assert_eq!(after.applied().unwrap().as_deref(), Some(&b"1"[..]));
+}
+
+#[test]
+fn a_snapshot_that_is_refused_leaves_what_was_gathered() {
+    let folder = TempDir::new().unwrap();
+    let snapshots = SnapshotStore::open(folder.path()).unwrap();
+    let (other, _folder) = open_group(&MemoryEngine::new(), GroupId(9));
+    put(&other, call_id(7, 2), Phase::Inviting, b"9").unwrap();
+    let foreign = other.build_snapshot(&snapshots).unwrap();
+    let (store, _folder) = open(&MemoryEngine::new());
+    let id = call_id(7, 1);
+    put(&store, id, Phase::Answered, b"1").unwrap();
+    assert!(store.install_snapshot(&snapshots, &foreign).is_err());
+    assert_eq!(store.reader().call(id).unwrap(), Some(call(id, Phase::Answered)));
+    assert_eq!(store.applied().unwrap().as_deref(), Some(&b"1"[..]));
 }
 
 #[test]

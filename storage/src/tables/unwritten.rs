@@ -41,7 +41,7 @@ pub(super) struct Writes {
 /// See the module's page.
 #[derive(Debug, Default)]
 pub(super) struct Unwritten {
-    pub(super) writes: Writes,
+    writes: Writes,
     /// The mark of the last commit; `None` if there is nothing here.
     applied: Option<Bytes>,
     commits: usize,
@@ -52,7 +52,7 @@ pub(super) struct Unwritten {
 }
 
 impl Writes {
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.calls.len() + self.cdrs.len() + self.expiry.len() + self.limits.len()
     }
 
@@ -130,6 +130,7 @@ impl Unwritten {
 
     /// Adds all of it to a batch, with the mark.
     pub(super) fn encode(&self, group: GroupId, batch: &mut Batch) -> Result<(), StateError> {
+        batch.reserve(self.writes.len() + 1);
         self.writes.encode(group, batch)?;
         if let Some(applied) = &self.applied {
             batch.put(Table::Meta, applied_key(group), applied.clone());
@@ -145,11 +146,6 @@ impl Unwritten {
     /// It could not be written.
     pub(super) fn fail(&mut self) {
         *self = Self { failed: true, ..self.emptied() };
-    }
-
-    /// The state is replaced.
-    pub(super) fn forget(&mut self) {
-        *self = self.emptied();
     }
 
     fn emptied(&self) -> Self {
