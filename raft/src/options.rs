@@ -354,6 +354,16 @@ impl Tuning {
         Ok(())
     }
 
+    /// For how long after an append was sent, in milliseconds, its answer makes a heartbeat needless: three fifths of a
+    /// heartbeat, which is longer than a spare follower's entries are held back by default, or what
+    /// the election leaves of it (openraft acts upon ticks, a fifth of a heartbeat apart).
+    fn heartbeat_after_append(&self) -> u64 {
+        let heartbeat = millis::whole(self.heartbeat);
+        let tick = (heartbeat * 13 / 64).max(1);
+        let room = millis::whole(self.election_min).saturating_sub(heartbeat + tick + 1);
+        room.min(heartbeat * 3 / 5)
+    }
+
     /// openraft's configuration.
     pub(crate) fn config(
         &self,
@@ -363,6 +373,7 @@ impl Tuning {
         let config = Config {
             cluster_name: format!("{cluster}/{group}"),
             heartbeat_interval: millis::whole(self.heartbeat),
+            heartbeat_min_interval: Some(self.heartbeat_after_append()),
             election_timeout_min: millis::whole(self.election_min),
             election_timeout_max: millis::whole(self.election_max),
             quorum_loss_probe_interval: Some(millis::whole(self.quorum_loss_probe)),
@@ -415,6 +426,19 @@ mod tests {
             assert!(tuning.config(ClusterId(1), GroupId(1)).is_ok());
         }
         assert_eq!(Tuning::default().scaled_to(MS), Tuning::default());
+    }
+
+    #[test]
+    fn heartbeats_are_left_out_after_appends_as_far_as_the_election_allows() {
+        let least = |tuning: &Tuning| {
+            tuning.config(ClusterId(1), GroupId(1)).unwrap().heartbeat_min_interval
+        };
+        assert_eq!(least(&Tuning::default()), Some(30));
+        assert_eq!(least(&Tuning::default().scaled_to(MS * 100)), Some(120));
+        let near = Tuning { heartbeat: MS * 80, ..Tuning::default() };
+        assert_eq!(least(&near), Some(3));
+        let nearer = Tuning { heartbeat: MS * 99, ..Tuning::default() };
+        assert_eq!(least(&nearer), Some(0));
     }
 
     #[test]

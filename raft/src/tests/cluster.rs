@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use holdline_model::{GroupId, Millis, NodeId, NodeRole, Reply};
 use holdline_storage::engine::Fault;
 use holdline_storage::{
-    Engine, EngineError, Kept, LogOptions, LogStore, MemoryEngine, RocksEngine, RocksOptions,
-    SnapshotStore, StateStore,
+    Engine, Kept, LogOptions, LogStore, MemoryEngine, RocksEngine, RocksOptions, SnapshotStore,
+    StateStore,
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -52,6 +52,37 @@ pub(super) struct Cluster {
 struct Disk {
     folder: TempDir,
     memory: MemoryEngine,
+    /// Ends when the database that was opened last is closed.
+    open: Weak<()>,
+}
+
+impl Disk {
+    /// Opens the database, once the killed node's last threads have closed it.
+    ///
+    /// Asking RocksDB until it does not say "in use" any more would not do: each attempt makes a log
+    /// of RocksDB's own and removes the oldest ones, which the closing one removes, too; who comes
+    /// second fails.
+    fn open(&mut self) -> RocksEngine {
+        assert!(self.wait_until_closed(), "nobody closes the database");
+        let is_open = Arc::new(());
+        self.open = Arc::downgrade(&is_open);
+        let engine =
+            RocksEngine::open(&self.folder.path().join("db"), &RocksOptions::default()).unwrap();
+        // Is dropped when the database is closed.
+        engine.telling(Box::new(move |_| assert!(Arc::strong_count(&is_open) > 0)))
+    }
+
+    /// Whether the database is closed, at last.
+    fn wait_until_closed(&self) -> bool {
+        let started = clock::now();
+        while self.open.strong_count() > 0 {
+            if clock::now() - started > PATIENCE {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        true
+    }
 }
 
 /// A running node. It has a runtime of its own, so that dropping that is what SIGKILL is to a
@@ -83,7 +114,11 @@ impl Cluster {
             })
             .collect();
         drop(listeners);
-        let disk = || Disk { folder: TempDir::new().unwrap(), memory: MemoryEngine::new() };
+        let disk = || Disk {
+            folder: TempDir::new().unwrap(),
+            memory: MemoryEngine::new(),
+            open: Weak::new(),
+        };
         let disks = members.keys().map(|id| (*id, disk())).collect();
         let mut cluster = Self { kind, tuning, members, disks, nodes: BTreeMap::new() };
         for id in cluster.members.keys().copied().collect::<Vec<_>>() {
@@ -109,10 +144,10 @@ impl Cluster {
             .thread_name(format!("node-{id}"))
             .build()
             .unwrap();
-        let disk = &self.disks[&id];
+        let disk = self.disks.get_mut(&id).unwrap();
         let engine: Arc<dyn Engine> = match self.kind {
             Kind::Memory => Arc::new(disk.memory.clone()),
-            Kind::Rocks => Arc::new(open(&disk.folder.path().join("db"))),
+            Kind::Rocks => Arc::new(disk.open()),
         };
         let snapshots = SnapshotStore::open(&disk.folder.path().join("snapshots")).unwrap();
         let state = StateStore::open(Arc::clone(&engine), GROUP, &snapshots).unwrap();
@@ -236,6 +271,9 @@ impl Drop for Cluster {
         for (_, node) in std::mem::take(&mut self.nodes) {
             node.runtime.shutdown_background();
         }
+        // RocksDB aborts a process that ends while a thread still closes a database.
+        let closed = self.disks.values().all(Disk::wait_until_closed);
+        assert!(closed || std::thread::panicking(), "a database is not closed");
     }
 }
 
@@ -281,17 +319,4 @@ async fn serve(address: SocketAddr, routes: tonic::service::Routes) {
     };
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Server::builder().add_routes(routes).serve_with_incoming(incoming).await.unwrap();
-}
-
-/// Opens a database that the killed node's last threads may still be closing.
-fn open(path: &Path) -> RocksEngine {
-    let started: Instant = clock::now();
-    loop {
-        match RocksEngine::open(path, &RocksOptions::default()) {
-            Ok(engine) => return engine,
-            Err(EngineError::InUse { .. }) => assert!(clock::now() - started < PATIENCE),
-            Err(error) => panic!("{error}"),
-        }
-        std::thread::yield_now();
-    }
 }

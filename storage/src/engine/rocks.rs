@@ -26,6 +26,7 @@ use crate::engine::{
 
 /// A RocksDB database.
 pub struct RocksEngine {
+    /// Before the others, because it is to be closed when `told` is dropped.
     db: DB,
     path: PathBuf,
     /// Set by the first failed write. RocksDB may come back from some failures by itself, but
@@ -64,7 +65,7 @@ impl RocksEngine {
     }
 
     /// Has `told` called, once, when stored bytes are found not to be what was written: nothing is
-    /// written any more then.
+    /// written any more then. It is dropped when the database is closed.
     #[must_use]
     pub fn telling(mut self, told: OnDamage) -> Self {
         self.told = Some(told);
