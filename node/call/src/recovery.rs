@@ -3,8 +3,10 @@
 //!
 //! The pace of a slot is half of what its calls have caused in messages lately, which its tombstones
 //! tell: so new calls and resends together stay below twice the usual rate. Calls in progress come
-//! first, then tombstones, the youngest first: the older one is, the more often the last owner has
-//! said the same already. Slots resend side by side, so that none waits for another's tombstones.
+//! first, and tombstones as young as the youngest, for which the last owner may have said nothing. The
+//! others come later, the youngest first: the older one is, the more often the last owner has said the
+//! same already, and at first the callers repeat what they said while there was no owner, which is
+//! as much again as they usually say. Slots resend side by side, so that none waits for another's tombstones.
 
 use std::cmp::Reverse;
 use std::num::NonZeroU32;
@@ -53,6 +55,14 @@ const MESSAGES_PER_CALL: u64 = 7;
 /// A slot without tombstones may resend as much, per second.
 const LEAST_PER_S: u64 = 25;
 
+/// Tombstones that are older than the youngest by more than this were seen to by the last owner: longer than
+/// it takes from the commit to the message, also on a busy node.
+const YOUNG_MS: u64 = 200;
+
+/// How long the resends of older tombstones wait: a message without an answer is repeated after 500 and
+/// 1,500 ms (RFC 3261, section 17.1.2.2).
+const OLDER_AFTER_MS: u64 = 2_000;
+
 impl CallEngine {
     /// Rebuilds those calls of a slot that are not known yet.
     pub(crate) fn recover(
@@ -65,13 +75,16 @@ impl CallEngine {
         records.retain(|record| !self.calls.contains_key(&record.call) && !is_swept(record, now));
         records.sort_by_key(turn);
         let tombstones = records.iter().filter(|record| record.end.is_some()).count();
-        let mut pacer = Pacer::new(now, slot, tombstones, self.options.recovery_rate);
+        let pacer = |from| Pacer::new(from, slot, tombstones, self.options.recovery_rate);
+        let (mut first, mut later) = (pacer(now), pacer(now.plus_ms(OLDER_AFTER_MS)));
+        let youngest = records.iter().filter_map(|record| Some(record.end.as_ref()?.at)).max();
         for record in records {
             let id = record.call;
             let resend_at = match record.phase {
                 Phase::Confirmed if has_nothing_to_resend(&record) => now,
+                Phase::Finished if is_older(&record, youngest) => later.next(),
                 Phase::Inviting | Phase::Answered | Phase::Confirmed | Phase::Finished => {
-                    pacer.next()
+                    first.next()
                 }
             };
             match Call::recover(&mut self.ctx(now), record, epoch, resend_at) {
@@ -99,6 +112,12 @@ fn has_nothing_to_resend(record: &CallRecord) -> bool {
     record.losers().is_empty()
         && record.answer.as_ref().is_none_or(|answer| answer.ack.is_empty())
         && reinvite.is_none_or(|reinvite| reinvite.acked && reinvite.ack.is_empty())
+}
+
+/// Whether a tombstone is clearly older than the youngest.
+fn is_older(record: &CallRecord, youngest: Option<Millis>) -> bool {
+    let ended = record.end.as_ref().map(|end| end.at.plus_ms(YOUNG_MS));
+    ended.is_some_and(|ended| youngest.is_some_and(|youngest| ended < youngest))
 }
 
 /// Whether a tombstone's time is over.

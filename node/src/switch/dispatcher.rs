@@ -233,6 +233,6 @@ impl Dispatcher {
     }
 }
 
-fn dropped(reason: &'static str) {
+pub(super) fn dropped(reason: &'static str) {
     counter!("holdline_sip_dropped_total", "reason" => reason).increment(1);
 }

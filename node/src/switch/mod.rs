@@ -8,6 +8,7 @@
 //! | [`catch_up`] | has this node apply what is committed before a call is refused by what it knows | none |
 //! | [`again`] | the same before something for a registered device is sent to where it is no more | one |
 //! | [`egress`] | sends from the address that the peer knows, here or through the node that holds it | none |
+//! | [`expected`] | keeps what comes for a slot until its calls are here | none |
 //! | [`names`] | keeps it known where the trunks' names lead | one |
 //! | [`ownership`] | makes shards and floating addresses follow the replicated slot table and the lease | one |
 //! | [`trunks`] | probes trunks, keeps their breakers, tells the shards which of them may be called | one |
@@ -27,6 +28,7 @@ pub(crate) mod destination;
 pub(crate) mod directory;
 pub(crate) mod dispatcher;
 pub(crate) mod egress;
+pub(crate) mod expected;
 pub(crate) mod flows;
 pub(crate) mod formats;
 pub(crate) mod held;

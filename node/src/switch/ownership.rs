@@ -2,9 +2,10 @@
 //! protection follow the limits in force, and announces this run of the process to the cluster.
 //!
 //! It is level-triggered: whatever was applied only wakes it up, and then it compares what the state
-//! says with what the shards were told ([`Holdings`]). Its order for a gained slot is: read the
-//! calls, take the addresses, tell the shard. The state it reads may already hold later entries; none
-//! of them concerns the slot's calls, because only this node may change these now.
+//! says with what the shards were told ([`Holdings`]). Its order for gained slots is: have the shards
+//! expect them, take the addresses, then read the calls of one slot after the other and give them to the
+//! shard. The state it reads may already hold later entries; none of them concerns the slot's calls,
+//! because only this node may change these now.
 //!
 //! Invariant: no floating address is wished for without a valid lease.
 
@@ -13,6 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::stream::{self, StreamExt};
 use holdline_call::Listeners;
 use holdline_cluster::ownership::SlotTable;
 use holdline_model::{Command, Epoch, Incarnation, NodeId, NodeUp, SlotId, TransferReason};
@@ -164,24 +166,43 @@ impl Keeper {
         let gained =
             changes.iter().filter(|change| matches!(change, Change::Gained { .. })).count();
         self.publish(is_live, holdings.len(), gained);
-        let seen = self.clock.monotonic();
-        let mut ready = Vec::with_capacity(gained);
+        let mut gains = Vec::with_capacity(gained);
         for change in changes {
             match change {
                 Change::Lost { slot } => self.lose(slot).await,
                 Change::Gained { slot, epoch, reason } => {
                     count_change(slot, epoch, reason);
-                    if let Some(gain) = self.read(slot, epoch, seen).await {
-                        ready.push((slot, gain));
-                    }
+                    gains.push((slot, epoch));
                 }
             }
         }
-        self.take_addresses().await;
-        for (slot, gain) in ready {
-            self.tell(slot, gain).await;
-        }
+        self.gain(&gains).await;
         self.publish(is_live, holdings.len(), 0);
+    }
+
+    /// Has the shards act for slots, for each as soon as its calls are read.
+    async fn gain(&self, gains: &[(SlotId, Epoch)]) {
+        let seen = self.clock.monotonic();
+        for (place, shard) in self.shards.iter().enumerate() {
+            let slots = gains.iter().map(|(slot, _)| *slot);
+            let slots: Vec<_> =
+                slots.filter(|slot| shard_of(*slot, self.shards.len()) == place).collect();
+            if !slots.is_empty() {
+                // Closed only when the node is stopping.
+                let _closed = shard.send(ToShard::Expect(slots)).await;
+            }
+        }
+        self.take_addresses().await;
+        // As many are read at once as shards rebuild: each keeps a processor busy, and those that are here
+        // already have messages to answer.
+        let reads: Vec<_> =
+            gains.iter().map(|(slot, epoch)| self.read(*slot, *epoch, seen)).collect();
+        let mut reads = stream::iter(reads).buffered(self.shards.len().max(1));
+        while let Some(read) = reads.next().await {
+            if let Some((slot, gain)) = read {
+                self.tell(slot, gain).await;
+            }
+        }
     }
 
     /// Has everything opened at an address that listens there, and tells the shards.
@@ -211,11 +232,11 @@ impl Keeper {
 
     /// Reads a slot's calls. A state that cannot be read is fatal to the node, because the calls
     /// would be lost with nobody noticing.
-    async fn read(&self, slot: SlotId, epoch: Epoch, seen: Instant) -> Option<ToShard> {
+    async fn read(&self, slot: SlotId, epoch: Epoch, seen: Instant) -> Option<(SlotId, ToShard)> {
         let state = self.state.clone();
         let read = holdline_raft::offload(&self.tasks, move || state.calls_of_slot(slot)).await;
         match read {
-            Ok(Ok(calls)) => Some(ToShard::Gained { slot, epoch, calls, seen }),
+            Ok(Ok(calls)) => Some((slot, ToShard::Gained { slot, epoch, calls, seen })),
             Ok(Err(error)) => {
                 error!(%slot, %error, "the slot's calls cannot be read");
                 // Full if it was told before; closed only when the node is stopping.

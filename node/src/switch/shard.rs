@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::catch_up::CatchUp;
 use super::egress::Egress;
+use super::expected::Expected;
 use super::lookups::Lookups;
 use super::report;
 use super::trunks::{TellTrunks, ToTrunks};
@@ -45,6 +46,8 @@ pub(crate) enum ToShard {
     Engine(Input),
     /// What listens at the cluster's addresses, from now on.
     Listeners(Arc<Listeners>),
+    /// Slots of this shard are ours; their calls follow.
+    Expect(Vec<SlotId>),
     /// A slot of this shard is ours.
     Gained {
         /// Which.
@@ -98,6 +101,7 @@ pub(crate) async fn run(parts: Parts, stop: CancellationToken) {
         outbox: Vec::with_capacity(OUTBOX),
         tell_calls_at,
         catch_up,
+        expected: Expected::default(),
     };
     shard.run(stop).await;
 }
@@ -140,6 +144,8 @@ struct Shard {
     tell_calls_at: Instant,
     /// Calls that are refused only by what is current.
     catch_up: CatchUp,
+    /// What waits for a slot's calls.
+    expected: Expected,
 }
 
 impl Shard {
@@ -259,16 +265,21 @@ impl Shard {
         let now = self.parts.clock.now();
         match input {
             ToShard::Engine(input) => {
-                if let Some(input) = self.parts.lookups.pass(input) {
+                let input = self.expected.pass(input);
+                if let Some(input) = input.and_then(|input| self.parts.lookups.pass(input)) {
                     self.engine(input);
                 }
             }
+            ToShard::Expect(slots) => self.expected.expect(slots),
             ToShard::Listeners(listeners) => self.parts.engine.set_listeners(listeners),
             ToShard::Gained { slot, epoch, calls, seen } => {
                 let count = calls.len();
                 self.feed(now, Input::Gained { slot, epoch, calls });
                 let took = self.parts.clock.monotonic().saturating_duration_since(seen);
                 report::recovered(slot, epoch, count, took);
+                for input in self.expected.arrived(slot) {
+                    self.input(ToShard::Engine(input));
+                }
             }
         }
     }

@@ -263,6 +263,13 @@ const METRICS: &[Metric] = &[
     metric(
         "SIP",
         Kind::Counter,
+        "holdline_sip_awaited_calls_total",
+        &[],
+        "Messages that waited, in a takeover, until their slot's calls were read.",
+    ),
+    metric(
+        "SIP",
+        Kind::Counter,
         "holdline_sip_malformed_total",
         &["reason"],
         "Datagrams that are not SIP messages.",

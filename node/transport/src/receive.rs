@@ -2,13 +2,12 @@
 //! hands the batch over without ever waiting for the consumer.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +21,7 @@ use crate::{Datagram, SocketOptions};
 /// Reads one socket until it is told to stop.
 pub(crate) struct Receiver {
     pub(crate) local: SocketAddr,
-    pub(crate) socket: Arc<UdpSocket>,
+    pub(crate) socket: Arc<AsyncFd<UdpSocket>>,
     pub(crate) options: SocketOptions,
     pub(crate) batches: mpsc::Sender<Vec<Datagram>>,
     pub(crate) counters: Arc<Counters>,
@@ -40,7 +39,7 @@ impl Receiver {
                 ready = self.socket.readable() => ready,
             };
             let mut batch = Vec::new();
-            let outcome = ready.and_then(|()| self.read(&mut batch));
+            let outcome = ready.and_then(|mut ready| self.read(&mut ready, &mut batch));
             if !self.deliver(batch) {
                 return;
             }
@@ -51,14 +50,18 @@ impl Receiver {
     }
 
     /// Fills `batch` until it is full or the kernel has no more: one system call for both.
-    fn read(&self, batch: &mut Vec<Datagram>) -> io::Result<()> {
+    fn read(
+        &self,
+        ready: &mut AsyncFdReadyGuard<'_, UdpSocket>,
+        batch: &mut Vec<Datagram>,
+    ) -> io::Result<()> {
         // One byte more than is allowed tells a datagram of exactly that length from a longer one.
         let size = BatchSize {
             datagrams: self.options.batch_datagrams.max(1),
             bytes: self.options.max_datagram_bytes.saturating_add(1),
         };
-        let read = self.socket.try_io(Interest::READABLE, || {
-            let (count, stamp) = receive_many(&*self.socket, self.local, size, |peer, payload| {
+        let read = ready.try_io(|socket| {
+            let (count, stamp) = receive_many(socket, self.local, size, |peer, payload| {
                 batch.extend(self.accept(peer, payload));
             })?;
             self.counters.dropped_by_kernel.increment(self.waiting.read(stamp).into());
@@ -67,10 +70,7 @@ impl Receiver {
             // socket without a peer of its own has no errors that could end a batch early.
             if count < size.datagrams { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
         });
-        match read {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
-            other => other,
-        }
+        read.unwrap_or(Ok(()))
     }
 
     fn accept(&self, peer: SocketAddr, payload: &[u8]) -> Option<Datagram> {

@@ -10,13 +10,14 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
-use tokio::net::UdpSocket;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -57,7 +58,7 @@ struct Bound {
 /// What an address is bound to.
 #[derive(Clone)]
 enum Port {
-    Kernel(Arc<UdpSocket>, Arc<Waiting>),
+    Kernel(Arc<AsyncFd<UdpSocket>>, Arc<Waiting>),
     Wire(Arc<dyn Wire>),
 }
 
@@ -193,7 +194,7 @@ impl Sockets {
         let refused = |source| BindError::Refused { addr, source };
         let socket = open(addr, self.inner.options).map_err(refused)?;
         let local = socket.local_addr().map_err(refused)?;
-        let socket = Arc::new(UdpSocket::from_std(socket).map_err(refused)?);
+        let socket = Arc::new(readable(socket).map_err(refused)?);
         let waiting = Arc::new(Waiting::default());
         let receiver = Receiver {
             local,
@@ -264,7 +265,7 @@ impl Sockets {
                 continue;
             };
             match (&bound.port, run) {
-                (Port::Kernel(socket, _), [_, _, ..]) => self.send_run(socket, run),
+                (Port::Kernel(socket, _), [_, _, ..]) => self.send_run(socket.get_ref(), run),
                 (Port::Kernel(..) | Port::Wire(_), run) => {
                     for Datagram { local, peer, bytes } in run {
                         self.send_on(&table, *local, *peer, bytes);
@@ -301,7 +302,7 @@ impl Sockets {
             return SendOutcome::UnknownFrom;
         };
         let result = match &bound.port {
-            Port::Kernel(socket, _) => self.send_by_kernel(socket, to, bytes),
+            Port::Kernel(socket, _) => self.send_by_kernel(socket.get_ref(), to, bytes),
             Port::Wire(wire) => wire.send(from, to, bytes),
         };
         self.sent(from, bytes.len(), result)
@@ -320,8 +321,6 @@ impl Sockets {
     }
 
     fn send_by_kernel(&self, socket: &UdpSocket, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
-        // Not tokio's `try_send_to`: that reports a full buffer until the reactor has seen the new
-        // socket once, and the first thing that a new owner does is to send.
         let socket = SockRef::from(socket);
         let to = SockAddr::from(to);
         let mut result = socket.send_to(bytes, &to);
@@ -369,7 +368,17 @@ impl fmt::Debug for Sockets {
     }
 }
 
-fn open(addr: SocketAddr, options: SocketOptions) -> io::Result<std::net::UdpSocket> {
+/// Registers a socket for what comes only: nobody waits for room to send, and to be told of it would be a
+/// wake-up for each datagram sent.
+#[expect(
+    deprecated,
+    reason = "its successor is unsafe, for the sake of types whose descriptor may change"
+)]
+fn readable(socket: UdpSocket) -> io::Result<AsyncFd<UdpSocket>> {
+    AsyncFd::with_interest(socket, Interest::READABLE)
+}
+
+fn open(addr: SocketAddr, options: SocketOptions) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(options.reuse_address)?;

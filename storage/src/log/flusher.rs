@@ -46,6 +46,8 @@ pub(super) struct Inner {
     pub(super) state_flushed: Option<u64>,
     queue: VecDeque<Job>,
     queued_bytes: usize,
+    /// How many wait for room in the queue.
+    waiting: usize,
     failed: Option<EngineError>,
     closed: bool,
 }
@@ -96,6 +98,7 @@ impl Inner {
             state_flushed: None,
             queue: VecDeque::new(),
             queued_bytes: 0,
+            waiting: 0,
             failed: None,
             closed: false,
         }
@@ -179,7 +182,9 @@ impl Shared {
                 inner = self.lock();
                 continue;
             }
+            inner.waiting += 1;
             inner = self.room.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            inner.waiting -= 1;
         }
     }
 
@@ -233,8 +238,12 @@ impl Shared {
             inner = self.work.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
         let jobs = inner.take_queued();
+        // To wake nobody is a system call, too.
+        let awaited = inner.waiting > 0;
         drop(inner);
-        self.room.notify_all();
+        if awaited {
+            self.room.notify_all();
+        }
         Some(jobs)
     }
 

@@ -5,6 +5,7 @@
 //! them, of which one after the other is hung up from the kill on, and a base load goes on, so that
 //! the burst of the new owner can be held against the messages of an ordinary second.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -88,7 +89,7 @@ pub(crate) struct Takeover {
     pub(crate) sampled: usize,
     /// Sampled calls that did not end as they should.
     pub(crate) sampled_lost: usize,
-    /// SIP messages per second that all nodes sent before the kill.
+    /// SIP messages per second that all nodes sent before the kill, while as many calls were hung up.
     pub(crate) ordinary_per_s: f64,
     /// The most that the survivors sent after it, as a rate over 200 ms.
     pub(crate) burst_per_s: f64,
@@ -181,12 +182,13 @@ async fn kill(stand: &mut Stand, owner: u64, plan: &Plan) -> Result<Takeover> {
     let callee = Agent::start(stand.system.site().callee(), 1022)?;
     let script = CalleeScript::answer_after_ms(0);
     callee.order(vec![Order::Script(String::new(), script)]).await?;
-    let numbers: Vec<String> = (0..SAMPLES).map(|place| format!("17{place:05}")).collect();
-    for number in &numbers {
-        caller.order(vec![Order::Place(CallerPlan::hold(number.clone(), to))]).await?;
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    let every = |ledger: &Ledger| numbers.iter().all(|n| ledger.call(n).is_some_and(Entry::up));
+    let usual =
+        place(&caller, to, 16, u32::try_from(ORDINARY.as_millis() / APART.as_millis())?).await?;
+    let numbers = place(&caller, to, 17, SAMPLES).await?;
+    let every = |ledger: &Ledger| {
+        let up = |number: &String| ledger.call(number).is_some_and(Entry::up);
+        usual.iter().chain(&numbers).all(up)
+    };
     caller.wait(Duration::from_secs(10), "every sampled call up", every).await?;
 
     // The base load goes on beside it; its calls are SIPp's to keep.
@@ -195,7 +197,8 @@ async fn kill(stand: &mut Stand, owner: u64, plan: &Plan) -> Result<Takeover> {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let up = up(&stand.system.metrics().await?);
     let before = Counted::look(&stand.system.metrics().await?);
-    tokio::time::sleep(ORDINARY).await;
+    // As many calls are hung up as after the kill: what is usual is what the callers say.
+    hang_up(&caller, &usual, Instant::now()).await?;
     let ordinary = Counted::look(&stand.system.metrics().await?);
 
     let cluster = stand.system.cluster().context("not a cluster")?;
@@ -205,10 +208,7 @@ async fn kill(stand: &mut Stand, owner: u64, plan: &Plan) -> Result<Takeover> {
     caller.sync().await?;
     let silent_from = Instant::now();
     let hang_up = async {
-        for (number, place) in numbers.iter().zip(0_u32..) {
-            tokio::time::sleep_until(at + APART * place).await;
-            caller.order(vec![Order::Tell(number.clone(), Tell::HangUp)]).await?;
-        }
+        hang_up(&caller, &numbers, at).await?;
         let over = |ledger: &Ledger| ledger.entries().iter().all(|entry| entry.over);
         // Calls that hang are counted below.
         let _late = caller.wait(TAKEOVER_LIMIT, "every sampled call over", over).await;
@@ -231,8 +231,30 @@ async fn kill(stand: &mut Stand, owner: u64, plan: &Plan) -> Result<Takeover> {
         ordinary_per_s: round(ordinary.rate_since(&before)),
         burst_per_s: round(burst(&counted)),
     };
-    takeover.judge(&caller, at, silent_from);
+    takeover.judge(&caller, &numbers, at, silent_from);
     Ok(takeover)
+}
+
+/// Sets sampled calls up; their numbers, which begin with `prefix`.
+async fn place(caller: &Agent, to: SocketAddr, prefix: u32, count: u32) -> Result<Vec<String>> {
+    let numbers: Vec<String> = (0..count).map(|place| format!("{prefix}{place:05}")).collect();
+    for number in &numbers {
+        caller.order(vec![Order::Place(CallerPlan::hold(number.clone(), to))]).await?;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    Ok(numbers)
+}
+
+/// Hangs calls up one after the other, and returns when the last one's time has passed.
+async fn hang_up(caller: &Agent, numbers: &[String], from: Instant) -> Result<()> {
+    let mut at = from;
+    for number in numbers {
+        tokio::time::sleep_until(at).await;
+        caller.order(vec![Order::Tell(number.clone(), Tell::HangUp)]).await?;
+        at += APART;
+    }
+    tokio::time::sleep_until(at).await;
+    Ok(())
 }
 
 /// Starts the killed node again, with all the calls in its data folder, and waits until it is ready.
@@ -305,10 +327,10 @@ fn burst(counted: &[Counted]) -> f64 {
 
 impl Takeover {
     /// What the sampled calls saw.
-    fn judge(&mut self, caller: &Agent, kill: Instant, silent_from: Instant) {
+    fn judge(&mut self, caller: &Agent, numbers: &[String], kill: Instant, silent_from: Instant) {
         let ledger = caller.ledger();
         let (mut answers, mut waits) = (Vec::new(), Vec::new());
-        for entry in ledger.entries() {
+        for entry in numbers.iter().flat_map(|number| ledger.calls(number)) {
             let ok = What::Response(200, Method::Bye);
             let again = entry.count(Way::Sent, What::Request(Method::Bye)) > 1;
             match entry.received(ok) {

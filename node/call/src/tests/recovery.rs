@@ -119,6 +119,31 @@ fn a_failed_calls_final_answer_is_resent_until_its_ack() {
 }
 
 #[test]
+fn the_youngest_tombstones_are_resent_at_once_and_older_ones_when_the_callers_have_repeated_theirs()
+{
+    let mut world = World::new();
+    let busy = |world: &mut World, id: &str| {
+        world.receive(caller(), invite(id));
+        let invite = world.the("INVITE > target0").message();
+        world.receive(target(0), response(&invite, 486, ""));
+        let busy = world.the("486 INVITE > caller");
+        world.summaries();
+        busy
+    };
+    let older = busy(&mut world, "1");
+    world.pass(300);
+    let young = busy(&mut world, "2");
+    world.take_over();
+    world.pass(400);
+    assert_eq!(world.sent(), [young.clone()], "and not yet {older:?}");
+    world.receive(caller(), request_from_caller("ACK", 1, &young.message(), ""));
+    world.pass(1_500);
+    assert_eq!(world.sent(), []);
+    world.pass(200);
+    assert_eq!(world.sent(), [older]);
+}
+
+#[test]
 fn a_late_answer_is_acknowledged_and_hung_up_by_the_next_owner() {
     let mut world = World::new();
     let invite = world.ringing();
