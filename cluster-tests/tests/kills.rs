@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::time::Duration;
+
 use holdline_cluster_tests::cluster::ClusterOptions;
 use holdline_cluster_tests::stage::{Phase, Scene, Stage, Victim};
 
@@ -59,4 +61,35 @@ async fn bye_in_flight() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cancel_in_flight() {
     kill_in(Phase::Canceling).await;
+}
+
+/// CPU seconds of a node's process so far.
+async fn cpu_s(stage: &Stage, node: u64) -> f64 {
+    let metrics = stage.cluster.admin(node).metrics().await.unwrap();
+    metrics.sum("process_cpu_seconds_total", &[])
+}
+
+/// What a survivor spends on a dead member is missing for the calls that it has just taken over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_member_keeps_nobody_busy() {
+    let mut stage = Stage::open(&ClusterOptions::default(), 1).await.unwrap();
+    for leads in [false, true] {
+        let leader = stage.cluster.leader().await.unwrap();
+        let victim = if leads { leader } else { leader % 3 + 1 };
+        stage.cluster.kill(victim).unwrap();
+        let survivors: Vec<u64> = stage.cluster.running().collect();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut spent = Vec::new();
+        for node in &survivors {
+            spent.push(-cpu_s(&stage, *node).await);
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        for (node, spent) in survivors.iter().zip(&mut spent) {
+            *spent += cpu_s(&stage, *node).await;
+        }
+        // One that asks the dead one without a pause takes all of 2 s.
+        assert!(spent.iter().all(|spent| *spent < 0.6), "{survivors:?} of 2 s: {spent:?}");
+        Scene::bring_back(&mut stage, victim).await.unwrap();
+    }
+    stage.cluster.pass().unwrap();
 }

@@ -8,6 +8,9 @@
 //! A follower that no majority waits for (see `spare`) is not sent entries one by one: after each
 //! append the stream rests for `spare_hold`, and takes what has come meanwhile together.
 //!
+//! A follower that could not be reached is left alone for a moment (`reconnect`), here: openraft waits only
+//! when it is asked for the first append, and that is asked for only over a connection.
+//!
 //! Invariant: an answer is passed on only for something that was sent; one that was held back and
 //! overtaken has none of its own.
 
@@ -45,26 +48,41 @@ const LOOK_EVERY: Duration = Duration::from_millis(8);
 /// Opens the stream. It ends when `input` does, when the follower refuses something, or when it
 /// does not answer in time.
 pub(super) fn open<'s, S>(
-    link: &'s Link,
+    link: &'s mut Link,
     input: S,
 ) -> BoxFuture<'s, Result<Outcomes<'s>, RPCError<TypeConfig>>>
 where
     S: Stream<Item = Request> + OptionalSend + Unpin + 'static,
 {
     Box::pin(async move {
-        if link.peers.is_cut(link.target) {
-            return Err(RPCError::Unreachable(Unreachable::from_string("the link is cut")));
-        }
-        let unanswered = Unanswered::default();
-        let mut client = link.client();
-        let outgoing = outgoing(link, input, unanswered.clone());
+        link.rest_after_failure().await;
+        let opened = connect(link, input).await;
+        link.failed_at = opened.as_ref().err().map(|_| clock::now());
+        let (answers, unanswered) = opened?;
         let limit = link.peers.tuning().append_timeout;
-        match timeout(limit, client.appends(outgoing)).await {
-            Ok(Ok(answer)) => Ok(incoming(link, answer.into_inner(), unanswered, limit)),
-            Ok(Err(status)) => Err(failure(&status)),
-            Err(_) => Err(late(link, limit)),
-        }
+        Ok(incoming(link, answers, unanswered, limit))
     })
+}
+
+async fn connect<S>(
+    link: &Link,
+    input: S,
+) -> Result<(Streaming<AppendOutcome>, Unanswered), RPCError<TypeConfig>>
+where
+    S: Stream<Item = Request> + OptionalSend + Unpin + 'static,
+{
+    if link.peers.is_cut(link.target) {
+        return Err(RPCError::Unreachable(Unreachable::from_string("the link is cut")));
+    }
+    let unanswered = Unanswered::default();
+    let mut client = link.client();
+    let outgoing = outgoing(link, input, unanswered.clone());
+    let limit = link.peers.tuning().append_timeout;
+    match timeout(limit, client.appends(outgoing)).await {
+        Ok(Ok(answer)) => Ok((answer.into_inner(), unanswered)),
+        Ok(Err(status)) => Err(failure(&status)),
+        Err(_) => Err(late(link, limit)),
+    }
 }
 
 /// What is sent.

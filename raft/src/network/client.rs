@@ -7,7 +7,7 @@
 use std::future::Future;
 use std::iter;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, Stream};
@@ -24,6 +24,7 @@ use openraft::raft::{
 use openraft::{OptionalSend, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
 use tonic::{Code, Response, Status};
 
+use crate::clock;
 use crate::network::append_stream;
 use crate::network::exchange::Pool;
 use crate::network::peers::{Client, Lane, Peers};
@@ -49,7 +50,15 @@ impl Network {
 
     fn link(&self, target: NodeId, member: &Member, lane: Lane) -> Link {
         let (peers, snapshots) = (self.peers.clone(), self.snapshots.clone());
-        Link { peers, snapshots, target, address: member.rpc, lane, single: Pool::new() }
+        Link {
+            peers,
+            snapshots,
+            target,
+            address: member.rpc,
+            lane,
+            single: Pool::new(),
+            failed_at: None,
+        }
     }
 }
 
@@ -79,11 +88,20 @@ pub(crate) struct Link {
     lane: Lane,
     /// For single appends: heartbeats.
     single: Pool<Append, AppendOutcome>,
+    /// When the last stream of appends could not be opened; `None` if it could.
+    pub(super) failed_at: Option<Instant>,
 }
 
 impl Link {
     pub(super) fn client(&self) -> Client {
         self.peers.client(self.address, self.lane)
+    }
+
+    /// Waits if a stream could not be opened a moment ago.
+    pub(super) async fn rest_after_failure(&self) {
+        let Some(failed_at) = self.failed_at else { return };
+        let since = clock::now().saturating_duration_since(failed_at);
+        tokio::time::sleep(self.peers.tuning().reconnect.saturating_sub(since)).await;
     }
 
     /// Waits for an answer, but not longer than `limit`.
