@@ -29,11 +29,9 @@ pub(crate) struct Pacer {
 }
 
 impl Pacer {
-    /// For a slot with so many tombstones, gained at `now`. `most` is per second.
-    pub(crate) fn new(now: Millis, slot: SlotId, tombstones: usize, most: NonZeroU32) -> Self {
-        let tombstones = u64::try_from(tombstones).unwrap_or(u64::MAX);
-        let usual_per_s =
-            tombstones.saturating_mul(MESSAGES_PER_CALL * 1_000) / limits::TOMBSTONE_MS;
+    /// For a slot whose calls have ended as `ended` says, gained at `now`. `most` is per second.
+    pub(crate) fn new(now: Millis, slot: SlotId, ended: Ended, most: NonZeroU32) -> Self {
+        let usual_per_s = ended.calls.saturating_mul(MESSAGES_PER_CALL * 1_000) / ended.within_ms();
         let per_s = (usual_per_s / 2).max(LEAST_PER_S).min(u64::from(most.get()));
         let interval_us = 1_000_000 / per_s.max(1);
         let phase_us = mix(u64::from(slot.0)) % interval_us.max(1);
@@ -48,6 +46,35 @@ impl Pacer {
         Millis(at_us / 1_000)
     }
 }
+
+/// What a slot's tombstones tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ended {
+    calls: u64,
+    oldest: Option<Millis>,
+    youngest: Option<Millis>,
+}
+
+impl Ended {
+    fn of<'a>(records: impl IntoIterator<Item = &'a CallRecord>) -> Self {
+        let mut all = Self::default();
+        for at in records.into_iter().filter_map(|record| Some(record.end.as_ref()?.at)) {
+            all.calls += 1;
+            all.oldest = Some(all.oldest.map_or(at, |oldest| oldest.min(at)));
+            all.youngest = all.youngest.max(Some(at));
+        }
+        all
+    }
+
+    /// The time in which they ended. Tombstones do not say how long there have been calls at all.
+    fn within_ms(self) -> u64 {
+        let span = self.oldest.zip(self.youngest).map(|(oldest, youngest)| youngest.since(oldest));
+        span.unwrap_or_default().clamp(LEAST_SPAN_MS, limits::TOMBSTONE_MS)
+    }
+}
+
+/// Calls that ended within a shorter time say nothing about the usual rate.
+const LEAST_SPAN_MS: u64 = 2_000;
 
 /// What an ordinary call has us send, answers included: 100, INVITE, 180, 200, ACK, BYE, 200.
 const MESSAGES_PER_CALL: u64 = 7;
@@ -74,15 +101,14 @@ impl CallEngine {
     ) {
         records.retain(|record| !self.calls.contains_key(&record.call) && !is_swept(record, now));
         records.sort_by_key(turn);
-        let tombstones = records.iter().filter(|record| record.end.is_some()).count();
-        let pacer = |from| Pacer::new(from, slot, tombstones, self.options.recovery_rate);
+        let ended = Ended::of(&records);
+        let pacer = |from| Pacer::new(from, slot, ended, self.options.recovery_rate);
         let (mut first, mut later) = (pacer(now), pacer(now.plus_ms(OLDER_AFTER_MS)));
-        let youngest = records.iter().filter_map(|record| Some(record.end.as_ref()?.at)).max();
         for record in records {
             let id = record.call;
             let resend_at = match record.phase {
                 Phase::Confirmed if has_nothing_to_resend(&record) => now,
-                Phase::Finished if is_older(&record, youngest) => later.next(),
+                Phase::Finished if is_older(&record, ended.youngest) => later.next(),
                 Phase::Inviting | Phase::Answered | Phase::Confirmed | Phase::Finished => {
                     first.next()
                 }
@@ -129,25 +155,31 @@ fn is_swept(record: &CallRecord, now: Millis) -> bool {
 mod tests {
     use super::*;
 
-    fn times(tombstones: usize, most: u32, count: usize) -> Vec<u64> {
+    fn ended(calls: u64, within_ms: u64) -> Ended {
+        Ended { calls, oldest: Some(Millis(50)), youngest: Some(Millis(50 + within_ms)) }
+    }
+
+    fn times(ended: Ended, most: u32, count: usize) -> Vec<u64> {
         let most = NonZeroU32::new(most).unwrap();
-        let mut pacer = Pacer::new(Millis(1_000), SlotId(3), tombstones, most);
+        let mut pacer = Pacer::new(Millis(1_000), SlotId(3), ended, most);
         (0..count).map(|_| pacer.next().0).collect()
     }
 
     #[test]
     fn a_slot_resends_at_half_the_rate_of_messages_that_its_calls_have_caused() {
         // 10 calls/s make 70 messages/s.
-        let times = times(320, 2_000, 37);
-        assert_eq!(times[0], 1_001);
-        assert_eq!(times[36] - times[1], 1_000, "35 in a second");
+        for (calls, within_ms) in [(320, 32_000), (100, 10_000), (20, 500)] {
+            let times = times(ended(calls, within_ms), 2_000, 37);
+            assert_eq!(times[0], 1_001);
+            assert_eq!(times[36] - times[1], 1_000, "35 in a second");
+        }
     }
 
     #[test]
     fn a_slot_without_tombstones_may_resend_a_little_and_none_more_than_the_most() {
         let span = |times: Vec<u64>| times.last().unwrap() - times[1];
-        assert_eq!(span(times(0, 2_000, 27)), 1_000);
-        assert_eq!(span(times(1_000_000, 2_000, 2_002)), 1_000);
-        assert_eq!(span(times(0, 10, 12)), 1_000);
+        assert_eq!(span(times(Ended::default(), 2_000, 27)), 1_000);
+        assert_eq!(span(times(ended(1_000_000, 32_000), 2_000, 2_002)), 1_000);
+        assert_eq!(span(times(Ended::default(), 10, 12)), 1_000);
     }
 }
