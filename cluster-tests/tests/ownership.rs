@@ -97,7 +97,7 @@ async fn sleeper(victim: Victim) {
     let node = stage.choose(victim).await.unwrap();
     let during = stage.bring_up(20, node).await.unwrap();
     let after = stage.bring_up(20, node).await.unwrap();
-    stage.cluster.node(node).unwrap().pause().unwrap();
+    stage.cluster.node(node).unwrap().pause().await.unwrap();
     Stage::tell_all(&stage.caller, &during, Tell::HangUp).await.unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
     stage.cluster.node(node).unwrap().resume().unwrap();

@@ -12,6 +12,9 @@ use tokio::time::Instant;
 /// Pause between looks at a process that is to end.
 const POLL: Duration = Duration::from_millis(10);
 
+/// How long a process may take to stop: one that writes to a disk stops afterwards.
+const STOPPING: Duration = Duration::from_secs(5);
+
 /// A node of a test cluster.
 #[derive(Debug)]
 pub struct Node {
@@ -170,12 +173,36 @@ impl Node {
         Ok(at)
     }
 
-    /// Stops it with SIGSTOP: it keeps its sockets and says nothing.
+    /// Stops it with SIGSTOP: it keeps its sockets and says nothing. Returns when all of its threads
+    /// have stopped: the signal goes to one of them, and the others go on until that one has had a processor.
     ///
     /// # Errors
-    /// If it does not run.
-    pub fn pause(&self) -> Result<(), NodeError> {
-        self.signal(Signal::STOP)
+    /// If it does not run, or does not stop.
+    pub async fn pause(&self) -> Result<(), NodeError> {
+        self.signal(Signal::STOP)?;
+        let (id, since) = (self.id, Instant::now());
+        while !self.is_paused().map_err(|cause| NodeError::Signal { id, cause })? {
+            if since.elapsed() > STOPPING {
+                let cause = io::Error::new(io::ErrorKind::TimedOut, "its threads go on");
+                return Err(NodeError::Signal { id, cause });
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
+    }
+
+    /// Whether all of its threads are stopped.
+    fn is_paused(&self) -> io::Result<bool> {
+        let Some(pid) = self.pid() else { return Ok(false) };
+        for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+            match fs::read_to_string(thread?.path().join("stat")) {
+                Ok(stat) if is_stopped(&stat) => {}
+                Ok(_) => return Ok(false),
+                // It has just ended.
+                Err(_) => {}
+            }
+        }
+        Ok(true)
     }
 
     /// Lets it go on after [`Node::pause`].
@@ -234,6 +261,11 @@ impl Node {
         let failed = |cause: io::Error| NodeError::Signal { id, cause };
         kill_process(Pid::from_child(child), signal).map_err(|errno| failed(errno.into()))
     }
+}
+
+/// Whether a thread is, by what `/proc` says of it: number, name in brackets, state.
+fn is_stopped(stat: &str) -> bool {
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
 }
 
 impl Drop for Node {

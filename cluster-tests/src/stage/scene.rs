@@ -117,7 +117,7 @@ impl Scene {
     ) -> Result<Kill, StageError> {
         let others: Vec<u64> = stage.cluster.running().filter(|id| *id != victim).collect();
         for id in &others {
-            stage.cluster.node(*id)?.pause().map_err(crate::cluster::ClusterError::from)?;
+            stage.cluster.node(*id)?.pause().await.map_err(crate::cluster::ClusterError::from)?;
         }
         self.place(stage, victim, &batch.numbers).await?;
         tokio::time::sleep(SILENCE).await;

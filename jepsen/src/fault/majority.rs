@@ -40,7 +40,7 @@ struct Majority;
 impl Fault for Majority {
     async fn inject(&mut self, world: &mut World, target: Target) -> anyhow::Result<()> {
         for id in world.ids().filter(|id| *id != target.node) {
-            world.cluster.node(id)?.pause()?;
+            world.cluster.node(id)?.pause().await?;
         }
         Ok(())
     }

@@ -30,7 +30,7 @@ struct Pause;
 #[async_trait]
 impl Fault for Pause {
     async fn inject(&mut self, world: &mut World, target: Target) -> anyhow::Result<()> {
-        Ok(world.cluster.node(target.node)?.pause()?)
+        Ok(world.cluster.node(target.node)?.pause().await?)
     }
 
     async fn evidence(&mut self, world: &mut World, target: Target) -> anyhow::Result<Evidence> {

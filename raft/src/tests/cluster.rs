@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -73,6 +72,7 @@ impl Disk {
     }
 
     /// Whether the database is closed, at last.
+    #[expect(clippy::disallowed_methods, reason = "a condition with a deadline, also in a drop")]
     fn wait_until_closed(&self) -> bool {
         let started = clock::now();
         while self.open.strong_count() > 0 {
