@@ -135,7 +135,7 @@ fn the_youngest_tombstones_are_resent_at_once_and_older_ones_when_the_callers_ha
     let young = busy(&mut world, "2");
     world.take_over();
     world.pass(400);
-    assert_eq!(world.sent(), [young.clone()], "and not yet {older:?}");
+    assert_eq!(world.sent(), std::slice::from_ref(&young), "and not yet {older:?}");
     world.receive(caller(), request_from_caller("ACK", 1, &young.message(), ""));
     world.pass(1_500);
     assert_eq!(world.sent(), []);
