@@ -78,7 +78,6 @@ async fn a_dead_member_keeps_nobody_busy() {
         let victim = if leads { leader } else { leader % 3 + 1 };
         stage.cluster.kill(victim).unwrap();
         let survivors: Vec<u64> = stage.cluster.running().collect();
-        tokio::time::sleep(Duration::from_secs(1)).await;
         let mut spent = Vec::new();
         for node in &survivors {
             spent.push(-cpu_s(&stage, *node).await);

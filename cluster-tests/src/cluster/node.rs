@@ -181,7 +181,7 @@ impl Node {
     pub async fn pause(&self) -> Result<(), NodeError> {
         self.signal(Signal::STOP)?;
         let (id, since) = (self.id, Instant::now());
-        while !self.is_paused().map_err(|cause| NodeError::Signal { id, cause })? {
+        while !self.is_paused()? {
             if since.elapsed() > STOPPING {
                 let cause = io::Error::new(io::ErrorKind::TimedOut, "its threads go on");
                 return Err(NodeError::Signal { id, cause });
@@ -191,11 +191,16 @@ impl Node {
         Ok(())
     }
 
-    /// Whether all of its threads are stopped.
-    fn is_paused(&self) -> io::Result<bool> {
-        let Some(pid) = self.pid() else { return Ok(false) };
-        for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-            match fs::read_to_string(thread?.path().join("stat")) {
+    /// Whether it is stopped, with all of its threads (proc(5): state `T`).
+    ///
+    /// # Errors
+    /// If it does not run.
+    pub fn is_paused(&self) -> Result<bool, NodeError> {
+        let id = self.id;
+        let pid = self.pid().ok_or(NodeError::WrongState { id, running: false })?;
+        let failed = |cause| NodeError::Signal { id, cause };
+        for thread in fs::read_dir(format!("/proc/{pid}/task")).map_err(failed)? {
+            match fs::read_to_string(thread.map_err(failed)?.path().join("stat")) {
                 Ok(stat) if is_stopped(&stat) => {}
                 Ok(_) => return Ok(false),
                 // It has just ended.

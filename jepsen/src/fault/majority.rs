@@ -48,7 +48,7 @@ impl Fault for Majority {
     async fn evidence(&mut self, world: &mut World, target: Target) -> anyhow::Result<Evidence> {
         let mut asleep = Vec::new();
         for id in world.ids().filter(|id| *id != target.node) {
-            if super::pause::stopped(world, id).await? {
+            if world.cluster.node(id)?.is_paused()? {
                 asleep.push(id);
             }
         }

@@ -34,7 +34,7 @@ impl Fault for Pause {
     }
 
     async fn evidence(&mut self, world: &mut World, target: Target) -> anyhow::Result<Evidence> {
-        let asleep = stopped(world, target.node).await?;
+        let asleep = world.cluster.node(target.node)?.is_paused()?;
         let moved = super::slots_moved(world, target.node, MOVE_LIMIT).await;
         let what = format!("process state T: {asleep}; {}", moved.what);
         Ok(Evidence::new(asleep && moved.took_effect, what))
@@ -44,21 +44,3 @@ impl Fault for Pause {
         Ok(world.cluster.node(target.node)?.resume()?)
     }
 }
-
-/// Whether a node's process is stopped (proc(5): state `T`). All of its threads have to be, which
-/// takes a moment on a machine that is busy.
-pub(super) async fn stopped(world: &mut World, id: u64) -> anyhow::Result<bool> {
-    let pid = world.cluster.node(id)?.pid().unwrap_or_default();
-    for _ in 0..LOOKS {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim().chars().next());
-        if state == Some('T') {
-            return Ok(true);
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    Ok(false)
-}
-
-/// How often it is looked.
-const LOOKS: u32 = 50;
